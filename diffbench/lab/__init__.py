@@ -1,0 +1,1 @@
+"""The 2D laboratory: exact numbers for closed-form denoisers in the plane."""

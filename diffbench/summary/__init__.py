@@ -1,0 +1,1 @@
+"""Tidy tables and claims, aggregated from the files of every stage."""
