@@ -31,10 +31,10 @@ def posterior(x: Array, points: Array, sigma: float, allowed: Array | None = Non
     xp = np if isinstance(x, np.ndarray) else sys.modules["torch"]
     # ||x||^2 is common to all points: left out before dividing by sigma^2, where it would cancel digits.
     logits = (x @ points.T - (points * points).sum(axis=-1) / 2) / sigma**2  # (m, n)
-    count = points.shape[0]
+    log_count = math.log(points.shape[0])
     if allowed is not None:
         logits[~allowed] = -math.inf
-        count = allowed.sum(axis=-1)
+        log_count = xp.log(allowed.sum(axis=-1, dtype=x.dtype))  # (m,)
     top = xp.amax(logits, axis=-1, keepdims=True)
     weights = xp.exp(logits - top)
     total = weights.sum(axis=-1, keepdims=True)
@@ -43,7 +43,7 @@ def posterior(x: Array, points: Array, sigma: float, allowed: Array | None = Non
     log_density = (
         (top + xp.log(total))[:, 0]
         - (x * x).sum(axis=-1) / (2 * sigma**2)
-        - (np.log(count) if isinstance(count, int | np.ndarray) else xp.log(count))
+        - log_count
         - dimension / 2 * math.log(2 * math.pi * sigma**2)
     )
     return Posterior(weights, log_density)
