@@ -1,0 +1,127 @@
+"""The protocols of a study: typed, strict, and the single source of defaults, checks and the JSON schema.
+
+A stage is handed exactly the protocol that it reads, so that changing one setting reruns only the stages that read it.
+"""
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from diffbench.conventions import RHO, SIGMA_MAX, SIGMA_MIN, DiffbenchError
+
+
+class Strict(BaseModel):
+    """A frozen record that refuses unknown keys and wrong types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, raw: Any, origin: str) -> Self:
+        """Validate `raw` (plain YAML or JSON values) or raise a DiffbenchError that names `origin` and every bad key."""
+        try:
+            return cls.model_validate_json(json.dumps(raw))
+        except TypeError as error:
+            raise DiffbenchError(f"{origin}: not plain YAML: {error}") from None
+        except ValidationError as error:
+            raise DiffbenchError("; ".join(f"{origin}: {_explain(detail)}" for detail in error.errors())) from None
+
+
+def _explain(detail: Any) -> str:
+    key = ".".join(str(part) for part in detail["loc"]) or "(top level)"
+    if detail["type"] == "extra_forbidden":
+        return f"key '{key}' is unknown: check its spelling against config/README.md"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"key '{key}': {message[0].lower()}{message[1:]} (got {detail['input']!r})"
+
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]
+
+
+class DataProtocol(Strict):
+    """Which images, and how they are split. The split has a seed of its own: all seeds of a study share it."""
+
+    name: str = Field("digits", description="Name of a data set in diffbench/data/catalog.py.")
+    validation: int = Field(512, ge=2, description="Number of held-out images, class-balanced.")
+    split_seed: Seed = Field(0, description="Seed of the split into validation and training pool.")
+
+
+class TrainingProtocol(Strict):
+    """How every network of the study is trained."""
+
+    batch: Count = Field(128, description="Images per step.")
+    optimizer: Literal["adam"] = Field("adam", description="Adam with betas (0.9, 0.99), as EDM.")
+    learning_rate: Positive = Field(2e-3, description="Constant: no schedule may know the total number of steps.")
+    ema_length: float = Field(
+        0.05, gt=0, lt=0.28, description="Width of the power-function EMA as a share of the steps so far (EDM2)."
+    )
+    label_dropout: Fraction = Field(0.1, description="Share of images that lose their label, for guidance.")
+    sigma_log_mean: float = Field(-1.2, description="Mean of ln(sigma) in training.")
+    sigma_log_std: Positive = Field(1.2, description="Standard deviation of ln(sigma) in training.")
+
+
+class SamplingProtocol(Strict):
+    """How samples are drawn from a checkpoint, and what is recorded on the way."""
+
+    solver: Literal["heun"] = Field("heun", description="Second-order Heun on the probability-flow ODE.")
+    steps: int = Field(18, ge=2, description="Noise levels of the Karras grid.")
+    sigma_min: Positive = Field(SIGMA_MIN, description="Lowest noise level.")
+    sigma_max: Positive = Field(SIGMA_MAX, description="Highest noise level.")
+    rho: Positive = Field(RHO, description="Exponent of the Karras grid.")
+    samples: int = Field(512, ge=2, description="Samples per cell.")
+    trajectories: int = Field(256, ge=2, description="Samples whose states are recorded at every level.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError("sigma_min must be below sigma_max")
+        if self.trajectories > self.samples:
+            raise ValueError("trajectories must not exceed samples")
+        return self
+
+
+class GapProtocol(Strict):
+    """How the denoising loss is measured."""
+
+    levels: int = Field(24, ge=2, description="Noise levels, equally spaced in ln(sigma).")
+    sigma_min: Positive = Field(SIGMA_MIN, description="Lowest noise level.")
+    sigma_max: Positive = Field(SIGMA_MAX, description="Highest noise level.")
+    images: int = Field(512, ge=2, description="At most so many images of each split.")
+    noises: Count = Field(8, description="Noise draws per image and level, the same for every checkpoint.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError("sigma_min must be below sigma_max")
+        return self
+
+
+class MemorizationProtocol(Strict):
+    """How memorization among samples is judged; the thresholds 1/2, 1/3 and 1/4 are fixed."""
+
+    resamples: int = Field(1000, ge=100, description="Bootstrap resamples behind an interval.")
+
+
+class OverlapProtocol(Strict):
+    """How sampling trajectories are compared with noised data."""
+
+    resamples: int = Field(500, ge=100, description="Bootstrap resamples behind an interval.")
+
+
+class MeasuresProtocol(Strict):
+    """All measures."""
+
+    gap: GapProtocol = GapProtocol()
+    memorization: MemorizationProtocol = MemorizationProtocol()
+    overlap: OverlapProtocol = OverlapProtocol()
+
+
+class ReportProtocol(Strict):
+    """How the report looks. Changing it recomputes no measure."""
+
+    chart_width: int = Field(520, ge=200, le=2000, description="Width of a chart in pixels.")
+    pictured_samples: Count = Field(12, description="Samples pictured beside their nearest training images, per cell.")

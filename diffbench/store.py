@@ -1,0 +1,137 @@
+"""The only file that touches HDF5: atomic writes in netCDF style, and reading with errors that say what to do.
+
+Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open the files.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import DiffbenchError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An array with its dimensions' names; a dimension without a variable of its own is counted from 0."""
+
+    values: Any
+    dims: tuple[str, ...]
+    long_name: str
+    units: str = "1"
+
+
+@dataclass(frozen=True)
+class StageFile:
+    """What a stage wrote: arrays by name, and attributes."""
+
+    path: Path
+    arrays: Mapping[str, NDArray[Any]]
+    attributes: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.arrays[name]
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, so that no reader sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, stage: str, variables: Mapping[str, Variable], attributes: Mapping[str, Any]) -> None:
+    """Write a stage's file. Attributes that are not plain numbers or text are stored as JSON."""
+    with atomic(path) as temporary, h5py.File(temporary, "w", libver="v110", track_order=True) as file:
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["stage"] = stage
+        for name, value in attributes.items():
+            file.attrs[name] = value if isinstance(value, int | float | str) else json.dumps(value)
+        _write_scales(file, variables)
+        for name, variable in variables.items():
+            if variable.dims != (name,):
+                _write_variable(file, name, variable)
+
+
+def _write_scales(file: h5py.File, variables: Mapping[str, Variable]) -> None:
+    sizes: dict[str, int] = {}
+    for name, variable in variables.items():
+        shape = np.shape(variable.values)
+        if len(shape) != len(variable.dims):
+            raise ValueError(f"{name}: {len(shape)} axes but dimensions {variable.dims}")
+        for dim, size in zip(variable.dims, shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise ValueError(f"{name}: dimension {dim} has {size} entries, elsewhere {sizes[dim]}")
+    for dim, size in sizes.items():
+        scale = variables.get(dim) or Variable(np.arange(size), (dim,), f"index of {dim}")
+        _create(file, dim, scale).make_scale(dim)
+
+
+def _write_variable(file: h5py.File, name: str, variable: Variable) -> None:
+    dataset = _create(file, name, variable)
+    for axis, dim in enumerate(variable.dims):
+        dataset.dims[axis].attach_scale(file[dim])
+
+
+def _create(file: h5py.File, name: str, variable: Variable) -> h5py.Dataset:
+    values = np.asarray(variable.values)
+    if values.dtype.kind in "UO":
+        dataset = file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
+    else:
+        dataset = file.create_dataset(name, data=values)
+    dataset.attrs["units"] = variable.units
+    dataset.attrs["long_name"] = variable.long_name
+    return dataset
+
+
+def read(path: Path, stage: str) -> StageFile:
+    """Read a whole stage file. DiffbenchError if it is missing, truncated, foreign, of another stage or schema."""
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = {name: _plain(value) for name, value in file.attrs.items()}
+            _check_origin(path, attributes, stage)
+            arrays = {
+                name: item.asstr()[()] if item.dtype.kind == "O" else item[()]
+                for name, item in file.items()
+                if isinstance(item, h5py.Dataset)
+            }
+    except FileNotFoundError:
+        raise DiffbenchError(f"{path}: no such file; run snakemake to make it") from None
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise DiffbenchError(
+            f"{path}: truncated or not an HDF5 file ({reason}); delete it and run snakemake again to rebuild it"
+        ) from None
+    return StageFile(path, arrays, attributes)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_origin(path: Path, attributes: Mapping[str, Any], stage: str) -> None:
+    rebuild = "delete it and run snakemake again to rebuild it"
+    if "schema_version" not in attributes or "stage" not in attributes:
+        raise DiffbenchError(f"{path}: not a file of diffbench (no stage and schema version); {rebuild}")
+    if attributes["schema_version"] != SCHEMA_VERSION:
+        raise DiffbenchError(
+            f"{path}: has schema version {attributes['schema_version']}, this diffbench reads {SCHEMA_VERSION}; {rebuild}"
+        )
+    if attributes["stage"] != stage:
+        raise DiffbenchError(f"{path}: is a file of stage '{attributes['stage']}', not '{stage}'; {rebuild}")

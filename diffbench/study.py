@@ -1,0 +1,246 @@
+"""A study: a centre, sweeps around it, and the runs, checkpoints and cells they mean. No torch: the DAG is built from it.
+
+A run is a training: model x train size x granularity x seed. A checkpoint is a run at a training step. A cell is a
+checkpoint sampled at one guidance scale.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from diffbench.conventions import DiffbenchError
+from diffbench.data import catalog
+from diffbench.data.granularity import PATTERN, Granularity
+from diffbench.denoisers.definitions import PRESETS, ModelDefinition
+from diffbench.protocol import (
+    Count,
+    DataProtocol,
+    MeasuresProtocol,
+    Name,
+    ReportProtocol,
+    SamplingProtocol,
+    Seed,
+    Strict,
+    TrainingProtocol,
+)
+
+GranularityName = Annotated[str, Field(pattern=PATTERN)]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Run:
+    """One training."""
+
+    model: str
+    train_size: int
+    granularity: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """Folder of the run inside the study's results."""
+        return f"{self.model}/n{self.train_size}/{self.granularity}/seed{self.seed}"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Checkpoint:
+    """A run at a training step; step 0 for models that are not trained."""
+
+    run: Run
+    step: int
+
+    @property
+    def path(self) -> str:
+        """Folder of the checkpoint inside the study's results."""
+        return f"{self.run.path}/step{self.step}"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Cell:
+    """A checkpoint sampled at one guidance scale."""
+
+    checkpoint: Checkpoint
+    guidance: float
+
+    @property
+    def path(self) -> str:
+        """Folder of the cell inside the study's results."""
+        return f"{self.checkpoint.path}/w{self.guidance:g}"
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """All factors by name, in the order in which tables show them."""
+        run = self.checkpoint.run
+        return {
+            "model": run.model,
+            "train_size": run.train_size,
+            "granularity": run.granularity,
+            "seed": run.seed,
+            "step": self.checkpoint.step,
+            "guidance": self.guidance,
+        }
+
+
+class Center(Strict):
+    """One value per factor: the point around which the sweeps vary."""
+
+    model: Name = "mlp-medium"
+    train_size: int = Field(256, ge=2)
+    granularity: GranularityName = "classes"
+    guidance: float = 0.0
+
+
+class Sweep(Strict):
+    """Values of one or more factors; several factors in one sweep mean their product."""
+
+    model: list[Name] | None = Field(None, min_length=1)
+    train_size: list[Annotated[int, Field(ge=2)]] | None = Field(None, min_length=1)
+    granularity: list[GranularityName] | None = Field(None, min_length=1)
+    guidance: list[float] | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _varies_something(self) -> Self:
+        if not self.varied:
+            raise ValueError("an empty sweep: give at least one factor with at least one value")
+        return self
+
+    @property
+    def varied(self) -> dict[str, list[Any]]:
+        """The factors that this sweep varies, with their values."""
+        return {name: values for name, values in self if values is not None}
+
+
+class Study(Strict):
+    """A study file."""
+
+    name: Name = Field(description="Name of the study and of its folder under results/.")
+    data: DataProtocol = DataProtocol()
+    models: dict[Name, ModelDefinition] = Field(
+        default_factory=dict, description="Models of the study's own, beside the presets."
+    )
+    seeds: list[Seed] = Field([0, 1], min_length=1, description="Seeds of weights, order and noise of training.")
+    steps: list[Count] = Field(min_length=1, description="Milestones of training, in steps; each is a checkpoint.")
+    center: Center = Center()
+    sweeps: list[Sweep] = Field(default_factory=list, description="What is varied around the centre.")
+    training: TrainingProtocol = TrainingProtocol()
+    sampling: SamplingProtocol = SamplingProtocol()
+    measures: MeasuresProtocol = MeasuresProtocol()
+    report: ReportProtocol = ReportProtocol()
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where networks run; auto takes a free GPU.")
+    threads: Count = Field(1, description="Threads per job that runs a network; 1 suits small models.")
+
+    def definition(self, model: str) -> ModelDefinition:
+        """What a model's name stands for, the study's own definitions first."""
+        return self.models.get(model) or PRESETS[model]
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, sorted, each once. Guidance without conditions has no meaning: such combinations are left out."""
+        return tuple(sorted(set(self._expand())))
+
+    @cached_property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """All checkpoints, sorted."""
+        return tuple(sorted({cell.checkpoint for cell in self.cells}))
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs, sorted."""
+        return tuple(sorted({checkpoint.run for checkpoint in self.checkpoints}))
+
+    def milestone_before(self, step: int) -> int | None:
+        """The milestone whose checkpoint the training up to `step` starts from, if any."""
+        return max((milestone for milestone in self.steps if milestone < step), default=None)
+
+    def steps_of(self, model: str) -> list[int]:
+        """Milestones of a model; models that are not trained have the single step 0."""
+        return sorted(set(self.steps)) if self.definition(model).trained else [0]
+
+    def _combinations(self) -> Iterator[dict[str, Any]]:
+        center = dict(self.center)
+        yield center
+        for sweep in self.sweeps:
+            names, values = zip(*sweep.varied.items(), strict=True)
+            for combination in product(*values):
+                yield center | dict(zip(names, combination, strict=True))
+
+    def _expand(self) -> Iterator[Cell]:
+        for factors in self._combinations():
+            guidance = float(factors["guidance"])
+            if guidance != 0 and factors["granularity"] == "none":
+                continue
+            for seed, step in product(self.seeds, self.steps_of(factors["model"])):
+                run = Run(factors["model"], factors["train_size"], factors["granularity"], seed)
+                yield Cell(Checkpoint(run, step), guidance)
+
+
+def load_study(path: Path | str) -> Study:
+    """Read and check a study file. Raises DiffbenchError naming the file and every key that is wrong."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise DiffbenchError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DiffbenchError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    return parse_study(raw, str(path))
+
+
+def parse_study(raw: Any, origin: str) -> Study:
+    """Check plain values as a study. Raises DiffbenchError naming `origin` and every key that is wrong."""
+    if not isinstance(raw, dict):
+        raise DiffbenchError(f"{origin}: a study is a mapping of keys to values, see config/README.md")
+    study = Study.parse(raw, origin)
+    if problems := list(_problems(study)):
+        raise DiffbenchError("; ".join(f"{origin}: {problem}" for problem in problems))
+    return study
+
+
+def _problems(study: Study) -> Iterator[str]:
+    """What is wrong with a study beyond the types of its keys."""
+    if study.data.name not in catalog.CATALOG:
+        yield f"key 'data.name': unknown data set '{study.data.name}', known are {', '.join(sorted(catalog.CATALOG))}"
+        return
+    for key in ("seeds", "steps"):
+        values = getattr(study, key)
+        if len(set(values)) < len(values):
+            yield f"key '{key}': values repeat in {values}"
+    known = sorted({*PRESETS, *study.models})
+    available = catalog.CATALOG[study.data.name].balanced - study.data.validation
+    for where, factors in _located_values(study):
+        for model in factors.get("model", []):
+            if model not in known:
+                yield f"key '{where}model': unknown model '{model}', known are {', '.join(known)}"
+        for size in factors.get("train_size", []):
+            if size > available:
+                yield (
+                    f"key '{where}train_size': {size} is beyond the {max(available, 0)} images that "
+                    f"'{study.data.name}' leaves beside {study.data.validation} for validation"
+                )
+    for factors in study._combinations():
+        if reason := _bad_granularity(factors["granularity"], factors["train_size"], study.data.name):
+            yield reason
+            return
+
+
+def _located_values(study: Study) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    yield "center.", {name: [value] for name, value in study.center}
+    for index, sweep in enumerate(study.sweeps):
+        yield f"sweeps.{index}.", sweep.varied
+
+
+def _bad_granularity(name: str, train_size: int, data: str) -> str | None:
+    kind, count = Granularity.parse(name)
+    classes = catalog.CATALOG[data].classes
+    if kind in ("kmeans", "random") and count > train_size:
+        return f"granularity '{name}': {count} labels are beyond the train_size {train_size} that it is combined with"
+    if kind == "groups" and count > classes:
+        return f"granularity '{name}': '{data}' has only {classes} classes to group"
+    if kind in ("classes", "groups") and classes == 0:
+        return f"granularity '{name}': '{data}' has no classes, use none, kmeans-K, unique or random-K"
+    return None
