@@ -106,7 +106,7 @@ def _nearest_by_tree(queries: Images, references: Images, k: int, own: Indices |
     found = tree.query(np.asarray(queries[:], dtype=np.float64), k=k + (own is not None))
     distances, indices = (np.reshape(part, (queries.shape[0], -1)) for part in found)
     if own is not None:
-        distances = np.where(indices == own[:, None], np.inf, distances)
+        distances[indices == own[:, None]] = np.inf
     return _first(indices, distances, k)
 
 
