@@ -154,6 +154,25 @@ class Study(Strict):
         """All runs, sorted."""
         return tuple(sorted({checkpoint.run for checkpoint in self.checkpoints}))
 
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The measures' files that the summary is made of, inside the study's results."""
+        subsets = {(run.train_size, run.granularity) for run in self.runs}
+        return (
+            *(f"optimum/n{size}/{granularity}.h5" for size, granularity in sorted(subsets)),
+            *(f"{checkpoint.path}/denoise.h5" for checkpoint in self.checkpoints if self.denoises(checkpoint)),
+            *(f"{cell.path}/memorization.h5" for cell in self.cells),
+            *(f"{cell.path}/overlap.h5" for cell in self.cells if self.denoises(cell.checkpoint)),
+        )
+
+    def denoises(self, checkpoint: Checkpoint) -> bool:
+        """Whether the checkpoint has a denoiser; planted samples have none."""
+        return self.definition(checkpoint.run.model).kind != "planted"
+
+    def without(self, *keys: str) -> str:
+        """The study as JSON without some of its keys, for stages that do not read them."""
+        return self.model_dump_json(exclude=set(keys))
+
     def milestone_before(self, step: int) -> int | None:
         """The milestone whose checkpoint the training up to `step` starts from, if any."""
         return max((milestone for milestone in self.steps if milestone < step), default=None)

@@ -1,0 +1,72 @@
+"""Command line: `python -m diffbench STAGE ...`, one subcommand per stage.
+
+A stage's options are the parameters of its `run`: `spec` is JSON text, paths are paths. Only the module of the stage that
+is asked for is imported, so that stages without a network start without torch.
+"""
+
+import argparse
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from diffbench.conventions import DiffbenchError
+
+STAGES = {
+    "data": "split a data set into training pool and validation images",
+    "conditions": "label a training subset at one granularity",
+    "train": "train one segment of a run",
+    "denoise": "measure the denoising losses of a checkpoint",
+    "sample": "draw the samples and trajectories of a cell",
+    "memorization": "measure memorization among the samples of a cell",
+    "overlap": "measure the overlap of trajectories with noised data",
+    "summary": "gather the files of a study into tables",
+    "report": "make the report of a study",
+}
+COMMANDS = {
+    "plan": "print what a study means and costs, without doing anything",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand. Returns the exit code: 1 for an error that the user can mend, told in one line."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(arguments[0] if arguments else "")
+    options = vars(parser.parse_args(arguments))
+    command, action = options.pop("command"), options.pop("action")
+    try:
+        action(**options)
+    except (DiffbenchError, ValidationError) as error:
+        print(f"diffbench {command}: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="diffbench", description="Measure whether diffusion models memorize.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in (COMMANDS | STAGES).items():
+        subparser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name == command:
+            package = "commands" if name in COMMANDS else "stages"
+            module = importlib.import_module(f"diffbench.{package}.{name}")
+            _add_options(subparser, module.run)
+            subparser.set_defaults(action=module.run)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, run: Callable[..., None]) -> None:
+    """Add an option per parameter of `run`."""
+    for name, parameter in inspect.signature(run).parameters.items():
+        kind = parameter.annotation
+        if isinstance(kind, UnionType):
+            kind = get_args(kind)[0]
+        required = parameter.default is inspect.Parameter.empty
+        converter: Any = kind.model_validate_json if hasattr(kind, "model_validate_json") else kind
+        default = None if required else parameter.default
+        parser.add_argument(f"--{name}", type=converter, required=required, default=default)

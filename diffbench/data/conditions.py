@@ -1,0 +1,67 @@
+"""Condition labels of training and validation images at every granularity."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import seed_of
+from diffbench.data.granularity import Granularity
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Labels in [0, count) of the training subset (n,) and of the validation images (v,)."""
+
+    train: Labels
+    validation: Labels
+    count: int
+
+
+def conditions(
+    granularity: Granularity,
+    train: NDArray[Any],
+    train_classes: Labels,
+    validation: NDArray[Any],
+    validation_classes: Labels,
+    classes: int,
+    seed: int,
+) -> Conditions:
+    """Labels of flat images `train` (n, d) and `validation` (v, d), given their true classes in [0, classes).
+
+    Validation images get the true class, the cluster that k-means predicts, the nearest training image's label for
+    unique, and a random label for random-K.
+    """
+    kind, count = granularity
+    match kind:
+        case "none":
+            return Conditions(np.zeros(len(train), np.int64), np.zeros(len(validation), np.int64), 1)
+        case "classes":
+            return Conditions(train_classes, validation_classes, classes)
+        case "groups":
+            return Conditions(train_classes * count // classes, validation_classes * count // classes, count)
+        case "kmeans":
+            return _clusters(train, validation, count, seed)
+        case "unique":
+            return _unique(train, validation)
+        case _:
+            rng = np.random.default_rng(seed_of("random labels", seed))
+            drawn = rng.integers(0, count, len(validation)), rng.integers(0, count, len(train))
+            return Conditions(drawn[1], drawn[0], count)
+
+
+def _clusters(train: NDArray[Any], validation: NDArray[Any], count: int, seed: int) -> Conditions:
+    from sklearn.cluster import KMeans
+
+    means = KMeans(count, n_init=4, random_state=seed).fit(train)
+    return Conditions(means.predict(train).astype(np.int64), means.predict(validation).astype(np.int64), count)
+
+
+def _unique(train: NDArray[Any], validation: NDArray[Any]) -> Conditions:
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = NearestNeighbors(n_neighbors=1).fit(train).kneighbors(validation, return_distance=False)
+    return Conditions(np.arange(len(train)), nearest[:, 0].astype(np.int64), len(train))

@@ -1,0 +1,54 @@
+"""The split into validation and training pool, and the nested, class-balanced order of both."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import SIGMA_DATA, DiffbenchError, seed_of
+from diffbench.data.sources import RawImages
+
+
+@dataclass(frozen=True)
+class Split:
+    """Raw images in their final order. The n-subset for training is the first n images of the pool.
+
+    Scaled images are (raw - mean) * scale, whose standard deviation over the pool is SIGMA_DATA.
+    """
+
+    pool: RawImages
+    validation: RawImages
+    mean: float
+    scale: float
+
+
+def balanced_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Indices such that every prefix holds each class equally often, to within one image.
+
+    Rounds take one image of each class, in a random order of their own, until the smallest class is used up.
+    """
+    rng = np.random.default_rng(seed_of("split", seed))
+    members = [rng.permutation(np.flatnonzero(classes == kind)) for kind in np.unique(classes)]
+    rounds = min(len(indices) for indices in members)
+    table = np.stack([indices[:rounds] for indices in members], axis=1)  # (rounds, classes)
+    return rng.permuted(table, axis=1).ravel()
+
+
+def split(raw: RawImages, validation: int, seed: int) -> Split:
+    """Split into `validation` held-out images and the training pool. DiffbenchError if no pool would be left."""
+    order = balanced_order(raw.classes, seed)
+    if validation > len(order) - 2:
+        raise DiffbenchError(
+            f"data.validation: {validation} leaves no training pool among {len(order)} class-balanced images"
+        )
+    held_out, pool = _take(raw, order[:validation]), _take(raw, order[validation:])
+    values = pool.images.astype(np.float64)
+    spread = float(values.std())
+    if spread == 0:
+        raise DiffbenchError("the training pool is constant: its images cannot be scaled to standard deviation 0.5")
+    return Split(pool, held_out, float(values.mean()), SIGMA_DATA / spread)
+
+
+def _take(raw: RawImages, indices: NDArray[Any]) -> RawImages:
+    return RawImages(raw.images[indices], raw.classes[indices])

@@ -1,0 +1,103 @@
+"""What each stage of the DAG reads of a study: nothing more, since a job is run anew when its spec changes."""
+
+from typing import Any
+
+from pydantic import Field
+
+from diffbench.denoisers.definitions import ModelDefinition, Optimal
+from diffbench.protocol import (
+    GapProtocol,
+    MemorizationProtocol,
+    OverlapProtocol,
+    SamplingProtocol,
+    Strict,
+    TrainingProtocol,
+)
+from diffbench.study import Study
+
+
+class StageSpec(Strict):
+    """Factors of the file that a stage makes."""
+
+    factors: dict[str, int | float | str] = Field(description="Factor -> value.")
+
+
+class ConditionsSpec(StageSpec):
+    """Labels of a training subset."""
+
+    seed: int
+
+
+class TrainSpec(StageSpec):
+    """One segment of training, up to factors["step"]."""
+
+    model: ModelDefinition
+    training: TrainingProtocol
+
+
+class DenoiseSpec(StageSpec):
+    """Denoising losses of a checkpoint, or of the closed-form optimum of a training subset."""
+
+    gap: GapProtocol
+    model: ModelDefinition
+
+
+class SampleSpec(StageSpec):
+    """Samples and trajectories of a cell."""
+
+    model: ModelDefinition
+    sampling: SamplingProtocol
+
+
+class MemorizationSpec(StageSpec):
+    """Memorization among the samples of a cell."""
+
+    memorization: MemorizationProtocol
+
+
+class OverlapSpec(StageSpec):
+    """Overlap of a cell's trajectories with noised data."""
+
+    overlap: OverlapProtocol
+
+
+def _factors(wildcards: Any) -> dict[str, int | float | str]:
+    kinds = {"model": str, "train_size": int, "granularity": str, "seed": int, "step": int, "guidance": float}
+    return {name: kinds[name](value) for name, value in dict(wildcards).items() if name in kinds}
+
+
+def conditions(study: Study, wildcards: Any) -> str:
+    """Spec of the stage as JSON, for the rule's params; so the functions below."""
+    return ConditionsSpec(factors=_factors(wildcards), seed=study.data.split_seed).model_dump_json()
+
+
+def train(study: Study, wildcards: Any) -> str:
+    factors = _factors(wildcards)
+    definition = study.definition(wildcards.model)
+    return TrainSpec(factors=factors, model=definition, training=study.training).model_dump_json()
+
+
+def optimum(study: Study, wildcards: Any) -> str:
+    return DenoiseSpec(factors=_factors(wildcards), gap=study.measures.gap, model=Optimal()).model_dump_json()
+
+
+def denoise(study: Study, wildcards: Any) -> str:
+    definition = study.definition(wildcards.model)
+    return DenoiseSpec(factors=_factors(wildcards), gap=study.measures.gap, model=definition).model_dump_json()
+
+
+def sample(study: Study, wildcards: Any) -> str:
+    definition = study.definition(wildcards.model)
+    return SampleSpec(factors=_factors(wildcards), model=definition, sampling=study.sampling).model_dump_json()
+
+
+def memorization(study: Study, wildcards: Any) -> str:
+    return MemorizationSpec(
+        factors=_factors(wildcards), memorization=study.measures.memorization
+    ).model_dump_json()
+
+
+def overlap(study: Study, wildcards: Any) -> str:
+    return OverlapSpec(factors=_factors(wildcards), overlap=study.measures.overlap).model_dump_json()
+
+

@@ -1,0 +1,29 @@
+"""Conditions: labels of a training subset and of the validation images at one granularity."""
+
+from pathlib import Path
+
+from diffbench import provenance, store
+from diffbench.data.conditions import conditions
+from diffbench.data.granularity import Granularity
+from diffbench.data.training_set import read_images
+from diffbench.specs import ConditionsSpec
+
+
+def run(spec: ConditionsSpec, data: Path, out: Path) -> None:
+    """Label the first factors["train_size"] images of the pool."""
+    images, classes = read_images(data, int(spec.factors["train_size"]))
+    labels = conditions(
+        Granularity.parse(str(spec.factors["granularity"])),
+        images.flat_train,
+        classes.train,
+        images.flat_validation,
+        classes.validation,
+        classes.count,
+        spec.seed,
+    )
+    variables = {
+        "train_label": store.Variable(labels.train, ("image",), "condition label"),
+        "validation_label": store.Variable(labels.validation, ("held_out",), "condition label"),
+    }
+    attributes = provenance.attributes(spec.factors, {"seed": spec.seed})
+    store.write(out, "conditions", variables, attributes | {"label_count": labels.count})

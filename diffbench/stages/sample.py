@@ -1,0 +1,121 @@
+"""Sample: samples of a cell, and what its overlap with noised data is judged by: states and denoised images per level."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from diffbench import provenance, store
+from diffbench.conventions import karras_sigmas
+from diffbench.data.training_set import TrainingSet, read_training_set
+from diffbench.denoisers.base import Denoiser
+from diffbench.denoisers.build import load_denoiser
+from diffbench.denoisers.guidance import Guided
+from diffbench.devices import pick_device
+from diffbench.noise import overlap_noise, sample_noise
+from diffbench.protocol import SamplingProtocol
+from diffbench.sampling import SOLVERS
+from diffbench.specs import SampleSpec
+from diffbench.stages.losses import BATCH, denoise_batched
+
+Array = NDArray[Any]
+
+
+def run(
+    spec: SampleSpec,
+    data: Path,
+    conditions: Path,
+    out: Path,
+    trajectories: Path,
+    checkpoint: Path | None = None,
+    device: str = "auto",
+) -> None:
+    """Draw the samples of a cell into `out`, and into `trajectories` what the overlap stage reads."""
+    training_set = read_training_set(data, conditions)
+    where = pick_device(device)
+    model = load_denoiser(spec.model, training_set, checkpoint, where)
+    denoiser = Guided(model, model, float(spec.factors["guidance"]), negative_label="none")
+    sigmas = karras_sigmas(
+        spec.sampling.steps, spec.sampling.sigma_min, spec.sampling.sigma_max, spec.sampling.rho
+    )
+    labels = sample_labels(training_set, spec.sampling.samples)
+    samples, recorded = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
+    recorded |= noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)
+
+    axes = tuple(f"axis{index}" for index in range(len(training_set.shape)))
+    protocol = {"model": spec.model.model_dump(), "sampling": spec.sampling.model_dump()}
+    attributes = provenance.attributes(spec.factors, protocol, str(where))
+    kept = {
+        "samples": store.Variable(samples, ("sample", *axes), "generated images, scaled"),
+        "label": store.Variable(labels, ("sample",), "condition label"),
+    }
+    levels = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")}
+    texts = {
+        "state": ("sample", "state of the trajectory"),
+        "denoised": ("sample", "D at the state"),
+        "denoised_train": ("image", "D at noised training images"),
+        "denoised_validation": ("held_out", "D at noised validation images"),
+    }
+    for name, values in recorded.items():
+        dim, text = texts[name]
+        levels[name] = store.Variable(values, ("sigma", dim, *axes), text)
+    levels["label"] = store.Variable(labels[: spec.sampling.trajectories], ("sample",), "condition label")
+    store.write(trajectories, "trajectories", levels, attributes)
+    store.write(out, "sample", kept, attributes)
+
+
+def sample_labels(training_set: TrainingSet, count: int) -> NDArray[np.int64]:
+    """Labels (count,) of samples: those of the training images in turn, so that frequencies follow the training set."""
+    return np.resize(training_set.train_labels, count)
+
+
+def draw(
+    denoiser: Denoiser,
+    shape: tuple[int, ...],
+    sigmas: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    protocol: SamplingProtocol,
+    device: torch.device,
+) -> tuple[Array, dict[str, Array]]:
+    """Samples (count, *shape) float32, and "state" and "denoised" (levels, trajectories, *shape) of the first ones."""
+    levels = torch.from_numpy(sigmas).to(device)
+    samples: list[Array] = []
+    recorded: dict[str, list[Array]] = {"state": [], "denoised": []}
+    for first in range(0, len(labels), BATCH):
+        label = torch.from_numpy(labels[first : first + BATCH]).to(device)
+        noise = torch.from_numpy(sample_noise(first, len(label), int(np.prod(shape)))).to(device)
+        keep = max(0, min(len(label), protocol.trajectories - first))
+        steps = SOLVERS[protocol.solver](denoiser, noise.double().view(-1, *shape), levels, label)
+        states, denoised = [], []
+        for step in steps:
+            states.append(step.state[:keep].float().cpu().numpy())
+            denoised.append(step.denoised[:keep].float().cpu().numpy())
+            sample = step.next_state
+        samples.append(sample.float().cpu().numpy())
+        recorded["state"].append(np.stack(states))
+        recorded["denoised"].append(np.stack(denoised))
+    return np.concatenate(samples), {name: np.concatenate(parts, axis=1) for name, parts in recorded.items()}
+
+
+@torch.no_grad()
+def noised_predictions(
+    denoiser: Denoiser, training_set: TrainingSet, sigmas: NDArray[np.float64], count: int, device: torch.device
+) -> dict[str, Array]:
+    """D at noised training and validation images, (levels, at most count, *shape), on noise shared by all cells."""
+    result = {}
+    for split, images, labels in (
+        ("train", training_set.train, training_set.train_labels),
+        ("validation", training_set.validation, training_set.validation_labels),
+    ):
+        clean = torch.from_numpy(images[:count]).to(device)
+        label = torch.from_numpy(labels[:count]).to(device)
+        outputs = []
+        for level, sigma in enumerate(sigmas):
+            noise = torch.from_numpy(overlap_noise(split, level, len(clean), clean[0].numel())).to(device)
+            noised = clean + float(sigma) * noise.view_as(clean)
+            outputs.append(denoise_batched(denoiser, noised, float(sigma), label).cpu().numpy())
+        result[f"denoised_{split}"] = np.stack(outputs)
+    return result
+
