@@ -104,7 +104,8 @@ def _nearest_by_tree(queries: Images, references: Images, k: int, own: Indices |
 
     tree = KDTree(np.asarray(references[:], dtype=np.float64))
     found = tree.query(np.asarray(queries[:], dtype=np.float64), k=k + (own is not None))
-    distances, indices = (np.reshape(part, (queries.shape[0], -1)) for part in found)
+    distances = np.asarray(found[0], dtype=np.float64).reshape(queries.shape[0], -1)
+    indices = np.asarray(found[1], dtype=np.int64).reshape(queries.shape[0], -1)
     if own is not None:
         distances[indices == own[:, None]] = np.inf
     return _first(indices, distances, k)

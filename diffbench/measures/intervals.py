@@ -1,0 +1,202 @@
+"""Values with uncertainty: one record for all measures, and the intervals that fill it.
+
+All intervals are two-sided at conventions.CONFIDENCE. Undefined values are nan with a reason, never 0.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from diffbench.conventions import CONFIDENCE, DiffbenchError, seed_of
+
+Floats = NDArray[np.float64]
+
+ALPHA = 1 - CONFIDENCE
+RESAMPLES = 1000
+BLOCK_ELEMENTS = 2**24
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its interval and the number of images (or pairs, seeds) behind it; undefined: nan and a
+    reason."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    reason: str = ""
+
+
+def undefined(reason: str, n: int) -> Estimate:
+    """An estimate that has no value, and why."""
+    return Estimate(math.nan, math.nan, math.nan, n, reason)
+
+
+def proportion(hits: int, n: int) -> Estimate:
+    """hits / n with the exact binomial interval of Clopper and Pearson (1934), valid for 0 and n hits.
+
+    It covers at least the nominal level, and more for few hits, by construction.
+    """
+    if not 0 <= hits <= n:
+        raise DiffbenchError(f"proportion: {hits} hits of {n} is impossible; give 0 <= hits <= n")
+    if n == 0:
+        return undefined("no images", 0)
+    low = float(special.betaincinv(hits, n - hits + 1, ALPHA / 2)) if hits > 0 else 0.0
+    high = float(special.betaincinv(hits + 1, n - hits, 1 - ALPHA / 2)) if hits < n else 1.0
+    return Estimate(hits / n, low, high, n)
+
+
+def bounded_mean(values: Floats, seed: int) -> Estimate:
+    """Mean of per-image values in [0, 1] (n,), with a percentile bootstrap interval.
+
+    If all values are equal a bootstrap has no width. Then the interval holds every mean for which n images
+    that agree have probability of at least ALPHA / 2: with p = (ALPHA / 2)^(1/n), [p v, p v + 1 - p].
+    """
+    n = len(values)
+    if n == 0:
+        return undefined("no images", 0)
+    if values.min() < 0 or values.max() > 1:
+        raise DiffbenchError("bounded_mean: values lie outside [0, 1]; scale them or use mean")
+    if values.min() == values.max():
+        value, agree = float(values[0]), (ALPHA / 2) ** (1 / n)
+        return Estimate(value, agree * value, agree * value + 1 - agree, n)
+    return mean(values, seed)
+
+
+def mean(values: Floats, seed: int) -> Estimate:
+    """Mean of per-image values (n,) with a percentile bootstrap interval over images."""
+    if len(values) < 2:
+        return undefined(f"an interval needs at least 2 images, got {len(values)}", len(values))
+    value = float(values.mean(dtype=np.float64))
+    return percentile(value, bootstrap_means(values[:, None], seed)[:, 0], len(values))
+
+
+def bootstrap_means(values: NDArray[np.floating], seed: int, resamples: int = RESAMPLES) -> Floats:
+    """Means over resampled images of `values` (n, p): (resamples, p).
+
+    The columns of one row use the same resample, and so do calls with the same seed, n and resamples:
+    differences and ratios of columns, or of paired calls, are then paired.
+    """
+    n = len(values)
+    rng = np.random.default_rng(seed)
+    values = np.asarray(values, dtype=np.float64)
+    means = np.empty((resamples, values.shape[1]))
+    step = max(1, BLOCK_ELEMENTS // n)
+    for start in range(0, resamples, step):
+        counts = resample_counts(n, min(step, resamples - start), rng)
+        means[start : start + step] = counts @ values / n
+    return means
+
+
+def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """How often each of n images is drawn when n are drawn with replacement: (resamples, n), rows sum to
+    n."""
+    drawn = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+
+
+def bootstrap_seed_means(groups: Sequence[NDArray[np.floating]], seed: int) -> Floats:
+    """Hierarchical bootstrap of the mean over seeds of the mean over images: (RESAMPLES, p).
+
+    groups: one (n_s, p) array per seed. Seeds are resampled, then images within each drawn seed (Davison and
+    Hinkley 1997, section 3.8). Columns are paired. With S seeds the spread of the seed means is known from S
+    - 1 degrees of freedom only, and their bootstrap has (S - 1)/S of the variance: deviations are widened by
+    sqrt(S/(S - 1)) t_{S-1}/z, so that percentile intervals cover also with few seeds. One seed: images only.
+    """
+    count = len(groups)
+    images = np.stack([bootstrap_means(g, seed_of("images", seed, s)) for s, g in enumerate(groups)])
+    if count == 1:
+        return images[0]
+    rng = np.random.default_rng(seed_of("seeds", seed))
+    draws = rng.integers(count, size=(RESAMPLES, count))  # which seeds a replicate is made of
+    # A seed drawn twice gets two independent resamples of its images: rows of `images` are shuffled per
+    # position.
+    rows = rng.integers(RESAMPLES, size=(RESAMPLES, count))
+    replicates = images[draws, rows].mean(axis=1)  # (B, p)
+    center = np.stack([np.asarray(g, dtype=np.float64).mean(axis=0) for g in groups]).mean(axis=0)
+    t_quantile = special.stdtrit(count - 1, 1 - ALPHA / 2)
+    widening = math.sqrt(count / (count - 1)) * t_quantile / special.ndtri(1 - ALPHA / 2)
+    return center + widening * (replicates - center)
+
+
+def percentile(value: float, replicates: Floats, n: int) -> Estimate:
+    """The estimate whose interval is the middle of the bootstrap replicates (B,)."""
+    if not (math.isfinite(value) and np.isfinite(replicates).all()):
+        return undefined("not finite in some resamples", n)
+    low, high = np.quantile(replicates, [ALPHA / 2, 1 - ALPHA / 2])
+    return Estimate(value, float(low), float(high), n)
+
+
+def largest(curve: Floats, replicates: Floats, n: int) -> Estimate:
+    """The largest value of a curve (L,), with an interval for the largest true value. replicates: (B, L).
+
+    A maximum of noisy values lies above the true maximum, and a resampled maximum higher still, so
+    percentiles of the replicates' maxima would miss. Low: the highest point of a lower band that holds the
+    whole curve (sup-t band, Montiel Olea and Plagborg-Moller 2019). High: the highest upper pointwise bound,
+    which suffices as the true maximum is one of the points. The interval covers at least the nominal level,
+    and more where several levels are about equal.
+    """
+    if not (np.isfinite(curve).all() and np.isfinite(replicates).all()):
+        return undefined("not finite in some resamples", n)
+    error = replicates.std(axis=0)
+    moving = error > 0
+    steepest = ((replicates - curve)[:, moving] / error[moving]).max(axis=1, initial=0)
+    low = (curve - np.quantile(steepest, 1 - ALPHA / 2) * error).max()
+    high = np.quantile(replicates, 1 - ALPHA / 2, axis=0).max()
+    return Estimate(float(curve.max()), float(low), float(max(high, curve.max())), n)
+
+
+def auc(positives: Floats, negatives: Floats) -> Estimate:
+    """P(positive > negative) + P(equal)/2 (Mann-Whitney), with DeLong's interval on the logit scale.
+
+    Variance: DeLong et al. 1988 by mid-ranks (Sun and Xu 2014). If all pairs agree (AUC 0, 1, or all tied)
+    that variance is 0. Then min(n+, n-) disjoint pairs are independent trials that all agree, so P(agree) >=
+    (ALPHA/2)^(1/min) by Clopper-Pearson, and the interval holds the AUCs that this allows.
+    """
+    n_positive, n_negative = len(positives), len(negatives)
+    n = n_positive + n_negative
+    if min(n_positive, n_negative) < 2:
+        return undefined(f"needs at least 2 values on each side, got {n_positive} and {n_negative}", n)
+    wins = placements(positives, negatives)  # P(negative below each positive), ties half
+    losses = 1 - placements(negatives, positives)  # P(positive above each negative)
+    value = float(wins.mean())
+    variance = float(wins.var(ddof=1) / n_positive + losses.var(ddof=1) / n_negative)
+    if variance < 1e-24:
+        agree = (ALPHA / 2) ** (1 / min(n_positive, n_negative))
+        return Estimate(value, agree * value, agree * value + 1 - agree, n)
+    half = special.ndtri(1 - ALPHA / 2) * math.sqrt(variance) / (value * (1 - value))
+    center = special.logit(value)
+    return Estimate(value, float(special.expit(center - half)), float(special.expit(center + half)), n)
+
+
+def placements(values: Floats, others: Floats) -> Floats:
+    """For each of `values` (m,): the share of `others` (n,) below it, equal ones counted half."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, values, side="left")
+    return (below + np.searchsorted(ordered, values, side="right")) / (2 * len(others))
+
+
+def bootstrap_auc(positives: Floats, negatives: Floats, positive_seed: int, negative_seed: int) -> Floats:
+    """AUC over resampled images: (RESAMPLES,). Calls that share a sample share its seed, and are then
+    paired."""
+    order = np.argsort(negatives, kind="stable")
+    below = np.searchsorted(negatives[order], positives, side="left")
+    not_above = np.searchsorted(negatives[order], positives, side="right")
+    n_positive, n_negative = len(positives), len(negatives)
+    positive_rng, negative_rng = np.random.default_rng(positive_seed), np.random.default_rng(negative_seed)
+    replicates = np.empty(RESAMPLES)
+    step = max(1, BLOCK_ELEMENTS // max(n_positive, n_negative))
+    for start in range(0, RESAMPLES, step):
+        size = min(step, RESAMPLES - start)
+        positive_counts = resample_counts(n_positive, size, positive_rng)
+        negative_counts = resample_counts(n_negative, size, negative_rng)[:, order]
+        cumulated = np.zeros((size, n_negative + 1))
+        np.cumsum(negative_counts, axis=1, out=cumulated[:, 1:])
+        wins = (cumulated[:, below] + cumulated[:, not_above]) / (2 * n_negative)  # (size, n_positive)
+        replicates[start : start + size] = np.einsum("bi,bi->b", positive_counts, wins) / n_positive
+    return replicates
