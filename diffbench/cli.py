@@ -61,12 +61,14 @@ def _parser(command: str) -> argparse.ArgumentParser:
 
 
 def _add_options(parser: argparse.ArgumentParser, run: Callable[..., None]) -> None:
-    """Add an option per parameter of `run`."""
+    """Add an option per parameter of `run`. An optional one may stand without a value: a rule's input that is empty."""
     for name, parameter in inspect.signature(run).parameters.items():
         kind = parameter.annotation
         if isinstance(kind, UnionType):
             kind = get_args(kind)[0]
-        required = parameter.default is inspect.Parameter.empty
-        converter: Any = kind.model_validate_json if hasattr(kind, "model_validate_json") else kind
-        default = None if required else parameter.default
-        parser.add_argument(f"--{name}", type=converter, required=required, default=default)
+        converter: Any = getattr(kind, "model_validate_json", kind)
+        if parameter.default is inspect.Parameter.empty:
+            parser.add_argument(f"--{name}", type=converter, required=True)
+        else:
+            default = parameter.default
+            parser.add_argument(f"--{name}", type=converter, nargs="?", default=default, const=default)

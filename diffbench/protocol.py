@@ -100,24 +100,10 @@ class GapProtocol(Strict):
         return self
 
 
-class MemorizationProtocol(Strict):
-    """How memorization among samples is judged; the thresholds 1/2, 1/3 and 1/4 are fixed."""
-
-    resamples: int = Field(1000, ge=100, description="Bootstrap resamples behind an interval.")
-
-
-class OverlapProtocol(Strict):
-    """How sampling trajectories are compared with noised data."""
-
-    resamples: int = Field(500, ge=100, description="Bootstrap resamples behind an interval.")
-
-
 class MeasuresProtocol(Strict):
     """All measures."""
 
     gap: GapProtocol = GapProtocol()
-    memorization: MemorizationProtocol = MemorizationProtocol()
-    overlap: OverlapProtocol = OverlapProtocol()
 
 
 class ReportProtocol(Strict):

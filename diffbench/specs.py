@@ -7,8 +7,6 @@ from pydantic import Field
 from diffbench.denoisers.definitions import ModelDefinition, Optimal
 from diffbench.protocol import (
     GapProtocol,
-    MemorizationProtocol,
-    OverlapProtocol,
     SamplingProtocol,
     Strict,
     TrainingProtocol,
@@ -49,18 +47,6 @@ class SampleSpec(StageSpec):
     sampling: SamplingProtocol
 
 
-class MemorizationSpec(StageSpec):
-    """Memorization among the samples of a cell."""
-
-    memorization: MemorizationProtocol
-
-
-class OverlapSpec(StageSpec):
-    """Overlap of a cell's trajectories with noised data."""
-
-    overlap: OverlapProtocol
-
-
 def _factors(wildcards: Any) -> dict[str, int | float | str]:
     kinds = {"model": str, "train_size": int, "granularity": str, "seed": int, "step": int, "guidance": float}
     return {name: kinds[name](value) for name, value in dict(wildcards).items() if name in kinds}
@@ -91,13 +77,6 @@ def sample(study: Study, wildcards: Any) -> str:
     return SampleSpec(factors=_factors(wildcards), model=definition, sampling=study.sampling).model_dump_json()
 
 
-def memorization(study: Study, wildcards: Any) -> str:
-    return MemorizationSpec(
-        factors=_factors(wildcards), memorization=study.measures.memorization
-    ).model_dump_json()
-
-
-def overlap(study: Study, wildcards: Any) -> str:
-    return OverlapSpec(factors=_factors(wildcards), overlap=study.measures.overlap).model_dump_json()
-
-
+def cell(study: Study, wildcards: Any) -> str:
+    """For stages whose definitions are fixed: the factors are all they need."""
+    return StageSpec(factors=_factors(wildcards)).model_dump_json()

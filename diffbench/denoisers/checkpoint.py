@@ -13,8 +13,9 @@ FIELDS = {"step", "settings", "weights", "ema", "optimizer"}
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write step, settings, raw weights, EMA weights and optimizer state."""
-    with atomic(path) as temporary:
-        torch.save(state, temporary)
+    # Through an open file, since torch writes a path's name into the archive and equal states are to give equal bytes.
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        torch.save(state, file)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

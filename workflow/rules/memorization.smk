@@ -6,7 +6,7 @@ rule memorization:
     output:
         ensure(f"{CELL}/memorization.h5", non_empty=True),
     params:
-        spec=spec("memorization"),
+        spec=spec("cell"),
     log:
         f"{RESULTS}/logs/memorization/{CELL_NAME}.log",
     benchmark:

@@ -6,7 +6,7 @@ rule overlap:
     output:
         ensure(f"{CELL}/overlap.h5", non_empty=True),
     params:
-        spec=spec("overlap"),
+        spec=spec("cell"),
     log:
         f"{RESULTS}/logs/overlap/{CELL_NAME}.log",
     benchmark:

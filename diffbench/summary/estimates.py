@@ -1,0 +1,48 @@
+"""How estimates lie in stage files, and back: scalars along `measure`, curves over noise levels along `curve` x `sigma`.
+
+One layout for all stages: a new measure is written, tabulated and charted without another line here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from diffbench.measures.intervals import Estimate
+from diffbench.store import StageFile, Variable
+
+FIELDS = {
+    "value": "estimate; nan where undefined",
+    "low": "lower end of the 95 % interval",
+    "high": "upper end of the 95 % interval",
+    "n": "number of images, pairs or seeds behind the value",
+    "reason": "why the value is undefined",
+}
+
+
+def scalar_variables(estimates: Mapping[str, Estimate]) -> dict[str, Variable]:
+    """Estimates by name as variables over the dimension `measure`."""
+    variables = {"measure": Variable(np.array(list(estimates)), ("measure",), "name of the measure")}
+    for field, text in FIELDS.items():
+        values = np.array([getattr(estimate, field) for estimate in estimates.values()])
+        variables[field] = Variable(values, ("measure",), text)
+    return variables
+
+
+def curve_variables(curves: Mapping[str, Sequence[Estimate]]) -> dict[str, Variable]:
+    """Estimates per noise level as variables over `curve` x `sigma`; the caller writes the coordinate `sigma`."""
+    variables = {"curve": Variable(np.array(list(curves)), ("curve",), "name of the measure")}
+    for field, text in FIELDS.items():
+        values = np.array([[getattr(estimate, field) for estimate in curve] for curve in curves.values()])
+        variables[f"curve_{field}"] = Variable(values, ("curve", "sigma"), text)
+    return variables
+
+
+def rows(file: StageFile) -> Iterator[dict[str, Any]]:
+    """One tidy row per estimate: measure, sigma (nan for scalars), value, low, high, n, reason."""
+    for index, name in enumerate(file.arrays.get("measure", ())):
+        yield {"measure": name, "sigma": np.nan} | {field: file[field][index] for field in FIELDS}
+    for index, name in enumerate(file.arrays.get("curve", ())):
+        for level, sigma in enumerate(file["sigma"]):
+            fields = {field: file[f"curve_{field}"][index, level] for field in FIELDS}
+            yield {"measure": name, "sigma": sigma} | fields

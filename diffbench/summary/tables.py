@@ -1,0 +1,86 @@
+"""Tidy tables of a study, one per family of measures, from the files that exist."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from diffbench import store
+from diffbench.conventions import DiffbenchError
+from diffbench.study import Study
+from diffbench.summary.estimates import rows
+
+FACTORS = ["model", "train_size", "granularity", "seed", "step", "guidance"]
+ESTIMATE = ["sigma", "measure", "value", "low", "high", "n", "reason"]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Tables by stage, and the provenance and status of every file that the study expects."""
+
+    tables: dict[str, pd.DataFrame]  # FACTORS + ESTIMATE
+    files: pd.DataFrame  # file, stage, state, reason, wall_seconds, peak_memory_mb, device
+
+
+def gather(study: Study, results: Path) -> Gathered:
+    """Read every measure's file of the study; a missing or broken one becomes a row that says why."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    files = []
+    for name in study.files:
+        stage = stage_of(name)
+        try:
+            file = store.read(results / name, stage)
+        except DiffbenchError as error:
+            files.append({"file": name, "stage": stage, "state": "missing", "reason": why_missing(results, name, error)})
+            continue
+        factors = file.attributes["factors"]
+        found.setdefault(stage, []).extend(factors | row for row in rows(file))
+        provenance = {key: file.attributes[key] for key in ("wall_seconds", "peak_memory_mb", "device")}
+        files.append({"file": name, "stage": stage, "state": "done", "reason": ""} | provenance)
+    tables = {stage: pd.DataFrame(entries).reindex(columns=FACTORS + ESTIMATE) for stage, entries in found.items()}
+    return Gathered(tables, pd.DataFrame(files))
+
+
+def stage_of(name: str) -> str:
+    """The stage that makes a file of the study."""
+    return "optimum" if name.startswith("optimum/") else Path(name).stem
+
+
+def why_missing(results: Path, name: str, error: Exception) -> str:
+    """The last line of the log that stopped a file, its own stage's or that of a stage before it."""
+    if (results / name).exists():
+        return str(error)
+    for log in _logs_behind(name):
+        path = results / "logs" / log
+        if path.exists() and (lines := path.read_text().strip().splitlines()):
+            return lines[-1]
+    return "not made yet"
+
+
+def _logs_behind(name: str) -> Iterator[str]:
+    """Logs of the stages that a file depends on, nearest first."""
+    folder = str(Path(name).parent)
+    if name.startswith("optimum/"):
+        yield str(Path(name).with_suffix(".log"))
+        return
+    for stage in (Path(name).stem, "sample"):
+        yield f"{stage}/{folder}.log"
+    yield f"train/{folder.partition('/w')[0]}.log"
+
+
+def stage_costs(results: Path) -> pd.DataFrame:
+    """What Snakemake measured of every job that it ran: one row per benchmark file, with its stage and path."""
+    return pd.DataFrame(_benchmark_rows(sorted(results.rglob("*.benchmark.jsonl")), results))
+
+
+def _benchmark_rows(paths: Iterable[Path], results: Path) -> Iterator[dict[str, Any]]:
+    for path in paths:
+        record = pd.read_json(path, lines=True).iloc[-1]
+        yield {
+            "job": str(path.relative_to(results)).removesuffix(".benchmark.jsonl"),
+            "seconds": record["s"],
+            "cpu_seconds": record["cpu_time"],
+            "max_rss_mb": record["max_rss"],
+        }
