@@ -1,8 +1,9 @@
 """Planar data sets: curves and blobs in R^2 whose true distribution can be sampled exactly, without bound.
 
-A set is a true distribution (a curve or a grid of centres) plus isotropic Gaussian noise of a given standard deviation.
-All sets have extent RADIUS, so that one error scale delta means the same in each of them. Unlike images they are not
-scaled to SIGMA_DATA: lengths here are in units of the circle of radius 10 on which the closed forms were checked.
+A set is a true distribution (a curve or a grid of centres) plus isotropic Gaussian noise of a given standard
+deviation. All sets have extent RADIUS, so that one error scale delta means the same in each of them. Unlike
+images they are not scaled to SIGMA_DATA: lengths here are in units of the circle of radius 10 on which the
+closed forms were checked.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,9 @@ class PlanarSet(NamedTuple):
 def check_points(points: int) -> None:
     """Refuse a total number of points that cannot be halved into training and validation points."""
     if points < 2:
-        raise DiffbenchError(f"points: {points} is too few; give an even number of at least 2 (half of them train)")
+        raise DiffbenchError(
+            f"points: {points} is too few; give an even number of at least 2 (half of them train)"
+        )
     if points % 2:
         raise DiffbenchError(f"points: {points} is odd; give an even number, half train and half validation")
 
@@ -53,7 +56,7 @@ def _circle(count: int, rng: np.random.Generator) -> Points:
 
 
 def _moons(count: int, rng: np.random.Generator) -> Points:
-    """Two half circles that interlock: upper one about (-R/4, -R/8), lower one about (R/4, R/8), radius R/2."""
+    """Two interlocking half circles of radius R/2, about (-R/4, -R/8) and (R/4, R/8)."""
     arc = on_circle(rng.uniform(0, np.pi, count), RADIUS / 2)
     upper = rng.random(count) < 0.5
     centre = np.array([RADIUS / 4, RADIUS / 8])
@@ -61,7 +64,7 @@ def _moons(count: int, rng: np.random.Generator) -> Points:
 
 
 def _spiral(count: int, rng: np.random.Generator) -> Points:
-    """Archimedean spiral; the radius is R * sqrt(u), which is uniform in length but for the innermost turn."""
+    """Archimedean spiral; the radius R * sqrt(u) is uniform in length but for the innermost turn."""
     share = np.sqrt(rng.random(count))
     return share[:, None] * on_circle(2 * np.pi * SPIRAL_TURNS * share)
 
@@ -73,7 +76,7 @@ def _blobs(count: int, rng: np.random.Generator) -> Points:
 
 
 def _dense_sparse(count: int, rng: np.random.Generator) -> Points:
-    """Circle whose upper half carries DENSE_SHARE of the probability and whose lower half carries the rest."""
+    """Circle whose upper half carries DENSE_SHARE of the probability, the lower half the rest."""
     half = np.where(rng.random(count) < DENSE_SHARE, 0.0, np.pi)
     return on_circle(half + rng.uniform(0, np.pi, count))
 
@@ -94,14 +97,17 @@ def _check(name: str, noise: float) -> None:
     if not 0 <= noise < np.inf:
         raise DiffbenchError(f"noise: {noise} is not a standard deviation; give a number >= 0")
     if name == "blobs" and noise == 0:
-        raise DiffbenchError("noise: 0 leaves the blobs without width, every point a duplicate; give a number > 0")
+        raise DiffbenchError(
+            "noise: 0 leaves the blobs without width, every point a duplicate; give a number > 0"
+        )
 
 
 def sample_true(name: str, count: int, noise: float, seed: int) -> Points:
     """Independent draws from the true distribution of a set. Shape (count, 2).
 
-    noise: standard deviation of the Gaussian added to the curve, in the units of RADIUS. Independent of `planar_set`
-    for another seed; its points are those of `planar_set` for the same seed, the symmetric circle excepted.
+    noise: standard deviation of the Gaussian added to the curve, in the units of RADIUS. Independent of
+    `planar_set` for another seed; its points are those of `planar_set` for the same seed, the symmetric
+    circle excepted.
     """
     _check(name, noise)
     rng = np.random.default_rng(seed)
@@ -112,8 +118,8 @@ def sample_true(name: str, count: int, noise: float, seed: int) -> Points:
 def planar_set(name: str, points: int, noise: float, seed: int) -> PlanarSet:
     """A training and a validation set of points / 2 each.
 
-    circle-symmetric: `points` equidistant points of the circle, even ones train, odd ones validation (noise moves
-    each). All other sets: independent draws from the true distribution, the first half trains.
+    circle-symmetric: `points` equidistant points of the circle, even ones train, odd ones validation (noise
+    moves each). All other sets: independent draws from the true distribution, the first half trains.
     """
     check_points(points)
     _check(name, noise)

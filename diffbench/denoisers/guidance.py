@@ -1,8 +1,9 @@
 """Guidance: D_w = D + w * (D - D_neg), with w = 0 off, optionally only for sigma in (lo, hi].
 
-Classifier-free guidance: D_neg is the same network without its label (Ho & Salimans, arXiv 2207.12598). Autoguidance:
-D_neg is a smaller or less trained network with the same label (Karras et al., arXiv 2406.02507). Interval: Kynkaanniemi
-et al., arXiv 2404.07724. In their notation the weight is 1 + w. This file needs no torch at run time.
+Classifier-free guidance: D_neg is the same network without its label (Ho & Salimans, arXiv 2207.12598).
+Autoguidance: D_neg is a smaller or less trained network with the same label (Karras et al., arXiv
+2406.02507). Interval: Kynkaanniemi et al., arXiv 2404.07724. In their notation the weight is 1 + w. This file
+needs no torch at run time.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Guided:
         negative_label: Literal["same", "none"] = "same",
     ) -> None:
         if interval is not None and not 0 <= interval[0] < interval[1]:
-            raise DiffbenchError(f"guidance interval: {interval} is empty; give 0 <= lo < hi in units of sigma")
+            raise DiffbenchError(
+                f"guidance interval: {interval} is empty; give 0 <= lo < hi in units of sigma"
+            )
         self.denoiser = denoiser
         self.negative = negative
         self.weight = weight

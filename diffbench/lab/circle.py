@@ -1,7 +1,7 @@
 """The denoising gap of closed-form denoisers on the circle, without Monte-Carlo error.
 
-Symmetric circle: N equidistant points, even ones train, odd ones validation. Toy gap: relative difference of the mean
-L2 norm of the error (Kaiser & Kollmann, arXiv 2603.13419); the same with mean squares beside it.
+Symmetric circle: N equidistant points, even ones train, odd ones validation. Toy gap: relative difference of
+the mean L2 norm of the error (Kaiser & Kollmann, arXiv 2603.13419); the same with mean squares beside it.
 """
 
 import math
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, karras_sigmas
-from diffbench.data.planar import RADIUS, Points, check_points, equidistant
-from diffbench.denoisers.blurred import check_delta
+from diffbench.data.planar import RADIUS, Points, check_points, equidistant, on_circle
 from diffbench.lab.ideal import PlanarDenoiser, blurred, guided
 from diffbench.lab.quadrature import OUTERMOST, TOLERANCE, converged_errors
 
@@ -49,7 +48,7 @@ class GapCurve:
 
 
 class Peak(NamedTuple):
-    """Highest gap over the noise levels. Where no level has a gap above rounding, all but the gaps are nan."""
+    """Highest gap over the noise levels. Where no gap is above rounding, all but the gaps are nan."""
 
     peak_gap: float
     sigma_at_peak: float
@@ -75,12 +74,16 @@ def gap_curve(
     validation: Points,
     sigmas: NDArray[np.float64],
     tolerance: float = TOLERANCE,
+    mirrored: bool = False,
 ) -> GapCurve:
-    """Gap of any planar denoiser between training points (k, 2) and validation points (m, 2), by quadrature."""
+    """Gap of any planar denoiser between training points (k, 2) and validation points (m, 2), by quadrature.
+
+    mirrored: each point's direction from the origin is an axis of symmetry, so that half the nodes do.
+    """
     both = np.concatenate([train, validation])
     rows = []
     for sigma in sigmas:
-        errors = converged_errors(denoiser, both, float(sigma), tolerance)
+        errors = converged_errors(denoiser, both, float(sigma), tolerance, mirrored)
         seen, unseen = errors.mean(slice(None, len(train))), errors.mean(slice(len(train), None))
         rows.append((sigma, seen[0], unseen[0], seen[1], unseen[1], errors.change))
     return GapCurve(*np.array(rows).T)
@@ -108,27 +111,32 @@ def symmetric_curve(
     sigmas: NDArray[np.float64] | None = None,
     tolerance: float = TOLERANCE,
 ) -> GapCurve:
-    """Gap on the symmetric circle of `points` points in total, at the 120 Karras levels unless others are given.
+    """Gap on the symmetric circle of `points` points in total, at the 120 Karras levels unless others are
+    given.
 
-    All training points are alike, and so are all validation points: one of each stands for all.
+    All training points are alike, and so are all validation points: one of each stands for all. Both lie on
+    an axis of symmetry.
     """
     check_points(points)
-    scales = [delta] if guide_delta is None else [delta, guide_delta]
-    for scale in scales:
-        check_delta(scale)
-    both = equidistant(2 * min(points // 2, ring_limit(min(scales))))
-    denoiser = ideal_denoiser(both[0::2], delta, guide_delta, guidance)
-    return gap_curve(denoiser, both[:1], both[1:2], karras_sigmas(LEVELS) if sigmas is None else sigmas, tolerance)
+    ideal_denoiser(equidistant(1), delta, guide_delta, guidance)  # refuses bad scales before the work starts
+    smallest = delta if guide_delta is None else min(delta, guide_delta)
+
+    def denoise(x: Points, sigma: float) -> Points:
+        train = equidistant(min(points // 2, ring_limit(smallest, sigma)))
+        return ideal_denoiser(train, delta, guide_delta, guidance)(x, sigma)
+
+    clean = on_circle(np.array([0.0, 2 * np.pi / points]))
+    levels = karras_sigmas(LEVELS) if sigmas is None else sigmas
+    return gap_curve(denoise, clean[:1], clean[1:], levels, tolerance, mirrored=True)
 
 
-def ring_limit(delta: float) -> int:
+def ring_limit(delta: float, sigma: float) -> int:
     """Number of equidistant points from which y_delta cannot be told from that of the full circle in float64.
 
-    With z = R |x| / s~^2, the weights' sum over n equidistant points differs from the circle's integral by
-    2 I_n(z) / I_0(z) (Jacobi-Anger), about 2 exp(-n^2 / 2z) while n < z and less beyond. z is largest, over all sigma
-    and |x| <= R + OUTERMOST * sigma, below R^2 / delta^2 + OUTERMOST * R / (2 delta).
+    With z = R |x| / s~^2, the sum of the weights over n equidistant points differs from the circle's integral
+    by 2 I_n(z) / I_0(z) (Jacobi-Anger expansion), about 2 exp(-n^2 / 2z) while n < z, and less beyond.
     """
-    z = RADIUS**2 / delta**2 + OUTERMOST * RADIUS / (2 * delta)
+    z = RADIUS * (RADIUS + OUTERMOST * sigma) / (sigma**2 + delta**2)
     return 16 + math.ceil(math.sqrt(2 * z * -math.log(np.finfo(np.float64).eps / 2)))
 
 

@@ -16,7 +16,7 @@ PlanarDenoiser = Callable[[Points, float], Points]
 """Estimate of x0 (m, 2) from x (m, 2) at one noise level sigma."""
 
 BLOCK_ELEMENTS = 2**18
-"""Posterior weights held at once (2 MB): they stay in the cache, and 10^5 training points need no more memory than 10."""
+"""Posterior weights held at once (2 MB): they stay in the cache, and memory does not grow with the points."""
 
 
 def optimum(train: Points) -> PlanarDenoiser:

@@ -1,4 +1,4 @@
-"""The denoising gap in the plane by Monte Carlo, as it is measured for networks; the quadrature's cross-check."""
+"""The denoising gap in the plane by Monte Carlo, as for networks: a cross-check of the quadrature."""
 
 from typing import NamedTuple
 
@@ -28,17 +28,19 @@ def sampled_gap(
     draws: int,
     seed: int,
 ) -> SampledGap:
-    """Gap at one noise level from `draws` noise vectors, the same ones for every point (common random numbers).
+    """Gap at one noise level from `draws` noise vectors, common to all points (common random numbers).
 
-    The points are taken as given, so the interval covers the expectation over the noise only; it is that of a ratio
-    of means of paired values, linearized (delta method).
+    The points are taken as given, so the interval covers the expectation over the noise only; it is that of a
+    ratio of means of paired values, linearized (delta method).
     """
     noise = np.random.default_rng(seed).standard_normal((draws, 2))
     seen, unseen = (_errors(denoiser, clean, sigma, noise) for clean in (train, validation))
     gap = unseen.mean() / seen.mean() - 1
     spread = np.std(unseen - (1 + gap) * seen, ddof=1) / (seen.mean() * np.sqrt(draws))
     half = float(ndtri(0.5 + CONFIDENCE / 2)) * spread
-    return SampledGap(float(gap), float(gap - half), float(gap + half), float(seen.mean()), float(unseen.mean()))
+    return SampledGap(
+        float(gap), float(gap - half), float(gap + half), float(seen.mean()), float(unseen.mean())
+    )
 
 
 def _errors(denoiser: PlanarDenoiser, clean: Points, sigma: float, noise: Points) -> np.ndarray:

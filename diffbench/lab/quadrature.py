@@ -1,9 +1,10 @@
 """The expectation over the noise of a denoiser's error in the plane, by quadrature: no Monte-Carlo error.
 
-E_n ||D(x0 + s n, s) - x0||, n ~ N(0, I_2), in polar coordinates of n: Gauss-Legendre in the radius, trapezoid in the
-angle, each doubled until the result stands still. The norm has a kink where the error is 0, and the posterior switches
-steeply between training points when s is small, so a fixed number of nodes is either wasteful or wrong. Radius and angle
-are doubled apart, since a steep boundary through x0 may take a thousand angles and no more than 48 radii.
+E_n ||D(x0 + s n, s) - x0||, n ~ N(0, I_2), in polar coordinates of n: Gauss-Legendre in the radius, trapezoid
+in the angle, each doubled until the result stands still. The norm has a kink where the error is 0, and the
+posterior switches steeply between training points when s is small, so a fixed number of nodes is either
+wasteful or wrong. Radius and angle are doubled apart, since a steep boundary through x0 may take a thousand
+angles and no more than 48 radii.
 """
 
 from functools import lru_cache
@@ -21,8 +22,8 @@ OUTERMOST = 8.0
 TOLERANCE = 5e-5
 """Accepted relative change of a mean error when the nodes double; the error left is a fraction of it."""
 
-COARSEST = (24, 48)
-FINEST = (384, 3072)
+COARSEST = (16, 32)
+FINEST = (512, 4096)
 """Radii and angles of the first attempt and of the last."""
 
 
@@ -46,21 +47,28 @@ class Errors(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def polar_nodes(radii: int, angles: int) -> Nodes:
-    """`radii` x `angles` nodes of the plane's standard normal distribution."""
+def polar_nodes(radii: int, angles: int, mirrored: bool = False) -> Nodes:
+    """`radii` x `angles` nodes of the plane's standard normal distribution; the upper half of them where
+    `mirrored` promises that the lower half gives the same.
+    """
     node, weight = np.polynomial.legendre.leggauss(radii)
     radius = (node + 1) / 2 * OUTERMOST
     density = radius * np.exp(-(radius**2) / 2) * weight
     # Half a step off the axis: kinks lie on it by symmetry, and no node then sits on one.
-    turn = np.exp(2j * np.pi * (np.arange(angles) + 0.5) / angles)
-    return Nodes(np.outer(radius, turn).ravel(), np.repeat(density / density.sum() / angles, angles))
+    used = angles // 2 if mirrored else angles
+    turn = np.exp(2j * np.pi * (np.arange(used) + 0.5) / angles)
+    return Nodes(
+        (radius[:, None] * turn).ravel().astype(np.complex128),
+        np.repeat(density / density.sum() / used, used),
+    )
 
 
 def expected_errors(denoiser: PlanarDenoiser, clean: Points, sigma: float, nodes: Nodes) -> Errors:
     """Expected errors at the clean points (k, 2) with given nodes.
 
-    The angle of n is measured from the direction of x0. Two points that see the same neighbourhood, but turned, then get
-    the same quadrature error, and it cancels in the gap: gaps far below the tolerance are still right.
+    The angle of n is measured from the direction of x0. Two points that see the same neighbourhood, but
+    turned, then get the same quadrature error, and it cancels in the gap: gaps far below the tolerance are
+    still right.
     """
     norm, square = np.empty(len(clean)), np.empty(len(clean))
     for index, (a, b) in enumerate(clean):
@@ -78,23 +86,24 @@ def converged_errors(
     clean: Points,
     sigma: float,
     tolerance: float = TOLERANCE,
+    mirrored: bool = False,
 ) -> Errors:
-    """Expected errors at the clean points (k, 2): the radii, then the angles, doubled until no point's error changes by
-    more than `tolerance`.
+    """Expected errors at the clean points (k, 2): the radii, then the angles, doubled until no point's error
+    changes by more than `tolerance`.
 
-    One set of nodes serves all points, so that quadrature errors cancel between them. `change` tells whether the
-    finest nodes sufficed.
+    One set of nodes serves all points, so that quadrature errors cancel between them. `change` tells whether
+    the finest nodes sufficed. mirrored: each clean point's direction from the origin is an axis of symmetry.
     """
     radii, angles = COARSEST
-    radial, errors = np.inf, expected_errors(denoiser, clean, sigma, polar_nodes(radii, angles))
+    radial, errors = np.inf, expected_errors(denoiser, clean, sigma, polar_nodes(radii, angles, mirrored))
     while radial > tolerance and radii < FINEST[0]:
         radii *= 2
-        coarse, errors = errors, expected_errors(denoiser, clean, sigma, polar_nodes(radii, angles))
+        coarse, errors = errors, expected_errors(denoiser, clean, sigma, polar_nodes(radii, angles, mirrored))
         radial = _change(coarse, errors)
     angular = np.inf
     while angular > tolerance and angles < FINEST[1]:
         angles *= 2
-        coarse, errors = errors, expected_errors(denoiser, clean, sigma, polar_nodes(radii, angles))
+        coarse, errors = errors, expected_errors(denoiser, clean, sigma, polar_nodes(radii, angles, mirrored))
         angular = _change(coarse, errors)
     return errors._replace(change=max(radial, angular))
 

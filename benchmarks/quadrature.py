@@ -1,0 +1,58 @@
+"""Times the noise-free gap: the sweep of 11 error scales x 120 noise levels, and 10^5 training points.
+
+Run with one thread: OMP_NUM_THREADS=1 python benchmarks/quadrature.py
+"""
+
+import resource
+import time
+
+import numpy as np
+
+from diffbench.conventions import karras_sigmas
+from diffbench.data.planar import equidistant, sample_true
+from diffbench.lab.circle import LEVELS, ideal_denoiser, sweep
+from diffbench.lab.ideal import blurred
+from diffbench.lab.montecarlo import sampled_gap
+
+POINTS = 20
+DELTAS = np.linspace(0.1, 3.0, 11)
+MANY = 100_000
+QUERIES = 1_000
+
+
+def monte_carlo_draws(half_width: float, sigma: float, delta: float) -> float:
+    """Noise vectors that Monte Carlo needs for an interval of this half width on the gap at one level."""
+    both, pilot = equidistant(POINTS), 20_000
+    found = sampled_gap(ideal_denoiser(both[0::2], delta), both[:1], both[1:2], sigma, pilot, seed=0)
+    return pilot * ((found.high - found.low) / 2 / half_width) ** 2
+
+
+def main() -> None:
+    began = time.perf_counter()
+    rows = list(sweep([POINTS], [float(delta) for delta in DELTAS]))
+    seconds = time.perf_counter() - began
+    print(f"sweep of {len(rows)} deltas x {LEVELS} sigmas, {POINTS} points: {seconds:.2f} s (at most 10)")
+
+    draws = monte_carlo_draws(2e-4, 1.184, 1.6)
+    sample = equidistant(POINTS)
+    began = time.perf_counter()
+    sampled_gap(ideal_denoiser(sample[0::2], 1.6), sample[:1], sample[1:2], 1.184, 20_000, seed=0)
+    one = (time.perf_counter() - began) * draws / 20_000
+    slower = one * len(rows) * LEVELS / seconds
+    print(
+        f"Monte Carlo to +-2e-4 at one level: {draws:.1e} draws, {one:.2f} s: the sweep {slower:.0f} times as long"
+    )
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    train = sample_true("circle-random", MANY, 0.0, 0)
+    queries = sample_true("circle-random", QUERIES, 1.0, 1)
+    denoiser = blurred(train, 0.1)
+    began = time.perf_counter()
+    denoiser(queries, float(karras_sigmas(LEVELS)[-1]))
+    seconds = time.perf_counter() - began
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"{QUERIES} queries against {MANY} training points: {seconds:.2f} s, {grown:.0f} MiB more")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The probability-flow ODE of the closed-form denoisers: exact flow, solvers of order 1 and 2, and end-point
+moments.
+
+dx/ds = (x - D(x, s)) / s. For y_delta the flow equals that of the optimum y* in the variable s~ = sqrt(s^2 +
+delta^2), dx/ds~ = (x - y*(x, s~)) / s~, stopped at s~ = delta: it generates the Gaussian kernel density of
+the training points with bandwidth delta (Kaiser & Kollmann, arXiv 2603.13419).
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import karras_sigmas
+from diffbench.data.planar import Points
+from diffbench.lab.ideal import PlanarDenoiser, blurred, optimum
+from diffbench.lab.quadrature import Nodes, polar_nodes
+
+Solver = Literal["euler", "heun"]
+
+NODES = (24, 64)
+"""Radii and angles of the start distribution about each training point: covariances to 1e-3 at delta 1.6,
+worse below, where the map from noise to training point grows steep.
+"""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """First two moments of a distribution in the plane."""
+
+    mean: NDArray[np.float64]  # (2,)
+    covariance: NDArray[np.float64]  # (2, 2)
+
+
+def sampling_grid(steps: int) -> NDArray[np.float64]:
+    """Noise levels of a sampler with `steps` steps: the Karras grid, then 0. Shape (steps + 1,)."""
+    return np.append(karras_sigmas(steps), 0.0)
+
+
+def velocity(denoiser: PlanarDenoiser, x: Points, sigma: float) -> Points:
+    """Right-hand side dx/ds of the flow at x (m, 2): the flow field that the pictures show."""
+    return (x - denoiser(x, sigma)) / sigma
+
+
+def trajectory(
+    denoiser: PlanarDenoiser,
+    start: Points,
+    sigmas: NDArray[np.float64],
+    solver: Solver,
+) -> Iterator[Points]:
+    """States (m, 2) at each level of falling `sigmas`, the start included (Karras et al. 2022, algorithm 1).
+
+    A step to sigma = 0 is an Euler step, since the field is not defined there.
+    """
+    x = start
+    yield x
+    for here, there in pairwise(sigmas):
+        slope = velocity(denoiser, x, here)
+        end = x + (there - here) * slope
+        if solver == "heun" and there > 0:
+            end = x + (there - here) * (slope + velocity(denoiser, end, there)) / 2
+        x = end
+        yield x
+
+
+def endpoint(denoiser: PlanarDenoiser, start: Points, sigmas: NDArray[np.float64], solver: Solver) -> Points:
+    """The last state of `trajectory`, (m, 2)."""
+    return deque(trajectory(denoiser, start, sigmas, solver), maxlen=1).pop()
+
+
+def exact_endpoint(
+    train: Points, delta: float, start: Points, sigma_start: float, sigma_stop: float
+) -> Points:
+    """End points of y_delta's flow from sigma_start to sigma_stop >= 0 to 1e-9, by the identity: the
+    optimum's flow in s~, with a high-order adaptive solver. Shape (m, 2).
+    """
+    from scipy.integrate import solve_ivp  # costs 0.2 s at start-up
+
+    denoiser = optimum(train)
+
+    def slope(log_level: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        x = flat.reshape(-1, 2)
+        return (x - denoiser(x, float(np.exp(log_level)))).ravel()  # dx/d(ln s~)
+
+    span = np.log(np.hypot([sigma_start, sigma_stop], delta))
+    solved = solve_ivp(slope, span, start.ravel(), method="DOP853", rtol=1e-10, atol=1e-10)
+    return solved.y[:, -1].reshape(-1, 2)
+
+
+def start_distribution(train: Points, delta: float, sigma: float) -> tuple[Points, NDArray[np.float64]]:
+    """Quadrature nodes (m, 2) and weights (m,) of the data blurred by delta and noised to sigma: the exact
+    distribution that the flow of y_delta carries at sigma."""
+    nodes: Nodes = polar_nodes(*NODES)
+    offsets = nodes.offsets.view(np.float64).reshape(-1, 2) * np.hypot(sigma, delta)
+    points = (train[:, None, :] + offsets[None, :, :]).reshape(-1, 2)
+    return points, np.tile(nodes.weights / len(train), len(train))
+
+
+def moments(points: Points, weights: NDArray[np.float64] | None = None) -> Moments:
+    """Mean and covariance of (weighted) points; without weights all count alike (divisor n)."""
+    shares = np.full(len(points), 1 / len(points)) if weights is None else weights
+    mean = shares @ points
+    centred = points - mean
+    return Moments(mean, (shares[:, None] * centred).T @ centred)
+
+
+def endpoint_moments(train: Points, delta: float, sigmas: NDArray[np.float64], solver: Solver) -> Moments:
+    """Moments of what y_delta generates with a solver on a grid, without Monte-Carlo error.
+
+    With an exact flow: the training points' mean, and their covariance + (delta^2 + sigmas[-1]^2) I.
+    """
+    start, weights = start_distribution(train, delta, float(sigmas[0]))
+    return moments(endpoint(blurred(train, delta), start, sigmas, solver), weights)
+
+
+def frechet_distance(first: Moments, second: Moments) -> float:
+    """Squared Frechet distance of two Gaussians in the plane (Dowson & Landau 1982), in squared units of the
+    data.
+
+    In two dimensions tr (A B)^(1/2) = sqrt(tr(A B) + 2 sqrt(det A det B)): no matrix root is needed.
+    """
+    a, b = first.covariance, second.covariance
+    cross = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(max(0.0, np.linalg.det(a) * np.linalg.det(b))))
+    shift = first.mean - second.mean
+    return float(shift @ shift + np.trace(a) + np.trace(b) - 2 * cross)
