@@ -132,6 +132,16 @@ def percentile(value: float, replicates: Floats, n: int) -> Estimate:
     return Estimate(value, float(low), float(high), n)
 
 
+def chosen(grid: Floats, index: int, replicates: NDArray[np.int64], n: int) -> Estimate:
+    """The point of a grid (G,) that a rule picks, e.g. an argmax, with the percentiles of the picks (B,) as
+    interval.
+
+    The interval's ends are points of the grid.
+    """
+    low, high = np.quantile(grid[replicates], [ALPHA / 2, 1 - ALPHA / 2], method="inverted_cdf")
+    return Estimate(float(grid[index]), float(low), float(high), n)
+
+
 def largest(curve: Floats, replicates: Floats, n: int) -> Estimate:
     """The largest value of a curve (L,), with an interval for the largest true value. replicates: (B, L).
 

@@ -1,0 +1,185 @@
+"""The denoising gap between validation and training images, from per-image losses.
+
+Losses are one number per noise level and image, averaged over noises: mean squares per dimension, or L2
+norms; every function serves both. Resamples of images are the same at all levels, as the images are.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import DiffbenchError, seed_of
+from diffbench.measures.intervals import (
+    Estimate,
+    bootstrap_means,
+    bootstrap_seed_means,
+    chosen,
+    largest,
+    percentile,
+    undefined,
+)
+
+Floats = NDArray[np.float64]
+Losses = NDArray[np.floating]
+
+UNBOUNDED = "unbounded: the training loss is 0"
+
+
+@dataclass(frozen=True)
+class GapCurve:
+    """The gap at each of L noise levels, and its summaries."""
+
+    sigmas: Floats  # (L,) rising
+    relative: tuple[Estimate, ...]  # (validation - train) / train at each level
+    absolute: tuple[Estimate, ...]  # validation - train at each level
+    peak: Estimate  # largest relative gap
+    sigma_at_peak: Estimate
+    area: Estimate  # integral of the relative gap over ln(sigma)
+
+
+def gap_curve(sigmas: Floats, train: Losses, validation: Losses, seed: int) -> GapCurve:
+    """Gap of one model from losses (L, n_train) and (L, n_validation), with bootstrap intervals over images.
+
+    A training loss of 0 makes the relative gap infinite (the optimal denoiser as sigma -> 0), and with it
+    peak and area; 0/0 is undefined. See intervals.largest for the peak's interval.
+    """
+    return gap_curve_of_seeds(sigmas, [train], [validation], seed)
+
+
+def gap_curve_of_seeds(
+    sigmas: Floats, train: Sequence[Losses], validation: Sequence[Losses], seed: int
+) -> GapCurve:
+    """Gap of the mean losses of several seeds' models; resamples seeds, then images. One (L, n) array per
+    seed."""
+    if len(train) != len(validation) or not train:
+        raise DiffbenchError(
+            f"gap: {len(train)} seeds of training and {len(validation)} of validation losses"
+        )
+    for losses in (*train, *validation):
+        _check(losses, len(sigmas))
+    means, replicates = zip(
+        *(
+            _means(losses, seed_of(name, seed))
+            for name, losses in (("train", train), ("validation", validation))
+        ),
+        strict=True,
+    )
+    n = sum(losses.shape[1] for losses in (*train, *validation))
+    return _summarize(np.asarray(sigmas, dtype=np.float64), means, replicates, n)
+
+
+def _check(losses: Losses, levels: int) -> None:
+    if losses.ndim != 2 or losses.shape[0] != levels or losses.shape[1] < 2:
+        raise DiffbenchError(
+            f"gap: losses of shape {losses.shape} are not ({levels} levels, 2 or more images)"
+        )
+    if not np.isfinite(losses).all():
+        raise DiffbenchError("gap: losses contain NaN or infinity; the model diverged or the file is damaged")
+
+
+def _means(groups: Sequence[Losses], seed: int) -> tuple[Floats, Floats]:
+    """Mean loss (L,) over images, then seeds, and its replicates (B, L)."""
+    mean = np.stack([losses.mean(axis=1, dtype=np.float64) for losses in groups]).mean(axis=0)
+    return mean, bootstrap_seed_means([losses.T for losses in groups], seed)
+
+
+def _relative(train: Floats, validation: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return (validation - train) / train
+
+
+def _summarize(
+    sigmas: Floats, means: tuple[Floats, Floats], replicates: tuple[Floats, Floats], n: int
+) -> GapCurve:
+    curve, spread = _relative(*means), _relative(*replicates)  # (L,), (B, L)
+    difference, difference_spread = means[1] - means[0], replicates[1] - replicates[0]
+    relative = tuple(_relative_at(curve[i], spread[:, i], n) for i in range(len(sigmas)))
+    absolute = tuple(percentile(float(difference[i]), difference_spread[:, i], n) for i in range(len(sigmas)))
+    if np.isinf(curve).any():
+        at = f"{UNBOUNDED} at sigma = {sigmas[np.isinf(curve)][-1]:.4g}"
+        peak = area = Estimate(math.inf, math.nan, math.nan, n, at)
+        return GapCurve(sigmas, relative, absolute, peak, undefined(at, n), area)
+    defined = [i for i, estimate in enumerate(relative) if not estimate.reason]
+    if len(defined) < len(sigmas):
+        reason = next(estimate.reason for estimate in relative if estimate.reason)
+        return GapCurve(
+            sigmas, relative, absolute, *(undefined(f"at some level {reason}", n) for _ in range(3))
+        )
+    return GapCurve(
+        sigmas=sigmas,
+        relative=relative,
+        absolute=absolute,
+        peak=largest(curve, spread, n),
+        sigma_at_peak=chosen(sigmas, int(curve.argmax()), spread.argmax(axis=1), n),
+        area=percentile(float(_area(curve[None], sigmas)[0]), _area(spread, sigmas), n),
+    )
+
+
+def _relative_at(value: float, spread: Floats, n: int) -> Estimate:
+    if math.isinf(value):
+        return Estimate(math.inf, math.nan, math.nan, n, UNBOUNDED)
+    if math.isnan(value):
+        return undefined("training and validation loss are both 0", n)
+    return percentile(float(value), spread, n)
+
+
+def _area(curves: Floats, sigmas: Floats) -> Floats:
+    """Trapezoidal integrals over ln(sigma) of curves (B, L): (B,)."""
+    log_sigmas = np.log(sigmas)
+    return (curves[:, 1:] + curves[:, :-1]) @ np.diff(log_sigmas) / 2
+
+
+def memorized_share(
+    model_train: Losses,
+    model_validation: Losses,
+    optimum_train: Losses,
+    optimum_validation: Losses,
+    seed: int,
+) -> tuple[Estimate, ...]:
+    """(validation - train) of the model over that of the optimal denoiser, at each level. Losses: (L, n)
+    each.
+
+    0 = nothing memorized, 1 = all that can be. Model and optimum must be evaluated on the same noised images,
+    whose resamples they share. Undefined where the optimum's own gap is not above 0 within its interval
+    (large sigma).
+    """
+    if model_train.shape != optimum_train.shape or model_validation.shape != optimum_validation.shape:
+        raise DiffbenchError(
+            "memorized share: model and optimum have losses of different images; evaluate them alike"
+        )
+    for losses in (model_train, model_validation, optimum_train, optimum_validation):
+        _check(losses, model_train.shape[0])
+    levels, n = model_train.shape[0], model_train.shape[1] + model_validation.shape[1]
+    train, validation = (
+        np.concatenate(pair)
+        for pair in ((model_train, optimum_train), (model_validation, optimum_validation))
+    )
+    gaps = validation.mean(axis=1, dtype=np.float64) - train.mean(axis=1, dtype=np.float64)  # (2 L,)
+    spread = bootstrap_means(validation.T, seed_of("validation", seed)) - bootstrap_means(
+        train.T, seed_of("train", seed)
+    )
+    shares = []
+    for model, optimum in zip(range(levels), range(levels, 2 * levels), strict=True):
+        if percentile(float(gaps[optimum]), spread[:, optimum], n).low <= 0:
+            shares.append(undefined("the optimal denoiser has no gap here within its interval", n))
+        else:
+            replicates = spread[:, model] / spread[:, optimum]
+            shares.append(percentile(float(gaps[model] / gaps[optimum]), replicates, n))
+    return tuple(shares)
+
+
+def onset(steps: NDArray[np.integer], validation: Losses, seed: int) -> Estimate:
+    """The training step at which the validation loss at one noise level is least: (C,) steps, (C, n) losses.
+
+    Undefined while the loss still falls at the last step. The interval's ends are steps.
+    """
+    _check(validation, len(steps))
+    n = validation.shape[1]
+    least = int(validation.mean(axis=1, dtype=np.float64).argmin())
+    if least == len(steps) - 1:
+        return undefined(f"the validation loss still falls at the last step, {steps[-1]}", n)
+    picks = bootstrap_means(validation.T, seed).argmin(axis=1)
+    return chosen(np.asarray(steps, dtype=np.float64), least, picks, n)
