@@ -38,7 +38,7 @@ def test_no_noise_gives_the_definition():
 @pytest.mark.parametrize(("height", "shared"), [(0.0, False), (0.3, True), (0.3, False)])
 def test_intervals_cover(height, shared):
     rng = np.random.default_rng(0)
-    gap, simulations = bump(height), 120
+    gap, simulations = bump(height), 240
     covered = {"level": 0, "peak": 0, "area": 0, "sigma": 0}
     for seed in range(simulations):
         curve = gap_curve(SIGMAS, losses(rng, 60, shared=shared), losses(rng, 80, gap, shared), seed)
