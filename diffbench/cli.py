@@ -21,6 +21,7 @@ STAGES = {
     "data": "split a data set into training pool and validation images",
     "conditions": "label a training subset at one granularity",
     "train": "train one segment of a run",
+    "optimum": "measure the denoising losses of the closed-form optimum",
     "denoise": "measure the denoising losses of a checkpoint",
     "sample": "draw the samples and trajectories of a cell",
     "memorization": "measure memorization among the samples of a cell",
@@ -30,6 +31,7 @@ STAGES = {
 }
 COMMANDS = {
     "plan": "print what a study means and costs, without doing anything",
+    "schema": "print the JSON schema of study files",
 }
 
 

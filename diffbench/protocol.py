@@ -24,7 +24,9 @@ class Strict(BaseModel):
         except TypeError as error:
             raise DiffbenchError(f"{origin}: not plain YAML: {error}") from None
         except ValidationError as error:
-            raise DiffbenchError("; ".join(f"{origin}: {_explain(detail)}" for detail in error.errors())) from None
+            raise DiffbenchError(
+                "; ".join(f"{origin}: {_explain(detail)}" for detail in error.errors())
+            ) from None
 
 
 def _explain(detail: Any) -> str:
@@ -43,11 +45,26 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]
 
 
 class DataProtocol(Strict):
-    """Which images, and how they are split. The split has a seed of its own: all seeds of a study share it."""
+    """Which images, and how they are split. The split has a seed of its own: all seeds of a study share it.
 
-    name: str = Field("digits", description="Name of a data set in diffbench/data/catalog.py.")
-    validation: int = Field(512, ge=2, description="Number of held-out images, class-balanced.")
-    split_seed: Seed = Field(0, description="Seed of the split into validation and training pool.")
+    Which of the optional keys a data set takes stands in diffbench/data/sources.py.
+    """
+
+    name: str = Field(default="digits", description="Name of a data set in diffbench/data/sources.py.")
+    path: str | None = Field(
+        default=None, description="File or folder of the data set; relative to the working directory."
+    )
+    images: str | None = Field(default=None, description="Name of the array of images in a file.")
+    labels: str | None = Field(default=None, description="Name of the array of class labels in a file.")
+    resize: Count | None = Field(
+        default=None, description="Side in pixels that images are reduced to, by area averaging."
+    )
+    points: int | None = Field(default=None, ge=4, description="Points of the plane to draw, for planar sets.")
+    noise: float | None = Field(default=None, ge=0, description="Standard deviation added to points of the plane.")
+    validation: int = Field(default=512, ge=2, description="Number of held-out images, class-balanced.")
+    split_seed: Seed = Field(
+        default=0, description="Seed of the split into validation and training pool, or of the draw."
+    )
 
 
 class TrainingProtocol(Strict):
@@ -55,13 +72,32 @@ class TrainingProtocol(Strict):
 
     batch: Count = Field(128, description="Images per step.")
     optimizer: Literal["adam"] = Field("adam", description="Adam with betas (0.9, 0.99), as EDM.")
-    learning_rate: Positive = Field(2e-3, description="Constant: no schedule may know the total number of steps.")
+    learning_rate: Positive = Field(
+        2e-3, description="Constant: no schedule may know the total number of steps."
+    )
     ema_length: float = Field(
-        0.05, gt=0, lt=0.28, description="Width of the power-function EMA as a share of the steps so far (EDM2)."
+        0.05,
+        gt=0,
+        lt=0.28,
+        description="Width of the power-function EMA as a share of the steps so far (EDM2).",
     )
     label_dropout: Fraction = Field(0.1, description="Share of images that lose their label, for guidance.")
     sigma_log_mean: float = Field(-1.2, description="Mean of ln(sigma) in training.")
     sigma_log_std: Positive = Field(1.2, description="Standard deviation of ln(sigma) in training.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units dropped inside each block.")
+    horizontal_flip: bool = Field(False, description="Mirror each image with probability 1/2.")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="bf16: matrix products of training in bfloat16; weights and measures stay float32."
+    )
+    accumulation: Count = Field(
+        1, description="Parts that a batch is computed in, to save memory; changes the result by rounding only."
+    )
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.accumulation > self.batch:
+            raise ValueError("accumulation must not exceed batch")
+        return self
 
 
 class SamplingProtocol(Strict):
@@ -110,4 +146,6 @@ class ReportProtocol(Strict):
     """How the report looks. Changing it recomputes no measure."""
 
     chart_width: int = Field(520, ge=200, le=2000, description="Width of a chart in pixels.")
-    pictured_samples: Count = Field(12, description="Samples pictured beside their nearest training images, per cell.")
+    pictured_samples: Count = Field(
+        12, description="Samples pictured beside their nearest training images, per cell."
+    )

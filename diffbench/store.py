@@ -102,15 +102,23 @@ def _create(file: h5py.File, name: str, variable: Variable) -> h5py.Dataset:
 
 def read(path: Path, stage: str) -> StageFile:
     """Read a whole stage file. DiffbenchError if it is missing, truncated, foreign, of another stage or schema."""
+    with opened(path, stage) as (file, attributes):
+        arrays = {
+            name: item.asstr()[()] if item.dtype.kind == "O" else item[()]
+            for name, item in file.items()
+            if isinstance(item, h5py.Dataset)
+        }
+    return StageFile(path, arrays, attributes)
+
+
+@contextmanager
+def opened(path: Path, stage: str) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    """A stage file's arrays by name, read where they are indexed, and its attributes. Errors as of `read`."""
     try:
         with h5py.File(path, "r") as file:
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
             _check_origin(path, attributes, stage)
-            arrays = {
-                name: item.asstr()[()] if item.dtype.kind == "O" else item[()]
-                for name, item in file.items()
-                if isinstance(item, h5py.Dataset)
-            }
+            yield file, attributes
     except FileNotFoundError:
         raise DiffbenchError(f"{path}: no such file; run snakemake to make it") from None
     except (OSError, KeyError, RuntimeError) as error:
@@ -118,10 +126,12 @@ def read(path: Path, stage: str) -> StageFile:
         raise DiffbenchError(
             f"{path}: truncated or not an HDF5 file ({reason}); delete it and run snakemake again to rebuild it"
         ) from None
-    return StageFile(path, arrays, attributes)
 
 
 def _plain(value: Any) -> Any:
+    """An attribute as it was given to `write`."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return json.loads(value)
     return value.item() if isinstance(value, np.generic) else value
 
 

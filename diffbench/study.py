@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
-from diffbench.data.granularity import PATTERN, Granularity
+from diffbench.data.granularity import PATTERN
 from diffbench.denoisers.definitions import PRESETS, ModelDefinition
 from diffbench.protocol import (
     Count,
@@ -124,15 +124,21 @@ class Study(Strict):
     models: dict[Name, ModelDefinition] = Field(
         default_factory=dict, description="Models of the study's own, beside the presets."
     )
-    seeds: list[Seed] = Field([0, 1], min_length=1, description="Seeds of weights, order and noise of training.")
-    steps: list[Count] = Field(min_length=1, description="Milestones of training, in steps; each is a checkpoint.")
+    seeds: list[Seed] = Field(
+        [0, 1], min_length=1, description="Seeds of weights, order and noise of training."
+    )
+    steps: list[Count] = Field(
+        min_length=1, description="Milestones of training, in steps; each is a checkpoint."
+    )
     center: Center = Center()
     sweeps: list[Sweep] = Field(default_factory=list, description="What is varied around the centre.")
     training: TrainingProtocol = TrainingProtocol()
     sampling: SamplingProtocol = SamplingProtocol()
     measures: MeasuresProtocol = MeasuresProtocol()
     report: ReportProtocol = ReportProtocol()
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where networks run; auto takes a free GPU.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where networks run; auto takes a free GPU."
+    )
     threads: Count = Field(1, description="Threads per job that runs a network; 1 suits small models.")
 
     def definition(self, model: str) -> ModelDefinition:
@@ -160,7 +166,11 @@ class Study(Strict):
         subsets = {(run.train_size, run.granularity) for run in self.runs}
         return (
             *(f"optimum/n{size}/{granularity}.h5" for size, granularity in sorted(subsets)),
-            *(f"{checkpoint.path}/denoise.h5" for checkpoint in self.checkpoints if self.denoises(checkpoint)),
+            *(
+                f"{checkpoint.path}/denoise.h5"
+                for checkpoint in self.checkpoints
+                if self.denoises(checkpoint)
+            ),
             *(f"{cell.path}/memorization.h5" for cell in self.cells),
             *(f"{cell.path}/overlap.h5" for cell in self.cells if self.denoises(cell.checkpoint)),
         )
@@ -220,30 +230,36 @@ def parse_study(raw: Any, origin: str) -> Study:
     return study
 
 
+RESERVED = ("conditions", "features", "lab", "logs", "optimum", "report", "summary")
+"""Folders of the results beside those of the models."""
+
+
 def _problems(study: Study) -> Iterator[str]:
     """What is wrong with a study beyond the types of its keys."""
-    if study.data.name not in catalog.CATALOG:
-        yield f"key 'data.name': unknown data set '{study.data.name}', known are {', '.join(sorted(catalog.CATALOG))}"
+    try:
+        data = catalog.facts(study.data)
+    except DiffbenchError as error:
+        yield str(error)
         return
     for key in ("seeds", "steps"):
         values = getattr(study, key)
         if len(set(values)) < len(values):
             yield f"key '{key}': values repeat in {values}"
+    for model in study.models:
+        if model in RESERVED:
+            yield f"key 'models.{model}': '{model}' is the name of a folder of the results; choose another"
     known = sorted({*PRESETS, *study.models})
-    available = catalog.CATALOG[study.data.name].balanced - study.data.validation
     for where, factors in _located_values(study):
         for model in factors.get("model", []):
             if model not in known:
                 yield f"key '{where}model': unknown model '{model}', known are {', '.join(known)}"
         for size in factors.get("train_size", []):
-            if size > available:
-                yield (
-                    f"key '{where}train_size': {size} is beyond the {max(available, 0)} images that "
-                    f"'{study.data.name}' leaves beside {study.data.validation} for validation"
-                )
+            if problem := catalog.bad_train_size(study.data, data, size):
+                yield f"key '{where}train_size': {problem}"
     for factors in study._combinations():
-        if reason := _bad_granularity(factors["granularity"], factors["train_size"], study.data.name):
-            yield reason
+        granularity, size = factors["granularity"], factors["train_size"]
+        if problem := catalog.bad_granularity(study.data, data, granularity, size):
+            yield f"granularity '{granularity}': {problem}"
             return
 
 
@@ -251,15 +267,3 @@ def _located_values(study: Study) -> Iterator[tuple[str, dict[str, list[Any]]]]:
     yield "center.", {name: [value] for name, value in study.center}
     for index, sweep in enumerate(study.sweeps):
         yield f"sweeps.{index}.", sweep.varied
-
-
-def _bad_granularity(name: str, train_size: int, data: str) -> str | None:
-    kind, count = Granularity.parse(name)
-    classes = catalog.CATALOG[data].classes
-    if kind in ("kmeans", "random") and count > train_size:
-        return f"granularity '{name}': {count} labels are beyond the train_size {train_size} that it is combined with"
-    if kind == "groups" and count > classes:
-        return f"granularity '{name}': '{data}' has only {classes} classes to group"
-    if kind in ("classes", "groups") and classes == 0:
-        return f"granularity '{name}': '{data}' has no classes, use none, kmeans-K, unique or random-K"
-    return None

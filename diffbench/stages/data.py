@@ -3,20 +3,24 @@
 from pathlib import Path
 
 from diffbench import provenance, store
-from diffbench.data import catalog, sources, subsets
+from diffbench.data.raw import RawImages
+from diffbench.data.sources import source
 from diffbench.protocol import DataProtocol
 
 
 def run(spec: DataProtocol, out: Path) -> None:
     """Split the data set that `spec` names and write pool and validation images, raw, with their scaling."""
-    raw = sources.load(spec.name)
-    parts = subsets.split(raw, spec.validation, spec.split_seed)
-    axes = tuple(f"axis{index}" for index in range(raw.images.ndim - 1))
-    variables = {
-        "pool": store.Variable(parts.pool.images, ("image", *axes), "training pool in nested, class-balanced order"),
-        "pool_class": store.Variable(parts.pool.classes, ("image",), "true class"),
-        "validation": store.Variable(parts.validation.images, ("held_out", *axes), "held-out images"),
-        "validation_class": store.Variable(parts.validation.classes, ("held_out",), "true class"),
-    }
-    scaling = {"mean": parts.mean, "scale": parts.scale, "classes": catalog.entry(spec.name).classes}
+    parts = source(spec).split(spec)
+    variables = _variables("pool", "image", parts.pool, "training pool in nested, class-balanced order")
+    if parts.validation:
+        variables |= _variables("validation", "held_out", parts.validation, "held-out images")
+    scaling = {"mean": parts.mean, "scale": parts.scale, "classes": parts.pool.class_count}
     store.write(out, "data", variables, provenance.attributes({}, spec.model_dump()) | scaling)
+
+
+def _variables(name: str, dim: str, raw: RawImages, long_name: str) -> dict[str, store.Variable]:
+    axes = tuple(f"axis{index}" for index in range(raw.images.ndim - 1))
+    return {
+        name: store.Variable(raw.images, (dim, *axes), long_name),
+        f"{name}_class": store.Variable(raw.classes, (dim,), "true class; 0 where there are none"),
+    }

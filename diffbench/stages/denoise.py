@@ -1,35 +1,83 @@
-"""Denoise: per-image denoising losses of a checkpoint on training and validation images."""
+"""Denoise: per-image denoising losses of a checkpoint, and the gap between training and validation images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from diffbench import provenance, store
-from diffbench.conventions import log_sigmas
 from diffbench.data.training_set import read_training_set
 from diffbench.denoisers.build import load_denoiser
 from diffbench.devices import pick_device
+from diffbench.measures.gap import gap_curve, memorized_share
+from diffbench.measures.intervals import Estimate, mean
+from diffbench.measures.membership import membership
 from diffbench.specs import DenoiseSpec
-from diffbench.stages.losses import per_image_losses
+from diffbench.stages.losses import Losses, gap_sigmas, loss_variables, losses_of_splits
+from diffbench.store import StageFile
+from diffbench.summary.estimates import curve_variables, scalar_variables
+
+SEED = 0
+"""Of the bootstrap: the same for all checkpoints, so that their resamples are paired."""
 
 
 def run(
-    spec: DenoiseSpec, data: Path, conditions: Path, out: Path, checkpoint: Path | None = None, device: str = "auto"
+    spec: DenoiseSpec,
+    data: Path,
+    conditions: Path,
+    optimum: Path,
+    out: Path,
+    checkpoint: Path | None = None,
+    device: str = "auto",
 ) -> None:
-    """Measure the EMA weights of `checkpoint`, or the closed form that spec.model names."""
+    """Measure the EMA weights of `checkpoint`, or the closed form that spec.model names, beside the optimum."""
     training_set = read_training_set(data, conditions)
+    reference = store.read(optimum, "optimum")
     where = pick_device(device)
     denoiser = load_denoiser(spec.model, training_set, checkpoint, where)
-    sigmas = log_sigmas(spec.gap.levels, spec.gap.sigma_min, spec.gap.sigma_max)
-    variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")}
-    for split, images, labels, dim in (
-        ("train", training_set.train, training_set.train_labels, "image"),
-        ("validation", training_set.validation, training_set.validation_labels, "held_out"),
-    ):
-        count = spec.gap.images
-        losses = per_image_losses(denoiser, images[:count], labels[:count], split, sigmas, spec.gap.noises, where)
-        for name, values, text in (
-            ("loss", losses.square, "mean squared denoising error per dimension"),
-            ("norm", losses.norm, "mean L2 norm of the denoising error"),
-        ):
-            variables[f"{name}_{split}"] = store.Variable(values, ("sigma", dim), f"{text}, {split} images")
+    losses = losses_of_splits(denoiser, training_set, spec.gap, where)
+    scalars, curves = estimates(losses, reference, gap_sigmas(spec.gap))
+    variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     protocol = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
     store.write(out, "denoise", variables, provenance.attributes(spec.factors, protocol, str(where)))
+
+
+def estimates(
+    losses: Losses, reference: StageFile, sigmas: NDArray[np.float64]
+) -> tuple[dict[str, Estimate], dict[str, Sequence[Estimate]]]:
+    """Scalars and curves over noise levels (science: denoising gap, oracle-normalized gap, membership)."""
+    square, norm = losses.square, losses.norm
+    gap = gap_curve(sigmas, square["train"], square["validation"], SEED)
+    norm_gap = gap_curve(sigmas, norm["train"], norm["validation"], SEED)
+    members = membership(square["train"], square["validation"], SEED)
+    scalars = {
+        "peak_gap": gap.peak,
+        "sigma_at_peak": gap.sigma_at_peak,
+        "gap_area": gap.area,
+        "peak_norm_gap": norm_gap.peak,
+        "sigma_at_norm_peak": norm_gap.sigma_at_peak,
+    }
+    curves = {
+        "mse_train": level_means(square["train"]),
+        "mse_validation": level_means(square["validation"]),
+        "gap": gap.relative,
+        "absolute_gap": gap.absolute,
+        "norm_gap": norm_gap.relative,
+        "memorized_share": memorized_share(
+            square["train"],
+            square["validation"],
+            reference["loss_train"],
+            reference["loss_validation"],
+            SEED,
+        ),
+        "membership_auc": members.auc,
+        "membership_tpr_at_1_percent": members.tpr_at_1_percent,
+        "membership_tpr_at_01_percent": members.tpr_at_01_percent,
+    }
+    return scalars, curves
+
+
+def level_means(losses: NDArray[np.float64]) -> list[Estimate]:
+    """Mean over images at each level of losses (levels, images)."""
+    return [mean(level, SEED) for level in losses]

@@ -1,26 +1,54 @@
 """Per-image denoising losses of a denoiser over noise levels, on noise that all checkpoints share."""
 
 import math
+from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffbench.conventions import log_sigmas
+from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.base import Denoiser
 from diffbench.noise import gap_noise
+from diffbench.protocol import GapProtocol
+from diffbench.store import Variable
 
 BATCH = 512
 """Images per forward pass."""
 
+DIMS = {"train": "image", "validation": "held_out"}
 
-class Losses(NamedTuple):
-    """Means over the noise draws; both (levels, images) float64."""
 
-    square: NDArray[np.float64]  # ||D(x0 + s n) - x0||^2 / d
-    norm: NDArray[np.float64]  # ||D(x0 + s n) - x0||
+@dataclass(frozen=True)
+class Losses:
+    """Means over the noise draws, per split; all (levels, images) float64."""
+
+    square: dict[str, NDArray[np.float64]]  # ||D(x0 + s n) - x0||^2 / d
+    norm: dict[str, NDArray[np.float64]]  # ||D(x0 + s n) - x0||
+
+
+def gap_sigmas(protocol: GapProtocol) -> NDArray[np.float64]:
+    """Noise levels (levels,) at which losses are measured."""
+    return log_sigmas(protocol.levels, protocol.sigma_min, protocol.sigma_max)
+
+
+def losses_of_splits(
+    denoiser: Denoiser, training_set: TrainingSet, protocol: GapProtocol, device: torch.device
+) -> Losses:
+    """Losses on at most protocol.images images of each split."""
+    square, norm = {}, {}
+    for split, images, labels in (
+        ("train", training_set.train, training_set.train_labels),
+        ("validation", training_set.validation, training_set.validation_labels),
+    ):
+        count = protocol.images
+        square[split], norm[split] = per_image_losses(
+            denoiser, images[:count], labels[:count], split, gap_sigmas(protocol), protocol.noises, device
+        )
+    return Losses(square, norm)
 
 
 @torch.no_grad()
@@ -32,8 +60,8 @@ def per_image_losses(
     sigmas: NDArray[np.float64],
     draws: int,
     device: torch.device,
-) -> Losses:
-    """Losses of images (m, *shape) with labels (m,) at each of `sigmas` (levels,), averaged over `draws` of noise."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean square and mean norm of the error, (levels, images) each, of images (m, *shape) with labels (m,)."""
     clean = torch.from_numpy(images).to(device)
     label = torch.from_numpy(labels).to(device)
     count, dimension = len(images), math.prod(images.shape[1:])
@@ -47,10 +75,23 @@ def per_image_losses(
         summed = error.flatten(1).double().square().sum(dim=1).cpu().numpy()
         square[level] += summed / dimension / draws
         norm[level] += np.sqrt(summed) / draws
-    return Losses(square, norm)
+    return square, norm
 
 
 def denoise_batched(denoiser: Denoiser, noised: Tensor, sigma: float, label: Tensor) -> Tensor:
     """D at one noise level for any number of images, in batches that bound the memory of activations."""
     parts = zip(noised.split(BATCH), label.split(BATCH), strict=True)
     return torch.cat([denoiser(x, torch.full((len(x),), sigma, device=x.device), c) for x, c in parts])
+
+
+def loss_variables(losses: Losses, protocol: GapProtocol) -> dict[str, Variable]:
+    """The losses as variables of a stage file, with their noise levels."""
+    variables = {"sigma": Variable(gap_sigmas(protocol), ("sigma",), "noise level")}
+    for split, dim in DIMS.items():
+        variables[f"loss_{split}"] = Variable(
+            losses.square[split], ("sigma", dim), f"mean squared denoising error per dimension, {split} images"
+        )
+        variables[f"norm_{split}"] = Variable(
+            losses.norm[split], ("sigma", dim), f"mean L2 norm of the denoising error, {split} images"
+        )
+    return variables

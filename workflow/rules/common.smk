@@ -5,6 +5,7 @@ from pathlib import Path
 from diffbench import specs
 from diffbench.conventions import DiffbenchError
 from diffbench.study import parse_study
+from diffbench.summary import TABLES
 
 try:
     STUDY = parse_study(
@@ -44,5 +45,9 @@ def trained_checkpoint(wildcards):
     if STUDY.definition(wildcards.model).trained:
         return f"{CHECKPOINT}/checkpoint.pt".format(**wildcards)
     return []
-SUMMARY_FILES = ["status.csv"]
-def report_what_exists(): pass
+
+
+def report_what_exists():
+    """Summary and report of a study of which some jobs failed or were not reached."""
+    study, report = SUMMARY_STUDY, STUDY.report.model_dump_json()
+    shell("{DIFFBENCH} summary --study {study:q} --results {RESULTS} && {DIFFBENCH} report --spec {report:q} --results {RESULTS}")

@@ -1,0 +1,87 @@
+"""All overlap measures at one noise level: trajectory states Q against noised training images T and validation images V."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.denoisers.posterior import posterior
+from diffbench.measures.concentration import concentration
+from diffbench.measures.intervals import Estimate, mean
+from diffbench.measures.neighbors import nearest
+from diffbench.measures.overlap import overlap, shell_radius
+
+Floats = NDArray[np.floating]
+Labels = NDArray[np.int64]
+
+ROOTS = {"states": "x_t", "train": "x_r_train", "validation": "x_r_validation"}
+"""Population -> name of its one-shot predictions D(x)."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Points at one noise level, flat (m, d), with the denoiser's output at each and their labels (m,)."""
+
+    points: Floats
+    denoised: Floats
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class References:
+    """Clean images, flat: all training images (n, d) with labels (n,), and validation images (v, d)."""
+
+    train: Floats
+    train_labels: Labels
+    validation: Floats
+
+
+def level_estimates(
+    populations: dict[str, Population], references: References, sigma: float, seed: int
+) -> dict[str, Estimate]:
+    """Every overlap measure by name, at noise level sigma. `populations` has the keys "states", "train", "validation"."""
+    dimension = references.train.shape[1]
+    radii = {
+        name: shell_radius(nearest(population.points, references.train, 1).distances[:, 0], sigma, dimension)
+        for name, population in populations.items()
+    }
+    found = overlap(radii["train"], radii["validation"], radii["states"], seed)
+    estimates = {
+        "train_likeness": found.train_likeness,
+        "auc_qt": found.auc_qt,
+        "auc_vt": found.auc_vt,
+        "overlap_coefficient": found.coefficient,
+    }
+    for name, population in populations.items():
+        near = concentration(population.points, references.train, sigma)
+        estimates |= {
+            f"shell_radius_{name}": mean(radii[name], seed),
+            f"largest_weight_{name}": mean(near.largest_weight, seed),
+            f"effective_number_{name}": mean(near.effective_number, seed),
+            f"log_density_{name}": mean(near.log_density, seed),
+            f"model_error_{name}": mean(_model_error(population, references, sigma), seed),
+        }
+        estimates |= _likeness_of_predictions(ROOTS[name], population.denoised, references, seed)
+    return estimates
+
+
+def _model_error(population: Population, references: References, sigma: float) -> NDArray[np.float64]:
+    """||D - D*||^2 / d per point, with D* the optimum over the training images of the point's label."""
+    images = references.train.astype(np.float64)
+    allowed = population.labels[:, None] == references.train_labels[None, :]
+    optimum = posterior(population.points.astype(np.float64), images, sigma, allowed).weights @ images
+    return np.square(population.denoised - optimum).mean(axis=1)
+
+
+def _likeness_of_predictions(name: str, predictions: Floats, references: References, seed: int) -> dict[str, Estimate]:
+    """Root mean square difference per pixel of predictions to their nearest training and validation image.
+
+    Equal numbers of both are searched, since a larger set has nearer neighbours.
+    """
+    size = min(len(references.train), len(references.validation))
+    scale = math.sqrt(references.train.shape[1])
+    return {
+        f"{name}_to_{split}": mean(nearest(predictions, images[:size], 1).distances[:, 0] / scale, seed)
+        for split, images in (("train", references.train), ("validation", references.validation))
+    }

@@ -1,0 +1,53 @@
+"""Overlap: whether a cell's sampling trajectories visit the noised training data, at every level of the sampler."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench import provenance, store
+from diffbench.data.training_set import TrainingSet, read_training_set
+from diffbench.measures.trajectories import Population, References, level_estimates
+from diffbench.noise import overlap_noise
+from diffbench.specs import StageSpec
+from diffbench.store import StageFile
+from diffbench.summary.estimates import curve_variables
+
+SEED = 0
+"""Of the bootstrap: the same for all cells, so that their resamples are paired."""
+
+
+def run(spec: StageSpec, data: Path, conditions: Path, trajectories: Path, out: Path) -> None:
+    """Compare the recorded states with noised training and validation images, at the sampler's own levels."""
+    training_set = read_training_set(data, conditions)
+    recorded = store.read(trajectories, "trajectories")
+    sigmas = recorded["sigma"]
+    references = References(training_set.flat_train, training_set.train_labels, training_set.flat_validation)
+    levels = [
+        level_estimates(populations_at(level, recorded, training_set), references, float(sigma), SEED)
+        for level, sigma in enumerate(sigmas)
+    ]
+    curves = {name: [estimates[name] for estimates in levels] for name in levels[0]}
+    variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")} | curve_variables(curves)
+    store.write(out, "overlap", variables, provenance.attributes(spec.factors, {}))
+
+
+def populations_at(level: int, recorded: StageFile, training_set: TrainingSet) -> dict[str, Population]:
+    """States of the trajectories, and noised images on the noise under which the sample stage denoised them."""
+    sigma = float(recorded["sigma"][level])
+    populations = {
+        "states": Population(_flat(recorded["state"][level]), _flat(recorded["denoised"][level]), recorded["label"])
+    }
+    for split, images, labels in (
+        ("train", training_set.flat_train, training_set.train_labels),
+        ("validation", training_set.flat_validation, training_set.validation_labels),
+    ):
+        denoised = _flat(recorded[f"denoised_{split}"][level])
+        count = len(denoised)
+        noised = images[:count] + sigma * overlap_noise(split, level, count, images.shape[1])
+        populations[split] = Population(noised, denoised, labels[:count])
+    return populations
+
+
+def _flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    return images.reshape(len(images), -1)

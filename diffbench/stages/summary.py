@@ -1,0 +1,52 @@
+"""Summary: the files of a study gathered into tidy tables, with a manifest of where they come from."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from diffbench import provenance, store
+from diffbench.study import Study
+from diffbench.summary import TABLES
+from diffbench.summary.tables import ESTIMATE, FACTORS, Gathered, gather, stage_costs
+
+
+def run(study: Study, results: Path) -> None:
+    """Write summary/*.csv, summary/*.h5 and summary/manifest.json inside `results`, from the files that exist."""
+    gathered = gather(study, results)
+    folder = results / "summary"
+    for name in TABLES:
+        table = gathered.tables.get(name, pd.DataFrame(columns=FACTORS + ESTIMATE))
+        write_table(folder / name, table)
+    write_csv(folder / "status.csv", gathered.files)
+    write_csv(folder / "costs.csv", stage_costs(results))
+    with store.atomic(folder / "manifest.json") as temporary:
+        temporary.write_text(json.dumps(manifest(study, gathered), indent=2))
+
+
+def manifest(study: Study, gathered: Gathered) -> dict[str, object]:
+    """What the study is, what of it exists, and what made it."""
+    done = gathered.files["state"] == "done"
+    missing = set(gathered.files.loc[~done, "file"])
+    complete = [cell for cell in study.cells if not any(name.startswith(f"{cell.path}/") for name in missing)]
+    return {
+        "study": study.model_dump(mode="json"),
+        "cells": len(study.cells),
+        "cells_complete": len(complete),
+        "files": len(gathered.files),
+        "files_missing": len(missing),
+        "provenance": provenance.attributes({}, {}),
+    }
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """One table as CSV and as HDF5, whose columns are variables over the dimension `row`."""
+    write_csv(path.with_suffix(".csv"), table)
+    columns = {name: store.Variable(column.to_numpy(), ("row",), name) for name, column in table.items()}
+    store.write(path.with_suffix(".h5"), "table", {str(k): v for k, v in columns.items()}, provenance.attributes({}, {}))
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """A table as CSV, written atomically."""
+    with store.atomic(path) as temporary:
+        table.to_csv(temporary, index=False)

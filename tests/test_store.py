@@ -1,0 +1,80 @@
+"""HDF5 files: any netCDF reader opens them, no reader sees half of one, and every bad file is named with what to do."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+from diffbench import store
+from diffbench.conventions import DiffbenchError
+
+VARIABLES = {
+    "sigma": store.Variable(np.array([0.1, 1.0]), ("sigma",), "noise level"),
+    "loss": store.Variable(np.arange(6.0).reshape(2, 3), ("sigma", "image"), "loss"),
+    "reason": store.Variable(np.array(["", "too few"]), ("sigma",), "why undefined"),
+}
+ATTRIBUTES = {"factors": {"model": "m", "seed": 1}, "wall_seconds": 1.5}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "deep" / "file.h5"
+    store.write(path, "denoise", VARIABLES, ATTRIBUTES)
+    return path
+
+
+def test_round_trip(path):
+    file = store.read(path, "denoise")
+    np.testing.assert_array_equal(file["loss"], VARIABLES["loss"].values)
+    assert file["reason"].tolist() == ["", "too few"]
+    assert file.attributes["factors"] == {"model": "m", "seed": 1}
+    assert file.attributes["wall_seconds"] == 1.5
+
+
+def test_xarray_opens_it(path):
+    xarray = pytest.importorskip("xarray")
+    with xarray.open_dataset(path, engine="h5netcdf") as dataset:
+        assert dataset["loss"].dims == ("sigma", "image")
+        np.testing.assert_array_equal(dataset["loss"].sel(sigma=1.0), [3, 4, 5])
+        assert dataset["loss"].attrs["units"] == "1"
+        assert dataset["sigma"].attrs["long_name"] == "noise level"
+
+
+def test_truncated_file_is_named_with_what_to_do(path):
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(DiffbenchError, match=r"file\.h5: truncated.*delete it and run snakemake again"):
+        store.read(path, "denoise")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file.attrs.clear(), "not a file of diffbench"),
+        (lambda file: file.attrs.__setitem__("schema_version", 0), "schema version 0, this diffbench reads"),
+    ],
+)
+def test_foreign_and_older_files_are_refused(path, damage, message):
+    with h5py.File(path, "a") as file:
+        damage(file)
+    with pytest.raises(DiffbenchError, match=message):
+        store.read(path, "denoise")
+
+
+def test_file_of_another_stage_is_refused(path):
+    with pytest.raises(DiffbenchError, match="of stage 'denoise', not 'sample'"):
+        store.read(path, "sample")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(DiffbenchError, match=r"none\.h5: no such file; run snakemake"):
+        store.read(tmp_path / "none.h5", "sample")
+
+
+def test_failed_write_leaves_the_old_file_and_no_temporary(path):
+    before = path.read_bytes()
+    clash = VARIABLES | {"other": store.Variable(np.zeros(5), ("image",), "of another length")}
+    with pytest.raises(ValueError, match="dimension image has 5 entries, elsewhere 3"):
+        store.write(path, "denoise", clash, ATTRIBUTES)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["file.h5"]

@@ -1,0 +1,129 @@
+"""Study files: what they mean, and that every mistake is one clear line naming file and key."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diffbench.conventions import DiffbenchError
+from diffbench.study import Study, load_study, parse_study
+
+BASE = {"name": "t", "steps": [10, 20], "seeds": [0]}
+STUDIES = sorted([Path("config/config.yaml"), *Path("config/studies").glob("*.yaml")])
+
+
+def study(**changes) -> Study:
+    return parse_study(BASE | changes, "t.yaml")
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_of_the_repository_is_valid_and_named_after_its_file(path):
+    loaded = load_study(path)
+    assert loaded.cells
+    assert path.stem in (loaded.name, "config")
+
+
+def test_schema_is_generated_from_the_study_model():
+    assert json.loads(Path("config/schema.json").read_text()) == Study.model_json_schema(), (
+        "config/schema.json is out of date: run `python -m diffbench schema > config/schema.json`"
+    )
+
+
+def test_studies_match_the_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(Path("config/schema.json").read_text())
+    for path in STUDIES:
+        jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(BASE | {"stps": []}, schema)
+
+
+def test_star_varies_one_factor_at_a_time_around_the_centre():
+    cells = study(
+        center={"model": "mlp-small", "train_size": 64, "granularity": "classes", "guidance": 0},
+        sweeps=[{"train_size": [32, 64, 128]}, {"granularity": ["none", "classes"]}, {"guidance": [0, 2]}],
+    ).cells
+    points = {(c.checkpoint.run.train_size, c.checkpoint.run.granularity, c.guidance) for c in cells}
+    assert points == {(64, "classes", 0), (32, "classes", 0), (128, "classes", 0), (64, "none", 0), (64, "classes", 2)}
+    assert len(cells) == len(points) * 2  # milestones
+    assert cells[0].path == "mlp-small/n32/classes/seed0/step10/w0"
+
+
+def test_full_factorial_is_one_sweep_and_guidance_without_conditions_is_left_out():
+    cells = study(
+        seeds=[0, 1],
+        sweeps=[{"model": ["mlp-small", "mlp-large"], "granularity": ["none", "unique"], "guidance": [0, 1.5]}],
+    ).cells
+    own = [c for c in cells if c.checkpoint.run.model != "mlp-medium"]
+    assert len(own) == 2 * (1 + 2) * 2 * 2
+
+
+def test_untrained_models_have_one_checkpoint_at_step_0_and_planted_samples_no_denoiser():
+    planned = study(models={"half": {"kind": "planted", "copies": 0.5}}, sweeps=[{"model": ["optimal", "half"]}])
+    steps = {(c.run.model, c.step) for c in planned.checkpoints}
+    assert steps == {("mlp-medium", 10), ("mlp-medium", 20), ("optimal", 0), ("half", 0)}
+    assert "optimal/n256/classes/seed0/step0/denoise.h5" in planned.files
+    assert "half/n256/classes/seed0/step0/denoise.h5" not in planned.files
+    assert "half/n256/classes/seed0/step0/w0/memorization.h5" in planned.files
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=6, unique=True))
+def test_milestones_form_a_chain_from_fresh_weights(steps):
+    planned = study(steps=steps)
+    chain, step = [], max(steps)
+    while step is not None:
+        chain.append(step)
+        step = planned.milestone_before(step)
+    assert chain[::-1] == sorted(steps)
+
+
+@given(st.permutations([{"train_size": [32, 512]}, {"guidance": [0, 1]}, {"model": ["mlp-small", "mlp-large"]}]))
+def test_order_of_sweeps_does_not_matter(sweeps):
+    assert study(sweeps=sweeps).cells == study(sweeps=sweeps[::-1]).cells
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stps": [1]}, "key 'stps' is unknown"),
+        ({"sampling": {"step": 3}}, "key 'sampling.step' is unknown"),
+        ({"steps": ["many"]}, "key 'steps.0': input should be a valid integer"),
+        ({"steps": []}, "key 'steps': list should have at least 1 item"),
+        ({"steps": [5, 5]}, "key 'steps': values repeat"),
+        ({"steps": [1.5]}, "key 'steps.0'"),
+        ({"sweeps": [{}]}, "key 'sweeps.0': an empty sweep"),
+        ({"sweeps": [{"model": []}]}, "key 'sweeps.0.model': list should have at least 1 item"),
+        ({"sweeps": [{"train_size": [5000]}]}, "key 'sweeps.0.train_size': 5000 is beyond the 1228 images"),
+        ({"center": {"model": "gpt"}}, "key 'center.model': unknown model 'gpt', known are"),
+        ({"center": {"granularity": "kmeans-300"}}, "'kmeans-300': 300 labels are beyond the train_size 256"),
+        ({"center": {"granularity": "groups-11"}}, "has only 10 classes to group"),
+        ({"center": {"granularity": "some"}}, "key 'center.granularity'"),
+        ({"data": {"name": "imagenet"}}, "key 'data.name': unknown data set 'imagenet', known are"),
+        ({"sampling": {"sigma_min": -0.1}}, "key 'sampling.sigma_min': input should be greater than 0"),
+        ({"sampling": {"sigma_min": 5, "sigma_max": 1}}, "key 'sampling': sigma_min must be below sigma_max"),
+        ({"training": {"learning_rate": float("nan")}}, "key 'training.learning_rate'"),
+        ({"models": {"summary": {"kind": "constant"}}}, "'summary' is the name of a folder of the results"),
+        ({"name": "../up"}, "key 'name'"),
+    ],
+)
+def test_mistakes_are_named_by_file_and_key(changes, message):
+    with pytest.raises(DiffbenchError) as caught:
+        study(**changes)
+    assert message in str(caught.value)
+    assert "t.yaml: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreadable_files(tmp_path):
+    with pytest.raises(DiffbenchError, match=r"none\.yaml: cannot be read: No such file"):
+        load_study(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: [")
+    with pytest.raises(DiffbenchError, match=r"broken\.yaml: not valid YAML"):
+        load_study(broken)
+    broken.write_text("just text")
+    with pytest.raises(DiffbenchError, match="a study is a mapping"):
+        load_study(broken)
