@@ -39,9 +39,7 @@ def main() -> None:
     sampled_gap(ideal_denoiser(sample[0::2], 1.6), sample[:1], sample[1:2], 1.184, 20_000, seed=0)
     one = (time.perf_counter() - began) * draws / 20_000
     slower = one * len(rows) * LEVELS / seconds
-    print(
-        f"Monte Carlo to +-2e-4 at one level: {draws:.1e} draws, {one:.2f} s: the sweep {slower:.0f} times as long"
-    )
+    print(f"Monte Carlo to +-2e-4 at one level: {draws:.1e} draws, {one:.2f} s: a sweep takes {slower:.0f} x")
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     train = sample_true("circle-random", MANY, 0.0, 0)

@@ -96,6 +96,8 @@ def ideal_denoiser(
     guidance: float = 0.0,
 ) -> PlanarDenoiser:
     """y_delta, or y_delta guided by y_guide_delta with weight `guidance`."""
+    if not math.isfinite(guidance):
+        raise DiffbenchError(f"guidance: {guidance} is not a weight; give a finite number, 0 for none")
     if guide_delta is None:
         if guidance != 0:
             raise DiffbenchError(f"guidance: {guidance} has nothing to guide with; give guide_delta too")

@@ -18,10 +18,13 @@ PlanarDenoiser = Callable[[Points, float], Points]
 BLOCK_ELEMENTS = 2**18
 """Posterior weights held at once (2 MB): they stay in the cache, and memory does not grow with the points."""
 
+FEWEST_ROWS = 16
+"""Rows of a block with very many training points, whose squared norms each block computes anew."""
+
 
 def optimum(train: Points) -> PlanarDenoiser:
     """The optimal denoiser y* of the training points (Karras et al. 2022, appendix B.3)."""
-    rows = max(1, BLOCK_ELEMENTS // len(train))
+    rows = max(FEWEST_ROWS, BLOCK_ELEMENTS // len(train))
 
     def denoise(x: Points, sigma: float) -> Points:
         result = np.empty_like(x)
