@@ -1,26 +1,36 @@
-"""Which data sets there are and how large: what a study can be checked against before any job starts."""
+"""What a study's data can be checked against before any job starts."""
 
-from dataclasses import dataclass
-
-from diffbench.conventions import DiffbenchError
-
-
-@dataclass(frozen=True)
-class CatalogEntry:
-    """What is known of a data set without loading it."""
-
-    balanced: int
-    """Distinct images that a class-balanced order can hold: classes x images of the smallest class."""
-    classes: int
+from diffbench.data.granularity import Granularity
+from diffbench.data.raw import Facts
+from diffbench.data.sources import source
+from diffbench.protocol import DataProtocol
 
 
-CATALOG = {
-    "digits": CatalogEntry(balanced=1740, classes=10),
-}
+def facts(spec: DataProtocol) -> Facts:
+    """What is known of the data set that `spec` names. DiffbenchError names the wrong key, and file."""
+    return source(spec).facts(spec)
 
 
-def entry(name: str) -> CatalogEntry:
-    """The catalog's entry of a data set; DiffbenchError lists the known names."""
-    if name not in CATALOG:
-        raise DiffbenchError(f"unknown data set '{name}': known are {', '.join(sorted(CATALOG))}")
-    return CATALOG[name]
+def bad_train_size(spec: DataProtocol, known: Facts, size: int) -> str | None:
+    """What is wrong with a training subset of `size` images, if anything."""
+    if size > known.pool:
+        return f"{size} is beyond the {known.pool} images that '{spec.name}' leaves to train on"
+    if known.equidistant and known.pool % size:
+        return (
+            f"{size} equidistant training points cannot be chosen among {2 * known.pool}; "
+            f"make data.points a multiple of {2 * size}"
+        )
+    return None
+
+
+def bad_granularity(spec: DataProtocol, known: Facts, name: str, train_size: int) -> str | None:
+    """What is wrong with a granularity for a training subset of `train_size` images, if anything."""
+    granularity = Granularity.parse(name)
+    kind, count = granularity.kind, granularity.count
+    if kind in ("kmeans", "random") and count > train_size:
+        return f"{count} labels are beyond the train_size {train_size} that it is combined with"
+    if kind in ("classes", "groups") and known.classes == 0:
+        return f"'{spec.name}' has no classes, use none, kmeans-K, unique or random-K"
+    if kind == "groups" and count > known.classes:
+        return f"'{spec.name}' has only {known.classes} classes to group"
+    return None

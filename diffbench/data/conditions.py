@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.conventions import seed_of
+from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.data.granularity import Granularity
 
 Labels = NDArray[np.int64]
@@ -32,13 +32,17 @@ def conditions(
 ) -> Conditions:
     """Labels of flat images `train` (n, d) and `validation` (v, d), given their true classes in [0, classes).
 
-    Validation images get the true class, the cluster that k-means predicts, the nearest training image's label for
-    unique, and a random label for random-K.
+    Validation images get the true class, the cluster that k-means predicts, the nearest training image's
+    label for unique, and a random label for random-K.
     """
-    kind, count = granularity
+    kind, count = granularity.kind, granularity.count
     match kind:
         case "none":
             return Conditions(np.zeros(len(train), np.int64), np.zeros(len(validation), np.int64), 1)
+        case "classes" | "groups" if classes == 0:
+            raise DiffbenchError(
+                f"granularity '{kind}': the data have no classes, use none, kmeans-K or unique"
+            )
         case "classes":
             return Conditions(train_classes, validation_classes, classes)
         case "groups":
@@ -56,8 +60,10 @@ def conditions(
 def _clusters(train: NDArray[Any], validation: NDArray[Any], count: int, seed: int) -> Conditions:
     from sklearn.cluster import KMeans
 
-    means = KMeans(count, n_init=4, random_state=seed).fit(train)
-    return Conditions(means.predict(train).astype(np.int64), means.predict(validation).astype(np.int64), count)
+    means: Any = KMeans(count, n_init=4, random_state=seed).fit(train)  # pyright: ignore[reportArgumentType]
+    return Conditions(
+        means.predict(train).astype(np.int64), means.predict(validation).astype(np.int64), count
+    )
 
 
 def _unique(train: NDArray[Any], validation: NDArray[Any]) -> Conditions:

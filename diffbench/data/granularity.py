@@ -1,14 +1,15 @@
 """Names of condition granularities: none, classes, unique, groups-K, kmeans-K, random-K."""
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from diffbench.conventions import DiffbenchError
 
 PATTERN = r"^(none|classes|unique|(groups|kmeans|random)-[1-9][0-9]*)$"
 
 
-class Granularity(NamedTuple):
+@dataclass(frozen=True)
+class Granularity:
     """A parsed name; `count` is the K of a name that has one, else 0."""
 
     kind: str

@@ -1,40 +1,156 @@
-"""Loading of image sets by name. A source yields raw images, as they are stored, and classes."""
+"""All data sets by name. A source says which keys it takes, what is known of it at once, and how it is split.
+
+To add one, write its reader in a file of its own and a line in SOURCES.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.data import catalog
+from diffbench.data import arrays, cifar, download, folder, idx, points, subsets
+from diffbench.data.download import Download, fetch
+from diffbench.data.raw import Facts, RawImages, balanced_count, mistake, without_duplicates
+from diffbench.data.resize import check_side, reduced
+from diffbench.data.subsets import Split
+from diffbench.protocol import DataProtocol
+
+OPTIONAL_KEYS = ("path", "images", "labels", "resize", "points", "noise")
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package dataset-fashion-mnist puts its files."""
 
 
-@dataclass(frozen=True)
-class RawImages:
-    """Images (n, *shape) of any numeric type, and classes (n,) int64; all 0 where there are none."""
+class Source(NamedTuple):
+    """A data set that a study can name."""
 
-    images: NDArray[Any]
-    classes: NDArray[np.int64]
+    keys: tuple[str, ...]
+    """The optional keys of the data section that it takes."""
+    facts: Callable[[DataProtocol], Facts]
+    """Its size, found cheaply: files are opened, images not read. DiffbenchError for what cannot be used."""
+    split: Callable[[DataProtocol], Split]
+    """The images, read and split."""
 
 
-def _digits() -> RawImages:
-    """Optical recognition of handwritten digits: 1,797 images of 1x8x8, values 0..16; shipped with scikit-learn."""
+def source(spec: DataProtocol) -> Source:
+    """The source that `spec` names. DiffbenchError if there is none or it does not take a given key."""
+    if spec.name not in SOURCES:
+        raise mistake("name", f"unknown data set '{spec.name}', known are {', '.join(sorted(SOURCES))}")
+    found = SOURCES[spec.name]
+    for key in OPTIONAL_KEYS:
+        if getattr(spec, key) is not None and key not in found.keys:
+            takers = sorted(name for name, other in SOURCES.items() if key in other.keys)
+            raise mistake(key, f"'{spec.name}' does not take it, only {', '.join(takers)} do; leave it out")
+    return found
+
+
+def _image_set(
+    keys: tuple[str, ...],
+    measure: Callable[[DataProtocol], tuple[int, int, tuple[int, ...]]],
+    load: Callable[[DataProtocol], RawImages],
+) -> Source:
+    """A source of images. `measure` tells class-balanced count, number of classes and an image's shape."""
+
+    def facts(spec: DataProtocol) -> Facts:
+        balanced, classes, shape = measure(spec)
+        if spec.resize is not None:
+            check_side(shape, spec.resize)
+            shape = (shape[0], spec.resize, spec.resize)
+        if balanced - spec.validation < 2:
+            raise mistake(
+                "validation",
+                f"{spec.validation} leaves no training pool among {balanced} images of '{spec.name}'",
+            )
+        return Facts(balanced - spec.validation, classes, shape)
+
+    def split(spec: DataProtocol) -> Split:
+        raw = load(spec)
+        if spec.resize is not None:
+            raw = RawImages(reduced(raw.images, spec.resize), raw.classes, raw.class_count)
+        return subsets.split(without_duplicates(raw), spec.validation, spec.split_seed)
+
+    return Source(keys, facts, split)
+
+
+def _sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
+    return np.unique(labels, return_counts=True)[1]
+
+
+def _path(spec: DataProtocol) -> Path:
+    if spec.path is None:
+        raise mistake("path", f"'{spec.name}' needs the path of its images")
+    return Path(spec.path)
+
+
+def _digits(_: DataProtocol) -> RawImages:
+    """Handwritten digits: 1,797 images of 1x8x8, values 0..16; shipped with scikit-learn."""
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
-    return RawImages(bunch.images[:, None].astype(np.uint8), bunch.target.astype(np.int64))
+    return RawImages(bunch.images[:, None].astype(np.uint8), bunch.target.astype(np.int64), 10)
 
 
-SOURCES: dict[str, Callable[[], RawImages]] = {
-    "digits": _digits,
+def _idx_set(name: str, remote: Download, balanced: int, installed: Path | None = None) -> Source:
+    """MNIST or a relative: from data.path, from where a package installed it, or fetched."""
+
+    def on_disk(spec: DataProtocol) -> Path | None:
+        return Path(spec.path) if spec.path else installed if installed and installed.is_dir() else None
+
+    def measure(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
+        if not (place := on_disk(spec)):
+            return balanced, idx.CLASSES, (1, 28, 28)
+        sizes = _sizes(idx.class_labels(place))
+        return balanced_count(sizes), idx.CLASSES, (1, *idx.shape(idx.find(place)[0])[1:])
+
+    return _image_set(
+        ("path", "resize"), measure, lambda spec: idx.load(on_disk(spec) or fetch(name, remote))
+    )
+
+
+def _cifar_set(name: str, remote: Download, layout: cifar.Layout) -> Source:
+    """CIFAR-10 or CIFAR-100: from data.path or fetched."""
+
+    def measure(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
+        count = 60_000
+        if spec.path and not Path(spec.path).is_file():
+            count = min(count, cifar.record_count(Path(spec.path), layout))
+        return count, layout.label_sizes[-1], cifar.SHAPE
+
+    def load(spec: DataProtocol) -> RawImages:
+        archive = Path(spec.path) if spec.path else fetch(name, remote) / next(iter(remote.sha256))
+        return cifar.load(archive, layout)
+
+    return _image_set(("path", "resize"), measure, load)
+
+
+def _measure_file(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
+    path = _path(spec)
+    with arrays.opened(path) as found:
+        count, *shape = arrays.image_shape(path, found, spec.images)
+        if spec.labels is None:
+            return count, 0, tuple(shape)
+        sizes = _sizes(arrays.read_labels(path, found, spec.labels, count))
+    return balanced_count(sizes), len(sizes), tuple(shape)
+
+
+def _measure_folder(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
+    files, names = folder.listed(_path(spec))
+    sizes = _sizes(np.array([path.parent.name for path in files]))
+    return balanced_count(sizes), len(names), folder.image_shape(files[0])
+
+
+SOURCES: dict[str, Source] = {
+    "digits": _image_set(("resize",), lambda _: (1740, 10, (1, 8, 8)), _digits),
+    "mnist": _idx_set("mnist", download.MNIST, 63_130),
+    "fashion-mnist": _idx_set("fashion-mnist", download.FASHION_MNIST, 70_000, DEBIAN_FASHION_MNIST),
+    "cifar10": _cifar_set("cifar10", download.CIFAR10, cifar.CIFAR10),
+    "cifar100": _cifar_set("cifar100", download.CIFAR100, cifar.CIFAR100),
+    "file": _image_set(
+        ("path", "images", "labels", "resize"),
+        _measure_file,
+        lambda spec: arrays.load(_path(spec), spec.images, spec.labels),
+    ),
+    "folder": _image_set(("path", "resize"), _measure_folder, lambda spec: folder.load(_path(spec))),
+    **{name: Source(("points", "noise"), points.facts, points.split) for name in points.NAMES},
 }
-
-
-def load(name: str) -> RawImages:
-    """Load a data set; exact duplicates are removed, the first of each kept. DiffbenchError on an unknown name."""
-    catalog.entry(name)
-    raw = SOURCES[name]()
-    flat = np.ascontiguousarray(raw.images.reshape(len(raw.images), -1))
-    first = np.sort(np.unique(flat, axis=0, return_index=True)[1])
-    return RawImages(raw.images[first], raw.classes[first])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import SIGMA_DATA, DiffbenchError, seed_of
-from diffbench.data.sources import RawImages
+from diffbench.data.raw import RawImages, blocks, mistake
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,9 @@ class Split:
     """
 
     pool: RawImages
-    validation: RawImages
+    validation: RawImages | None
+    """None for equidistant points: there the n-subset is every k-th point of the pool, k = points / n, and
+    the n points halfway between are its validation points."""
     mean: float
     scale: float
 
@@ -36,19 +38,23 @@ def balanced_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 
 def split(raw: RawImages, validation: int, seed: int) -> Split:
-    """Split into `validation` held-out images and the training pool. DiffbenchError if no pool would be left."""
+    """Split into `validation` held-out images and the training pool. DiffbenchError if no pool is left."""
     order = balanced_order(raw.classes, seed)
     if validation > len(order) - 2:
-        raise DiffbenchError(
-            f"data.validation: {validation} leaves no training pool among {len(order)} class-balanced images"
+        raise mistake(
+            "validation",
+            f"{validation} leaves no training pool among {len(order)} class-balanced, distinct images",
         )
-    held_out, pool = _take(raw, order[:validation]), _take(raw, order[validation:])
-    values = pool.images.astype(np.float64)
-    spread = float(values.std())
-    if spread == 0:
-        raise DiffbenchError("the training pool is constant: its images cannot be scaled to standard deviation 0.5")
-    return Split(pool, held_out, float(values.mean()), SIGMA_DATA / spread)
+    held_out, pool = raw.take(order[:validation]), raw.take(order[validation:])
+    return Split(pool, held_out, *moments(pool.images))
 
 
-def _take(raw: RawImages, indices: NDArray[Any]) -> RawImages:
-    return RawImages(raw.images[indices], raw.classes[indices])
+def moments(images: NDArray[Any]) -> tuple[float, float]:
+    """Mean over all values, and the factor that brings their standard deviation to SIGMA_DATA."""
+    mean = sum(float(block.sum()) for block in blocks(images)) / images.size
+    variance = sum(float(np.square(block - mean).sum()) for block in blocks(images)) / images.size
+    if variance == 0:
+        raise DiffbenchError(
+            "the training pool is constant: its images cannot be scaled to standard deviation 0.5"
+        )
+    return mean, SIGMA_DATA / variance**0.5

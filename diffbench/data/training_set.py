@@ -1,13 +1,16 @@
-"""What every stage after the data stages reads: a training subset with its labels, and the validation images."""
+"""What every stage after the data stages reads: a training subset with labels, and the validation images."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbench import store
+from diffbench.conventions import DiffbenchError
 from diffbench.data.conditions import Conditions, Labels
+from diffbench.data.raw import BLOCK
 
 Images = NDArray[np.float32]
 
@@ -41,21 +44,55 @@ class TrainingSet:
 
 
 def read_images(data: Path, train_size: int) -> tuple[TrainingSet, Conditions]:
-    """The first `train_size` images of the pool without conditions, and their true classes, from the data file."""
-    file = store.read(data, "data")
-    mean, scale = file.attributes["mean"], file.attributes["scale"]
+    """The training subset of `train_size` images without conditions, and true classes, from the data file.
 
-    def scaled(raw: NDArray[np.generic]) -> Images:
-        return ((raw.astype(np.float64) - mean) * scale).astype(np.float32)
+    No more of the file is read than that. DiffbenchError if the pool has no such subset.
+    """
+    with store.opened(data, "data") as (file, attributes):
+        mean, scale = attributes["mean"], attributes["scale"]
+        train, (held_out, name) = _subset(data, file, train_size), _held_out(file, train_size)
+        images = _scaled(file["pool"], train, mean, scale), _scaled(file[name], held_out, mean, scale)
+        classes = Conditions(
+            file["pool_class"][train], file[f"{name}_class"][held_out], int(attributes["classes"])
+        )
+    labels = np.zeros_like(classes.train), np.zeros_like(classes.validation)
+    return TrainingSet(images[0], labels[0], images[1], labels[1], 1, scale), classes
 
-    train, validation = scaled(file["pool"][:train_size]), scaled(file["validation"])
-    classes = Conditions(
-        file["pool_class"][:train_size], file["validation_class"], int(file.attributes["classes"])
-    )
-    unlabelled = TrainingSet(
-        train, np.zeros(len(train), np.int64), validation, np.zeros(len(validation), np.int64), 1, scale
-    )
-    return unlabelled, classes
+
+def _subset(data: Path, file: Any, train_size: int) -> slice:
+    """Where the training subset stands in the pool."""
+    pool = len(file["pool"])
+    if "validation" in file:
+        if train_size > pool:
+            raise DiffbenchError(
+                f"{data}: train_size {train_size} is beyond the {pool} distinct images of its training pool"
+            )
+        return slice(0, train_size)
+    if pool % (2 * train_size):
+        raise DiffbenchError(
+            f"{data}: {train_size} equidistant points cannot be chosen among its {pool}; "
+            f"make data.points a multiple of {2 * train_size}"
+        )
+    return slice(0, pool, pool // train_size)
+
+
+def _held_out(file: Any, train_size: int) -> tuple[slice, str]:
+    """Where the validation images stand, and in which array: halfway between training points if in no own."""
+    if "validation" in file:
+        return slice(0, len(file["validation"])), "validation"
+    step = len(file["pool"]) // train_size
+    return slice(step // 2, None, step), "pool"
+
+
+def _scaled(raw: Any, rows: slice, mean: float, scale: float) -> Images:
+    """The rows of an array on disk, scaled in float64, block by block."""
+    indices = range(len(raw))[rows]
+    result = np.empty((len(indices), *raw.shape[1:]), np.float32)
+    for start in range(0, len(indices), BLOCK):
+        block = indices[start : start + BLOCK]
+        values = raw[block.start : block.stop : block.step].astype(np.float64)
+        result[start : start + BLOCK] = (values - mean) * scale
+    return result
 
 
 def read_training_set(data: Path, conditions: Path) -> TrainingSet:

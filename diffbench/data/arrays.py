@@ -1,0 +1,161 @@
+"""A user's own images in an array file: .npz, .npy or .h5, with optional class labels."""
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.data.raw import RawImages, blocks, mistake, unlabelled
+
+CHANNELS = (1, 3)
+
+
+class Array(NamedTuple):
+    """An array in a file that has not been read yet."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[], NDArray[Any]]
+
+
+def load(path: Path, images: str | None, labels: str | None) -> RawImages:
+    """Images (n, C, H, W) from the arrays so named of a file, and their classes, numbered in sorted order.
+
+    Arrays (n, H, W), (n, C, H, W) and (n, H, W, C) are understood, C = 1 or 3; floats are stored in float32.
+    """
+    with opened(path) as arrays:
+        array = _images(path, arrays, images)
+        values = _plain(array.read())
+        classes = None if labels is None else read_labels(path, arrays, labels, len(values))
+    for block in blocks(values) if values.dtype.kind == "f" else ():
+        if not np.isfinite(block).all():
+            raise mistake("path", f"{path}: the images hold NaN or infinite values; remove or mend them")
+    values = _channels_first(values)
+    if classes is None:
+        return unlabelled(values)
+    names, numbers = np.unique(classes, return_inverse=True)
+    return RawImages(values, numbers.astype(np.int64), len(names))
+
+
+def image_shape(path: Path, arrays: dict[str, Array], images: str | None) -> tuple[int, ...]:
+    """Number of images and shape (C, H, W) of one, from the file's header."""
+    shape = _images(path, arrays, images).shape
+    order = _channels_first(np.broadcast_to(np.uint8(0), shape))
+    return order.shape
+
+
+def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> NDArray[Any]:
+    """The labels (n,) of `count` images: whole numbers or text."""
+    array = _named(path, arrays, name, "labels")
+    labels = array.read().astype(str) if array.dtype.kind == "O" else array.read()
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.shape != (count,):
+        raise mistake("labels", f"{path}: '{name}' has shape {labels.shape}, but there are {count} images")
+    if labels.dtype.kind not in "iubUS":
+        raise mistake(
+            "labels", f"{path}: '{name}' is of type {labels.dtype}; labels are whole numbers or text"
+        )
+    return labels
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[dict[str, Array]]:
+    """The arrays of a file by name, unread; the single array of a .npy file is named ''."""
+    openers = {".npy": _npy, ".npz": _npz, ".h5": _h5, ".hdf5": _h5}
+    if path.suffix not in openers:
+        raise mistake("path", f"{path}: not one of {', '.join(openers)}")
+    try:
+        with openers[path.suffix](path) as arrays:
+            yield arrays
+    except FileNotFoundError:
+        raise mistake("path", f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split())
+        raise mistake(
+            "path", f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})"
+        ) from None
+
+
+@contextmanager
+def _npy(path: Path) -> Iterator[dict[str, Array]]:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    yield {"": Array(array.shape, array.dtype, lambda: np.array(array))}
+
+
+@contextmanager
+def _npz(path: Path) -> Iterator[dict[str, Array]]:
+    with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as arrays:
+
+        def header(name: str) -> Array:
+            with archive.open(f"{name}.npy") as member:
+                version = np.lib.format.read_magic(member)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = read(member)
+            return Array(shape, dtype, lambda: arrays[name])
+
+        yield {name: header(name) for name in arrays.files}
+
+
+@contextmanager
+def _h5(path: Path) -> Iterator[dict[str, Array]]:
+    import h5py
+
+    def array(dataset: h5py.Dataset) -> Array:
+        text = dataset.dtype.kind == "O"
+        return Array(
+            dataset.shape, dataset.dtype, lambda: np.asarray(dataset.asstr()[()] if text else dataset[()])
+        )
+
+    with h5py.File(path, "r") as file:
+        yield {name: array(item) for name, item in file.items() if isinstance(item, h5py.Dataset)}
+
+
+def _named(path: Path, arrays: dict[str, Array], name: str, key: str) -> Array:
+    if name not in arrays:
+        raise mistake(key, f"{path}: has no array '{name}', it has {', '.join(sorted(arrays)) or 'none'}")
+    return arrays[name]
+
+
+def _images(path: Path, arrays: dict[str, Array], name: str | None) -> Array:
+    if path.suffix == ".npy":
+        if name is not None:
+            raise mistake(
+                "images", f"{path}: a .npy file holds a single array without a name; leave the key out"
+            )
+        name = ""
+    elif name is None:
+        raise mistake(
+            "images", f"{path}: name the array of images, one of {', '.join(sorted(arrays)) or 'none'}"
+        )
+    array = _named(path, arrays, name, "images")
+    if array.dtype.kind not in "iufb":
+        raise mistake("images", f"{path}: the images are of type {array.dtype}; give real numbers")
+    shape = array.shape
+    channels = len(shape) == 3 or (len(shape) == 4 and (shape[1] in CHANNELS or shape[3] in CHANNELS))
+    if not channels or 0 in shape:
+        raise mistake(
+            "images", f"{path}: shape {shape} is none of (n, H, W), (n, C, H, W), (n, H, W, C), C = 1 or 3"
+        )
+    return array
+
+
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """Floats in float32, without negative zeros, which would hide duplicates; booleans as bytes."""
+    if values.dtype.kind == "f":
+        return values.astype(np.float32) + np.float32(0)
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+
+
+def _channels_first(images: NDArray[Any]) -> NDArray[Any]:
+    if images.ndim == 3:
+        return images[:, None]
+    return images if images.shape[1] in CHANNELS else np.moveaxis(images, 3, 1)

@@ -1,0 +1,73 @@
+"""Raw images as a source yields them: unscaled, in the type in which they are stored."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import DiffbenchError
+
+BLOCK = 4096
+"""Images that are handled at once where a whole set in float64 would not fit."""
+
+
+@dataclass(frozen=True)
+class RawImages:
+    """Images (n, *shape) of a real type, and classes (n,) in [0, class_count); all 0 where there are none."""
+
+    images: NDArray[Any]
+    classes: NDArray[np.int64]
+    class_count: int
+    """0 where the images have no classes."""
+
+    def take(self, indices: NDArray[Any]) -> "RawImages":
+        """These images, in this order."""
+        return RawImages(self.images[indices], self.classes[indices], self.class_count)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a data set without loading it."""
+
+    pool: int
+    """At most so many images are left to train on, class-balanced and beside the validation images. Exact
+    duplicates are found only when the images are read."""
+    classes: int
+    """0 where the images have no classes."""
+    shape: tuple[int, ...]
+    """Shape of one image."""
+    equidistant: bool = False
+    """Whether an n-subset is every k-th of the pool, so that n must divide it, rather than its first n."""
+
+
+def mistake(key: str, text: str) -> DiffbenchError:
+    """The error for a wrong key of a study's data section."""
+    return DiffbenchError(f"key 'data.{key}': {text}")
+
+
+def unlabelled(images: NDArray[Any]) -> RawImages:
+    """Images without classes."""
+    return RawImages(images, np.zeros(len(images), np.int64), 0)
+
+
+def balanced_count(class_sizes: NDArray[np.int64]) -> int:
+    """Images that a class-balanced order can hold: classes times images of the smallest class."""
+    return len(class_sizes) * int(class_sizes.min())
+
+
+def without_duplicates(raw: RawImages) -> RawImages:
+    """The first of each set of identical images, in the order given. 128-bit digests are compared."""
+    rows = np.ascontiguousarray(raw.images.reshape(len(raw.images), -1))
+    first: dict[bytes, int] = {}
+    for index, row in enumerate(rows):
+        first.setdefault(hashlib.blake2b(row, digest_size=16).digest(), index)
+    return raw if len(first) == len(rows) else raw.take(np.fromiter(first.values(), np.int64))
+
+
+def blocks(images: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+    """The images in float64, block by block."""
+    for start in range(0, len(images), BLOCK):
+        yield images[start : start + BLOCK].astype(np.float64)
