@@ -39,7 +39,7 @@ def test_flow_of_y_delta_is_the_optimal_flow_stopped_at_delta() -> None:
 
 def test_exact_flow_generates_the_training_covariance_plus_delta_squared() -> None:
     delta = 3.0  # a smooth map from noise to sample, which the quadrature resolves
-    start, weights = start_distribution(TRAIN, delta, 8.0)
+    start, weights = start_distribution(TRAIN, delta, 8.0, nodes=(48, 128))
     reached = moments(exact_endpoint(TRAIN, delta, start, 8.0, 0.0), weights)
     np.testing.assert_allclose(reached.mean, TRAIN.mean(axis=0), atol=2e-3)
     expected = np.cov(TRAIN.T, bias=True) + delta**2 * np.eye(2)

@@ -23,9 +23,8 @@ from diffbench.lab.quadrature import Nodes, polar_nodes
 Solver = Literal["euler", "heun"]
 
 NODES = (24, 64)
-"""Radii and angles of the start distribution about each training point: covariances to 1e-3 at delta 1.6,
-worse below, where the map from noise to training point grows steep.
-"""
+"""Radii and angles of the start distribution about each training point. They give covariances to 1e-3 of their
+size at delta 1.6; below, the map from noise to training point grows steep, and more are needed."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,18 @@ def exact_endpoint(
     return solved.y[:, -1].reshape(-1, 2)
 
 
-def start_distribution(train: Points, delta: float, sigma: float) -> tuple[Points, NDArray[np.float64]]:
+def start_distribution(
+    train: Points,
+    delta: float,
+    sigma: float,
+    nodes: tuple[int, int] = NODES,
+) -> tuple[Points, NDArray[np.float64]]:
     """Quadrature nodes (m, 2) and weights (m,) of the data blurred by delta and noised to sigma: the exact
     distribution that the flow of y_delta carries at sigma."""
-    nodes: Nodes = polar_nodes(*NODES)
-    offsets = nodes.offsets.view(np.float64).reshape(-1, 2) * np.hypot(sigma, delta)
+    around: Nodes = polar_nodes(*nodes)
+    offsets = around.offsets.view(np.float64).reshape(-1, 2) * np.hypot(sigma, delta)
     points = (train[:, None, :] + offsets[None, :, :]).reshape(-1, 2)
-    return points, np.tile(nodes.weights / len(train), len(train))
+    return points, np.tile(around.weights / len(train), len(train))
 
 
 def moments(points: Points, weights: NDArray[np.float64] | None = None) -> Moments:
