@@ -1,4 +1,5 @@
 # The study, where its files lie, and what the rules ask of it.
+import fcntl
 import sys
 from pathlib import Path
 
@@ -18,12 +19,15 @@ RESULTS = f"results/{STUDY.name}"
 RUN = f"{RESULTS}/{{model}}/n{{train_size}}/{{granularity}}/seed{{seed}}"
 CHECKPOINT = f"{RUN}/step{{step}}"
 CELL = f"{CHECKPOINT}/w{{guidance}}"
+STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 CELL_NAME = CELL.removeprefix(f"{RESULTS}/")
 DATA = f"{RESULTS}/data.h5"
 CONDITIONS = f"{RESULTS}/conditions/n{{train_size}}/{{granularity}}.h5"
 OPTIMUM = f"{RESULTS}/optimum/n{{train_size}}/{{granularity}}.h5"
-DIFFBENCH = f"{sys.executable} -m diffbench"
-DEVICE = STUDY.device
+
+
+# Jobs run with the Python that runs Snakemake, also where its environment was not activated.
+shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
 
 
 wildcard_constraints:
@@ -47,7 +51,31 @@ def trained_checkpoint(wildcards):
     return []
 
 
+def milestone_before(wildcards):
+    """The checkpoint that a segment starts from, if it is not the first of its run."""
+    step = STUDY.milestone_before(int(wildcards.step))
+    if step is None:
+        return []
+    return f"{RUN}/step{step}/checkpoint.pt".format(**wildcards)
+
+
+def hold_lock():
+    """Refuse a second run of the same study. The system drops this lock with the process, also when it is killed."""
+    global lock
+    Path(RESULTS).mkdir(parents=True, exist_ok=True)
+    lock = open(f"{RESULTS}/.lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(
+            f"diffbench: error: another run writes {RESULTS}; wait for it or stop it"
+        )
+
+
 def report_what_exists():
     """Summary and report of a study of which some jobs failed or were not reached."""
-    study, report = SUMMARY_STUDY, STUDY.report.model_dump_json()
-    shell("{DIFFBENCH} summary --study {study:q} --results {RESULTS} && {DIFFBENCH} report --spec {report:q} --results {RESULTS}")
+    study, report = STUDY_OF_SUMMARY, STUDY.report.model_dump_json()
+    shell(
+        "python -m diffbench summary --study {study:q} --results {RESULTS}"
+        " && python -m diffbench report --spec {report:q} --results {RESULTS}"
+    )

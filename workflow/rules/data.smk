@@ -1,16 +1,18 @@
 rule data:
     output:
         ensure(DATA, non_empty=True),
-    params:
-        spec=STUDY.data.model_dump_json(),
     log:
         f"{RESULTS}/logs/data.log",
+    conda:
+        "../envs/diffbench.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=30,
+    params:
+        spec=STUDY.data.model_dump_json(),
     shell:
-        "{DIFFBENCH} data --spec {params.spec:q} --out {output} 2> {log}"
+        "python -m diffbench data --spec {params.spec:q} --out {output} 2> {log}"
 
 
 rule conditions:
@@ -18,13 +20,15 @@ rule conditions:
         data=DATA,
     output:
         ensure(CONDITIONS, non_empty=True),
-    params:
-        spec=spec("conditions"),
     log:
         f"{RESULTS}/logs/conditions/n{{train_size}}/{{granularity}}.log",
+    conda:
+        "../envs/diffbench.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
+    params:
+        spec=spec("conditions"),
     shell:
-        "{DIFFBENCH} conditions --spec {params.spec:q} --data {input.data} --out {output} 2> {log}"
+        "python -m diffbench conditions --spec {params.spec:q} --data {input.data} --out {output} 2> {log}"

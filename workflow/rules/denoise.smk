@@ -6,18 +6,21 @@ rule denoise:
         checkpoint=trained_checkpoint,
     output:
         ensure(f"{CHECKPOINT}/denoise.h5", non_empty=True),
-    params:
-        spec=spec("denoise"),
     log:
         f"{RESULTS}/logs/denoise/{{model}}/n{{train_size}}/{{granularity}}/seed{{seed}}/step{{step}}.log",
     benchmark:
         f"{CHECKPOINT}/denoise.benchmark.jsonl"
+    conda:
+        "../envs/diffbench.yaml"
     threads: STUDY.threads
     resources:
+        device=STUDY.device,
         mem_mb=1500,
         runtime=240,
+    params:
+        spec=spec("denoise"),
     shell:
-        "{DIFFBENCH} denoise --spec {params.spec:q} --device {DEVICE} --data {input.data}"
+        "python -m diffbench denoise --spec {params.spec:q} --device {resources.device} --data {input.data}"
         " --conditions {input.conditions} --optimum {input.optimum} --out {output}"
         " --checkpoint {input.checkpoint} 2> {log}"
 
@@ -29,16 +32,19 @@ rule optimum:
         conditions=CONDITIONS,
     output:
         ensure(OPTIMUM, non_empty=True),
-    params:
-        spec=spec("optimum"),
     log:
         f"{RESULTS}/logs/optimum/n{{train_size}}/{{granularity}}.log",
     benchmark:
         f"{RESULTS}/optimum/n{{train_size}}/{{granularity}}.benchmark.jsonl"
+    conda:
+        "../envs/diffbench.yaml"
     threads: STUDY.threads
     resources:
+        device=STUDY.device,
         mem_mb=1500,
         runtime=240,
+    params:
+        spec=spec("optimum"),
     shell:
-        "{DIFFBENCH} optimum --spec {params.spec:q} --device {DEVICE} --data {input.data}"
+        "python -m diffbench optimum --spec {params.spec:q} --device {resources.device} --data {input.data}"
         " --conditions {input.conditions} --out {output} 2> {log}"

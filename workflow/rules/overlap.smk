@@ -5,16 +5,18 @@ rule overlap:
         trajectories=f"{CELL}/trajectories.h5",
     output:
         ensure(f"{CELL}/overlap.h5", non_empty=True),
-    params:
-        spec=spec("cell"),
     log:
         f"{RESULTS}/logs/overlap/{CELL_NAME}.log",
     benchmark:
         f"{CELL}/overlap.benchmark.jsonl"
+    conda:
+        "../envs/diffbench.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=240,
+    params:
+        spec=spec("cell"),
     shell:
-        "{DIFFBENCH} overlap --spec {params.spec:q} --data {input.data} --conditions {input.conditions}"
+        "python -m diffbench overlap --spec {params.spec:q} --data {input.data} --conditions {input.conditions}"
         " --trajectories {input.trajectories} --out {output} 2> {log}"

@@ -3,13 +3,16 @@ rule report:
         rules.summary.output,
     output:
         ensure(f"{RESULTS}/report/index.html", non_empty=True),
-    params:
-        report=STUDY.report.model_dump_json(),
     log:
         f"{RESULTS}/logs/report.log",
+    conda:
+        "../envs/diffbench.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
+    params:
+        report=STUDY.report.model_dump_json(),
+        results=subpath(output[0], ancestor=2),
     shell:
-        "{DIFFBENCH} report --spec {params.report:q} --results {RESULTS} 2> {log}"
+        "python -m diffbench report --spec {params.report:q} --results {params.results} 2> {log}"

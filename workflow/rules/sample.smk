@@ -6,17 +6,20 @@ rule sample:
     output:
         samples=ensure(f"{CELL}/samples.h5", non_empty=True),
         trajectories=temp(f"{CELL}/trajectories.h5"),
-    params:
-        spec=spec("sample"),
     log:
         f"{RESULTS}/logs/sample/{CELL_NAME}.log",
     benchmark:
         f"{CELL}/sample.benchmark.jsonl"
+    conda:
+        "../envs/diffbench.yaml"
     threads: STUDY.threads
     resources:
+        device=STUDY.device,
         mem_mb=1500,
         runtime=240,
+    params:
+        spec=spec("sample"),
     shell:
-        "{DIFFBENCH} sample --spec {params.spec:q} --device {DEVICE} --data {input.data}"
+        "python -m diffbench sample --spec {params.spec:q} --device {resources.device} --data {input.data}"
         " --conditions {input.conditions} --out {output.samples} --trajectories {output.trajectories}"
         " --checkpoint {input.checkpoint} 2> {log}"
