@@ -45,4 +45,4 @@ class BlurredOptimalDenoiser:
 
     def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
         sharp = self.optimal(x, (sigma**2 + self.delta**2).sqrt(), label)
-        return blend(x, sharp, sigma.view(-1, *[1] * (x.ndim - 1)), self.delta)
+        return blend(x, sharp, sigma.view(-1, *[1] * (x.ndim - 1)), self.delta).to(x.dtype)

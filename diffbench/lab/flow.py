@@ -23,8 +23,8 @@ from diffbench.lab.quadrature import Nodes, polar_nodes
 Solver = Literal["euler", "heun"]
 
 NODES = (24, 64)
-"""Radii and angles of the start distribution about each training point. They give covariances to 1e-3 of their
-size at delta 1.6; below, the map from noise to training point grows steep, and more are needed."""
+"""Radii and angles of the start distribution about each training point. They give covariances to 1e-3 of
+their size at delta 1.6; below, the map from noise to training point grows steep, and more are needed."""
 
 
 @dataclass(frozen=True)
