@@ -132,6 +132,21 @@ def percentile(value: float, replicates: Floats, n: int) -> Estimate:
     return Estimate(value, float(low), float(high), n)
 
 
+def jackknife(value: float, without: Floats, n: int) -> Estimate:
+    """Interval from the statistic with each of K random groups left out (K,): v -/+ t_{K-1} sqrt((K-1)/K sum
+    of squares).
+
+    The delete-a-group jackknife, for statistics that the bootstrap's repeated images bias, such as distances
+    between sets.
+    """
+    if not (math.isfinite(value) and np.isfinite(without).all()):
+        return undefined("not finite when some images are left out", n)
+    groups = len(without)
+    error = math.sqrt((groups - 1) / groups * float(((without - without.mean()) ** 2).sum()))
+    half = float(special.stdtrit(groups - 1, 1 - ALPHA / 2)) * error
+    return Estimate(value, value - half, value + half, n)
+
+
 def chosen(grid: Floats, index: int, replicates: NDArray[np.int64], n: int) -> Estimate:
     """The point of a grid (G,) that a rule picks, e.g. an argmax, with the percentiles of the picks (B,) as
     interval.
