@@ -1,7 +1,7 @@
-"""Command line: `python -m diffbench STAGE ...`, one subcommand per stage.
+"""Command line: `python -m diffbench COMMAND ...`, one subcommand per stage, and those that people use by hand.
 
-A stage's options are the parameters of its `run`: `spec` is JSON text, paths are paths. Only the module of the stage that
-is asked for is imported, so that stages without a network start without torch.
+The options of a subcommand are the parameters of its module's `run`: `spec` is JSON text, paths are paths. Only the
+module that is asked for is imported, so that stages without a network start without torch.
 """
 
 import argparse
@@ -9,9 +9,8 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import UnionType
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -31,6 +30,7 @@ STAGES = {
 }
 COMMANDS = {
     "plan": "print what a study means and costs, without doing anything",
+    "circle": "print the peak of the denoising gap on the symmetric circle",
     "schema": "print the JSON schema of study files",
 }
 
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="diffbench", description="Measure whether diffusion models memorize.")
+    parser = argparse.ArgumentParser(
+        prog="diffbench", description="Measure whether diffusion models memorize."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in (COMMANDS | STAGES).items():
         subparser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -63,14 +65,21 @@ def _parser(command: str) -> argparse.ArgumentParser:
 
 
 def _add_options(parser: argparse.ArgumentParser, run: Callable[..., None]) -> None:
-    """Add an option per parameter of `run`. An optional one may stand without a value: a rule's input that is empty."""
+    """Add an option per parameter of `run`: a flag for a bool, else one with a value; its help is that of Annotated.
+
+    An optional one may stand without its value, as where a rule's input is empty.
+    """
     for name, parameter in inspect.signature(run).parameters.items():
-        kind = parameter.annotation
+        kind, default, text = parameter.annotation, parameter.default, None
+        if get_origin(kind) is Annotated:
+            kind, text = get_args(kind)
         if isinstance(kind, UnionType):
             kind = get_args(kind)[0]
         converter: Any = getattr(kind, "model_validate_json", kind)
-        if parameter.default is inspect.Parameter.empty:
-            parser.add_argument(f"--{name}", type=converter, required=True)
+        option = f"--{name.replace('_', '-')}"
+        if kind is bool:
+            parser.add_argument(option, action="store_true", help=text)
+        elif default is inspect.Parameter.empty:
+            parser.add_argument(option, type=converter, required=True, help=text)
         else:
-            default = parameter.default
-            parser.add_argument(f"--{name}", type=converter, nargs="?", default=default, const=default)
+            parser.add_argument(option, type=converter, nargs="?", default=default, const=default, help=text)

@@ -59,8 +59,12 @@ class DataProtocol(Strict):
     resize: Count | None = Field(
         default=None, description="Side in pixels that images are reduced to, by area averaging."
     )
-    points: int | None = Field(default=None, ge=4, description="Points of the plane to draw, for planar sets.")
-    noise: float | None = Field(default=None, ge=0, description="Standard deviation added to points of the plane.")
+    points: int | None = Field(
+        default=None, ge=4, description="Points of the plane to draw, for planar sets."
+    )
+    noise: float | None = Field(
+        default=None, ge=0, description="Standard deviation added to points of the plane."
+    )
     validation: int = Field(default=512, ge=2, description="Number of held-out images, class-balanced.")
     split_seed: Seed = Field(
         default=0, description="Seed of the split into validation and training pool, or of the draw."
@@ -70,27 +74,33 @@ class DataProtocol(Strict):
 class TrainingProtocol(Strict):
     """How every network of the study is trained."""
 
-    batch: Count = Field(128, description="Images per step.")
-    optimizer: Literal["adam"] = Field("adam", description="Adam with betas (0.9, 0.99), as EDM.")
+    batch: Count = Field(default=128, description="Images per step.")
+    optimizer: Literal["adam"] = Field(default="adam", description="Adam with betas (0.9, 0.99), as EDM.")
     learning_rate: Positive = Field(
-        2e-3, description="Constant: no schedule may know the total number of steps."
+        default=2e-3, description="Constant: no schedule may know the total number of steps."
     )
     ema_length: float = Field(
-        0.05,
+        default=0.05,
         gt=0,
         lt=0.28,
         description="Width of the power-function EMA as a share of the steps so far (EDM2).",
     )
-    label_dropout: Fraction = Field(0.1, description="Share of images that lose their label, for guidance.")
-    sigma_log_mean: float = Field(-1.2, description="Mean of ln(sigma) in training.")
-    sigma_log_std: Positive = Field(1.2, description="Standard deviation of ln(sigma) in training.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units dropped inside each block.")
-    horizontal_flip: bool = Field(False, description="Mirror each image with probability 1/2.")
+    label_dropout: Fraction = Field(
+        default=0.1, description="Share of images that lose their label, for guidance."
+    )
+    sigma_log_mean: float = Field(default=-1.2, description="Mean of ln(sigma) in training.")
+    sigma_log_std: Positive = Field(default=1.2, description="Standard deviation of ln(sigma) in training.")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of hidden units dropped inside each block."
+    )
+    horizontal_flip: bool = Field(default=False, description="Mirror each image with probability 1/2.")
     precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="bf16: matrix products of training in bfloat16; weights and measures stay float32."
+        default="fp32",
+        description="bf16: matrix products of training in bfloat16; weights and measures stay float32.",
     )
     accumulation: Count = Field(
-        1, description="Parts that a batch is computed in, to save memory; changes the result by rounding only."
+        default=1,
+        description="Parts that a batch is computed in, to save memory; changes the result by rounding only.",
     )
 
     @model_validator(mode="after")
@@ -103,13 +113,17 @@ class TrainingProtocol(Strict):
 class SamplingProtocol(Strict):
     """How samples are drawn from a checkpoint, and what is recorded on the way."""
 
-    solver: Literal["heun"] = Field("heun", description="Second-order Heun on the probability-flow ODE.")
-    steps: int = Field(18, ge=2, description="Noise levels of the Karras grid.")
-    sigma_min: Positive = Field(SIGMA_MIN, description="Lowest noise level.")
-    sigma_max: Positive = Field(SIGMA_MAX, description="Highest noise level.")
-    rho: Positive = Field(RHO, description="Exponent of the Karras grid.")
-    samples: int = Field(512, ge=2, description="Samples per cell.")
-    trajectories: int = Field(256, ge=2, description="Samples whose states are recorded at every level.")
+    solver: Literal["heun"] = Field(
+        default="heun", description="Second-order Heun on the probability-flow ODE."
+    )
+    steps: int = Field(default=18, ge=2, description="Noise levels of the Karras grid.")
+    sigma_min: Positive = Field(default=SIGMA_MIN, description="Lowest noise level.")
+    sigma_max: Positive = Field(default=SIGMA_MAX, description="Highest noise level.")
+    rho: Positive = Field(default=RHO, description="Exponent of the Karras grid.")
+    samples: int = Field(default=512, ge=2, description="Samples per cell.")
+    trajectories: int = Field(
+        default=256, ge=2, description="Samples whose states are recorded at every level."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -123,11 +137,13 @@ class SamplingProtocol(Strict):
 class GapProtocol(Strict):
     """How the denoising loss is measured."""
 
-    levels: int = Field(24, ge=2, description="Noise levels, equally spaced in ln(sigma).")
-    sigma_min: Positive = Field(SIGMA_MIN, description="Lowest noise level.")
-    sigma_max: Positive = Field(SIGMA_MAX, description="Highest noise level.")
-    images: int = Field(512, ge=2, description="At most so many images of each split.")
-    noises: Count = Field(8, description="Noise draws per image and level, the same for every checkpoint.")
+    levels: int = Field(default=24, ge=2, description="Noise levels, equally spaced in ln(sigma).")
+    sigma_min: Positive = Field(default=SIGMA_MIN, description="Lowest noise level.")
+    sigma_max: Positive = Field(default=SIGMA_MAX, description="Highest noise level.")
+    images: int = Field(default=512, ge=2, description="At most so many images of each split.")
+    noises: Count = Field(
+        default=8, description="Noise draws per image and level, the same for every checkpoint."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -145,7 +161,7 @@ class MeasuresProtocol(Strict):
 class ReportProtocol(Strict):
     """How the report looks. Changing it recomputes no measure."""
 
-    chart_width: int = Field(520, ge=200, le=2000, description="Width of a chart in pixels.")
+    chart_width: int = Field(default=520, ge=200, le=2000, description="Width of a chart in pixels.")
     pictured_samples: Count = Field(
-        12, description="Samples pictured beside their nearest training images, per cell."
+        default=12, description="Samples pictured beside their nearest training images, per cell."
     )

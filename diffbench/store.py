@@ -104,7 +104,7 @@ def read(path: Path, stage: str) -> StageFile:
     """Read a whole stage file. DiffbenchError if it is missing, truncated, foreign, of another stage or schema."""
     with opened(path, stage) as (file, attributes):
         arrays = {
-            name: item.asstr()[()] if item.dtype.kind == "O" else item[()]
+            name: np.asarray(item.asstr()[()] if item.dtype.kind == "O" else item[()])
             for name, item in file.items()
             if isinstance(item, h5py.Dataset)
         }

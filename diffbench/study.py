@@ -91,7 +91,7 @@ class Center(Strict):
     """One value per factor: the point around which the sweeps vary."""
 
     model: Name = "mlp-medium"
-    train_size: int = Field(256, ge=2)
+    train_size: int = Field(default=256, ge=2)
     granularity: GranularityName = "classes"
     guidance: float = 0.0
 
@@ -99,10 +99,10 @@ class Center(Strict):
 class Sweep(Strict):
     """Values of one or more factors; several factors in one sweep mean their product."""
 
-    model: list[Name] | None = Field(None, min_length=1)
-    train_size: list[Annotated[int, Field(ge=2)]] | None = Field(None, min_length=1)
-    granularity: list[GranularityName] | None = Field(None, min_length=1)
-    guidance: list[float] | None = Field(None, min_length=1)
+    model: list[Name] | None = Field(default=None, min_length=1)
+    train_size: list[Annotated[int, Field(ge=2)]] | None = Field(default=None, min_length=1)
+    granularity: list[GranularityName] | None = Field(default=None, min_length=1)
+    guidance: list[float] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _varies_something(self) -> Self:
@@ -125,7 +125,7 @@ class Study(Strict):
         default_factory=dict, description="Models of the study's own, beside the presets."
     )
     seeds: list[Seed] = Field(
-        [0, 1], min_length=1, description="Seeds of weights, order and noise of training."
+        default=[0, 1], min_length=1, description="Seeds of weights, order and noise of training."
     )
     steps: list[Count] = Field(
         min_length=1, description="Milestones of training, in steps; each is a checkpoint."
@@ -137,9 +137,11 @@ class Study(Strict):
     measures: MeasuresProtocol = MeasuresProtocol()
     report: ReportProtocol = ReportProtocol()
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where networks run; auto takes a free GPU."
+        default="auto", description="Where networks run; auto takes a free GPU."
     )
-    threads: Count = Field(1, description="Threads per job that runs a network; 1 suits small models.")
+    threads: Count = Field(
+        default=1, description="Threads per job that runs a network; 1 suits small models."
+    )
 
     def definition(self, model: str) -> ModelDefinition:
         """What a model's name stands for, the study's own definitions first."""

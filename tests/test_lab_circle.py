@@ -1,4 +1,3 @@
-import argparse
 import json
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diffbench.cli import main
 from diffbench.conventions import CONFIDENCE, DiffbenchError
 from diffbench.data.planar import equidistant, planar_set
 from diffbench.lab.circle import (
@@ -16,7 +16,6 @@ from diffbench.lab.circle import (
     sweep,
     symmetric_curve,
 )
-from diffbench.lab.command import add_arguments, run
 from diffbench.lab.ideal import blurred
 from diffbench.lab.montecarlo import sampled_gap
 from diffbench.lab.profiles import angular_profile, flow_field
@@ -100,9 +99,7 @@ def test_memory_is_bounded_with_many_training_points() -> None:
 
 
 def _printed(capsys: pytest.CaptureFixture[str], line: str) -> str:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    run(parser.parse_args(line.split()))
+    assert main(["circle", *line.split()]) == 0
     return capsys.readouterr().out
 
 

@@ -17,8 +17,16 @@ def test_a_sample_has_the_same_noise_in_any_batch():
 
 
 def test_streams_are_standard_normal_and_independent():
-    streams = [gap_noise("train", 0, 0, 2000, 5), gap_noise("validation", 0, 0, 2000, 5), gap_noise("train", 1, 0, 2000, 5)]
-    streams += [gap_noise("train", 0, 1, 2000, 5), overlap_noise("train", 0, 2000, 5), sample_noise(0, 2000, 5)]
+    streams = [
+        gap_noise("train", 0, 0, 2000, 5),
+        gap_noise("validation", 0, 0, 2000, 5),
+        gap_noise("train", 1, 0, 2000, 5),
+    ]
+    streams += [
+        gap_noise("train", 0, 1, 2000, 5),
+        overlap_noise("train", 0, 2000, 5),
+        sample_noise(0, 2000, 5),
+    ]
     for stream in streams:
         assert stats.kstest(stream.ravel(), "norm").pvalue > 1e-3
     correlations = np.corrcoef([stream.ravel() for stream in streams])

@@ -89,7 +89,9 @@ def loss_variables(losses: Losses, protocol: GapProtocol) -> dict[str, Variable]
     variables = {"sigma": Variable(gap_sigmas(protocol), ("sigma",), "noise level")}
     for split, dim in DIMS.items():
         variables[f"loss_{split}"] = Variable(
-            losses.square[split], ("sigma", dim), f"mean squared denoising error per dimension, {split} images"
+            losses.square[split],
+            ("sigma", dim),
+            f"mean squared denoising error per dimension, {split} images",
         )
         variables[f"norm_{split}"] = Variable(
             losses.norm[split], ("sigma", dim), f"mean L2 norm of the denoising error, {split} images"

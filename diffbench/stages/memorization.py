@@ -19,7 +19,9 @@ def run(spec: StageSpec, data: Path, conditions: Path, samples: Path, out: Path)
         generated.reshape(len(generated), -1), training_set.flat_train, training_set.flat_validation
     )
     variables = scalar_variables(battery.estimates) | {
-        "nearest": store.Variable(battery.samples.nearest, ("sample",), "index of the nearest training image"),
+        "nearest": store.Variable(
+            battery.samples.nearest, ("sample",), "index of the nearest training image"
+        ),
         "distance": store.Variable(
             np.stack([battery.samples.first, battery.samples.second], axis=1),
             ("sample", "rank"),

@@ -87,9 +87,9 @@ def draw(
         label = torch.from_numpy(labels[first : first + BATCH]).to(device)
         noise = torch.from_numpy(sample_noise(first, len(label), int(np.prod(shape)))).to(device)
         keep = max(0, min(len(label), protocol.trajectories - first))
-        steps = SOLVERS[protocol.solver](denoiser, noise.double().view(-1, *shape), levels, label)
+        sample = noise.double().view(-1, *shape)
         states, denoised = [], []
-        for step in steps:
+        for step in SOLVERS[protocol.solver](denoiser, sample, levels, label):
             states.append(step.state[:keep].float().cpu().numpy())
             denoised.append(step.denoised[:keep].float().cpu().numpy())
             sample = step.next_state
@@ -101,7 +101,11 @@ def draw(
 
 @torch.no_grad()
 def noised_predictions(
-    denoiser: Denoiser, training_set: TrainingSet, sigmas: NDArray[np.float64], count: int, device: torch.device
+    denoiser: Denoiser,
+    training_set: TrainingSet,
+    sigmas: NDArray[np.float64],
+    count: int,
+    device: torch.device,
 ) -> dict[str, Array]:
     """D at noised training and validation images, (levels, at most count, *shape), on noise shared by all cells."""
     result = {}
@@ -118,4 +122,3 @@ def noised_predictions(
             outputs.append(denoise_batched(denoiser, noised, float(sigma), label).cpu().numpy())
         result[f"denoised_{split}"] = np.stack(outputs)
     return result
-

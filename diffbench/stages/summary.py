@@ -42,8 +42,8 @@ def manifest(study: Study, gathered: Gathered) -> dict[str, object]:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """One table as CSV and as HDF5, whose columns are variables over the dimension `row`."""
     write_csv(path.with_suffix(".csv"), table)
-    columns = {name: store.Variable(column.to_numpy(), ("row",), name) for name, column in table.items()}
-    store.write(path.with_suffix(".h5"), "table", {str(k): v for k, v in columns.items()}, provenance.attributes({}, {}))
+    columns = {str(name): store.Variable(column, ("row",), str(name)) for name, column in table.items()}
+    store.write(path.with_suffix(".h5"), "table", columns, provenance.attributes({}, {}))
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -1,67 +1,109 @@
 """Train: one segment of a run, from the milestone before (or from fresh weights) to the next."""
 
 import json
-import os
+import math
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from diffbench.conventions import DiffbenchError, seed_of
-from diffbench.data.training_set import read_training_set
+from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.denoisers.build import fresh_network
 from diffbench.denoisers.checkpoint import read_checkpoint, write_checkpoint
-from diffbench.denoisers.definitions import Mlp
+from diffbench.denoisers.definitions import Dit, Mlp, Unet
 from diffbench.devices import pick_device
 from diffbench.specs import TrainSpec
-from diffbench.training import Trainer
+from diffbench.training import Trainer, TrainingStep
 
 SAVE_SECONDS = 30.0
 """Between saves of the side file from which a killed segment resumes."""
+SHOW_SECONDS = 5.0
+"""Between updates of the progress bar: reading the loss makes a GPU wait."""
 
 
 def run(
     spec: TrainSpec, data: Path, conditions: Path, out: Path, start: Path | None = None, device: str = "auto"
 ) -> None:
-    """Train to step factors["step"] from the checkpoint `start`, or from the side file that a killed run left."""
+    """Train to step factors["step"] from the checkpoint `start`, or from the side file that a killed run
+    left."""
     training_set = read_training_set(data, conditions)
-    where = pick_device(device)
-    if not isinstance(spec.model, Mlp):
-        raise DiffbenchError(f"a model of kind '{spec.model.kind}' cannot be trained")
-    seed, stop = int(spec.factors["seed"]), int(spec.factors["step"])
-    network = fresh_network(
-        spec.model, training_set.shape, training_set.label_count, seed_of("weights", seed)
-    ).to(where)
-    trainer = Trainer(network, spec.training)
+    trainer = fresh_trainer(spec, training_set, pick_device(device))
     settings = _settings(spec)
     side = out.with_name(f"{out.name}.partial")
-    _resume(trainer, side, start, settings, stop)
-
-    images = torch.from_numpy(training_set.train).to(where)
-    labels = torch.from_numpy(training_set.train_labels).to(where)
-    bar = tqdm(total=stop, initial=trainer.step, unit="step", mininterval=5, file=sys.stderr, disable=None)
-    saved = shown = time.monotonic()
-    for record in trainer.run(images, labels, seed, stop):
-        now = time.monotonic()
-        if now - shown > 5 or record.step == stop:
-            loss = float(record.losses.mean())
-            if loss != loss:
-                raise DiffbenchError(f"training diverged at step {record.step}: the loss is not a number")
-            bar.set_postfix(loss=f"{loss:.4f}", images_per_s=f"{_rate(bar, spec.training.batch):.0f}", refresh=False)
-            shown = now
-        bar.update()
-        if now - saved > SAVE_SECONDS:
-            write_checkpoint(side, trainer.state() | {"settings": settings})
-            saved = now
-    bar.close()
-    write_checkpoint(out, trainer.state() | {"settings": settings})
+    _resume(trainer, side, start, settings, int(spec.factors["step"]))
+    _train(trainer, spec, training_set, side, settings)
+    _save(trainer, out, settings)
     side.unlink(missing_ok=True)
 
 
-def _rate(bar: "tqdm[None]", batch: int) -> float:
-    return batch * (bar.format_dict["rate"] or 0.0)
+def fresh_trainer(spec: TrainSpec, training_set: TrainingSet, device: torch.device) -> Trainer:
+    """A trainer at step 0. DiffbenchError if the model cannot be trained on such data."""
+    if not isinstance(spec.model, Mlp | Unet | Dit):
+        raise DiffbenchError(f"a model of kind '{spec.model.kind}' cannot be trained")
+    shape = training_set.shape
+    if spec.training.horizontal_flip and len(shape) != 3:
+        raise DiffbenchError("training.horizontal_flip: the data are no images; set it to false")
+    seed = seed_of("weights", int(spec.factors["seed"]))
+    network = fresh_network(spec.model, shape, training_set.label_count, seed, spec.training.dropout)
+    return Trainer(network.to(device), spec.training)
+
+
+def _train(trainer: Trainer, spec: TrainSpec, training_set: TrainingSet, side: Path, settings: str) -> None:
+    """Train to the end of the segment, with a progress bar, saving to the side file now and then."""
+    seed, stop = int(spec.factors["seed"]), int(spec.factors["step"])
+    images = torch.from_numpy(training_set.train).to(trainer.device)
+    labels = torch.from_numpy(training_set.train_labels).to(trainer.device)
+    saved = shown = time.monotonic()
+    bar = tqdm(total=stop, initial=trainer.step, unit="step", mininterval=SHOW_SECONDS, file=sys.stderr)
+    try:
+        for record in trainer.run(images, labels, seed, stop):
+            now = time.monotonic()
+            if now - shown > SHOW_SECONDS or record.step == stop:
+                _show(bar, record)
+                shown = now
+            bar.update()
+            if now - saved > SAVE_SECONDS:
+                _save(trainer, side, settings)
+                saved = now
+        return
+    except torch.OutOfMemoryError:
+        pass  # dealt with below, where the frames that hold the memory are gone
+    finally:
+        bar.close()
+    raise DiffbenchError(_memory_advice(trainer, images, labels))
+
+
+def _show(bar: "tqdm[Any]", record: TrainingStep) -> None:
+    """Loss and rate beside the bar, which shows the time left itself."""
+    rate = len(record.losses) * (bar.n - bar.initial) / bar.format_dict["elapsed"]
+    bar.set_postfix(loss=f"{float(record.losses.mean()):.4f}", images_per_s=f"{rate:.0f}", refresh=False)
+
+
+def _save(trainer: Trainer, path: Path, settings: str) -> None:
+    """Write a checkpoint, unless training has diverged: bad weights must not pass for a result."""
+    if not trainer.finite:
+        raise DiffbenchError(
+            f"training diverged by step {trainer.step}: weights are not finite; lower training.learning_rate"
+        )
+    write_checkpoint(path, trainer.state() | {"settings": settings})
+
+
+def _memory_advice(trainer: Trainer, images: Tensor, labels: Tensor) -> str:
+    """What to do where a batch does not fit: found by trying halves of it."""
+    batch, parts = trainer.protocol.batch, trainer.protocol.accumulation
+    message = f"training.batch: out of GPU memory with {math.ceil(batch / parts)} images at once"
+    while parts < batch:
+        parts = min(batch, 2 * parts)
+        torch.cuda.empty_cache()
+        fitting = math.ceil(batch / parts)
+        if trainer.fits(images, labels, fitting):
+            return f"{message}; {fitting} fit: set training.accumulation to {parts}, the result is the same"
+    return f"{message}; not even one image fits: take a smaller model or another GPU"
 
 
 def _settings(spec: TrainSpec) -> str:
@@ -71,15 +113,17 @@ def _settings(spec: TrainSpec) -> str:
 
 
 def _resume(trainer: Trainer, side: Path, start: Path | None, settings: str, stop: int) -> None:
-    """Load the latest usable state: the side file if it belongs to this run and segment, else the checkpoint before."""
+    """Load the latest state: the side file if it belongs to this segment, else the checkpoint before."""
     if side.exists():
         state = read_checkpoint(side)
         if state["settings"] == settings and state["step"] <= stop:
             trainer.load(state)
             return
-        os.remove(side)
+        side.unlink()
     if start is not None:
         state = read_checkpoint(start)
         if state["settings"] != settings:
-            raise DiffbenchError(f"{start}: made with other settings; delete it and run snakemake again to rebuild it")
+            raise DiffbenchError(
+                f"{start}: made with other settings; delete it and run snakemake again to rebuild it"
+            )
         trainer.load(state)

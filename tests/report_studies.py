@@ -1,0 +1,195 @@
+"""Made-up studies whose files have the real layout and known numbers: what report tests read."""
+
+import math
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffbench import store
+from diffbench.conventions import karras_sigmas, log_sigmas
+from diffbench.measures.intervals import Estimate, proportion, undefined
+from diffbench.stages import summary
+from diffbench.study import Cell, Checkpoint, Study, parse_study
+from diffbench.summary.estimates import curve_variables, scalar_variables
+
+SMALL = {
+    "name": "made-up",
+    "data": {"name": "digits", "validation": 64},
+    "seeds": [0, 1],
+    "steps": [100, 400],
+    "center": {"model": "mlp-small", "train_size": 32, "granularity": "classes", "guidance": 0.0},
+    "sweeps": [
+        {"model": ["mlp-small", "mlp-large"]},
+        {"train_size": [32, 128]},
+        {"guidance": [0.0, 1.0]},
+    ],
+}
+PROVENANCE: dict[str, Any] = {"wall_seconds": 1.5, "peak_memory_mb": 200.0, "device": "cpu"}
+SIZES = {"mlp-small": 0.6, "mlp-medium": 1.0, "mlp-large": 1.4}
+SAMPLES = 40
+
+
+def strength(checkpoint: Checkpoint) -> float:
+    """How far a made-up checkpoint memorizes: grows with model and steps, falls with the training set."""
+    run = checkpoint.run
+    wobble = 1 + 0.15 * math.sin(3 + 5 * run.seed + len(run.granularity))
+    finer = 1.8 if run.granularity == "unique" else 1.0
+    model = SIZES.get(run.model, 2.0)
+    return wobble * finer * model * math.log1p(checkpoint.step / 80) * math.sqrt(64 / run.train_size)
+
+
+def make_study(
+    results: Path,
+    changes: dict[str, Any] | None = None,
+    skip: Callable[[str], bool] = lambda file: False,
+    blank: bool = False,
+    shape: tuple[int, ...] = (1, 8, 8),
+) -> Study:
+    """Write the files of a study into `results`, but those that `skip` names; `blank` leaves all values undefined."""
+    study = parse_study(SMALL | (changes or {}), "made-up.yaml")
+    rng = np.random.default_rng(0)
+    largest = max(run.train_size for run in study.runs)
+    _write_data(results / "data.h5", rng, largest, shape)
+    for file in study.files:
+        if file.startswith("optimum/") and not skip(file):
+            store.write(results / file, "optimum", {}, PROVENANCE | {"factors": {}})
+    for checkpoint in study.checkpoints:
+        file = f"{checkpoint.path}/denoise.h5"
+        if file in study.files and not skip(file):
+            _write_denoise(results / file, checkpoint, blank)
+    for cell in study.cells:
+        if not skip(f"{cell.path}/memorization.h5"):
+            _write_memorization(results / cell.path, cell, blank, shape)
+        if f"{cell.path}/overlap.h5" in study.files and not skip(f"{cell.path}/overlap.h5"):
+            _write_overlap(results / f"{cell.path}/overlap.h5", cell, blank)
+    _write_benchmarks(results, study)
+    summary.run(study, results)
+    return study
+
+
+def _estimate(value: float, half: float, n: int, blank: bool) -> Estimate:
+    return undefined("made up without a value", n) if blank else Estimate(value, value - half, value + half, n)
+
+
+def _write_data(path: Path, rng: np.random.Generator, pool: int, shape: tuple[int, ...]) -> None:
+    axes = tuple(f"axis{index}" for index in range(len(shape)))
+    angle = rng.uniform(0, 2 * math.pi, (pool + 64, 1))
+    points = np.hstack([np.cos(angle), np.sin(angle)]) * 10
+    yy, xx = np.mgrid[:8, :8]
+    images = 16 * np.exp(-((yy - 4 - points[:, :1, None] / 4) ** 2 + (xx - 4 - points[:, 1:, None] / 4) ** 2) / 4)
+    values = points if shape == (2,) else images[:, None].round().astype(np.uint8)
+    variables = {
+        "pool": store.Variable(values[:pool], ("image", *axes), "training pool"),
+        "pool_class": store.Variable(np.arange(pool) % 10, ("image",), "class"),
+        "validation": store.Variable(values[pool:], ("held_out", *axes), "validation images"),
+        "validation_class": store.Variable(np.arange(64) % 10, ("held_out",), "class"),
+    }
+    mean, spread = float(values.mean()), float(values.std())
+    store.write(path, "data", variables, PROVENANCE | {"mean": mean, "scale": 0.5 / spread, "classes": 10})
+
+
+def _write_denoise(path: Path, checkpoint: Checkpoint, blank: bool) -> None:
+    run, sigmas, size = checkpoint.run, log_sigmas(24), strength(checkpoint)
+    factors = _checkpoint_factors(checkpoint)
+    gap = 0.25 * size * np.exp(-((np.log(sigmas / 0.12)) ** 2) / 2.5)
+    train = sigmas**2 / (sigmas**2 + 0.25) * 0.25
+    curves = {
+        "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
+        "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
+        "gap": [_estimate(v, 0.02 + 0.05 * v, 1024, blank) for v in gap],
+        "memorized_share": [
+            undefined("the optimal denoiser has no gap here within its interval", 1024)
+            if sigma > 5
+            else _estimate(v / 3, 0.02, 1024, blank)
+            for v, sigma in zip(gap, sigmas, strict=True)
+        ],
+    }
+    top = int(gap.argmax()) - run.seed  # seeds differ in where they peak
+    ends = Estimate(sigmas[top], sigmas[top - 1], sigmas[top + 1], 1024)
+    scalars = {
+        "peak_gap": _estimate(float(gap.max()), 0.04, 1024, blank),
+        "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
+        "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
+    }
+    variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")}
+    variables |= scalar_variables(scalars) | curve_variables(curves)
+    store.write(path, "denoise", variables, PROVENANCE | {"factors": factors})
+
+
+def _checkpoint_factors(checkpoint: Checkpoint) -> dict[str, Any]:
+    factors = Cell(checkpoint, 0.0).factors
+    factors.pop("guidance")
+    return factors
+
+
+def memorized_hits(cell: Cell) -> int:
+    """Copies among the SAMPLES samples of a made-up cell."""
+    return min(SAMPLES, int(max(0.0, strength(cell.checkpoint) * (1 + 0.2 * cell.guidance) - 1.6) * 12))
+
+
+def _write_memorization(folder: Path, cell: Cell, blank: bool, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(zlib.crc32(cell.path.encode()))
+    hits = memorized_hits(cell)
+    fraction = proportion(hits, SAMPLES)
+    distance = 0.2 + 0.1 * strength(cell.checkpoint)
+    scalars = {
+        "memorized_fraction": undefined("made up without a value", SAMPLES) if blank else fraction,
+        "memorized_floor": proportion(1, 64),
+        "calibrated_fraction": undefined("needs more than 50 training images", SAMPLES),
+        "distance_to_validation": _estimate(distance, 0.03, SAMPLES, blank),
+        "distance_to_validation_floor": _estimate(0.3, 0.01, SAMPLES, False),
+    }
+    axes = tuple(f"axis{index}" for index in range(len(shape)))
+    samples = rng.normal(0, 0.5, (SAMPLES, *shape)).astype(np.float32)
+    second = rng.uniform(1.0, 2.0, SAMPLES)
+    first = np.where(np.arange(SAMPLES) < hits, 0.1, 0.9) * second
+    nearest = rng.integers(0, cell.checkpoint.run.train_size, SAMPLES)
+    variables = scalar_variables(scalars) | {
+        "nearest": store.Variable(nearest, ("sample",), "nearest training image"),
+        "distance": store.Variable(np.stack([first, second], axis=1), ("sample", "rank"), "distances"),
+    }
+    attributes = PROVENANCE | {"factors": cell.factors}
+    store.write(folder / "memorization.h5", "memorization", variables, attributes)
+    drawn = {"samples": store.Variable(samples, ("sample", *axes), "generated images, scaled")}
+    store.write(folder / "samples.h5", "sample", drawn, attributes)
+
+
+def _write_overlap(path: Path, cell: Cell, blank: bool) -> None:
+    sigmas, size = karras_sigmas(18), strength(cell.checkpoint)
+    curves: dict[str, list[Estimate]] = {"train_likeness": []}
+    for sigma in sigmas:
+        likeness = -0.8 + 0.3 * size - 0.4 * math.log10(sigma + 0.01)
+        hidden = sigma > 3
+        reason = "noised training and validation images cannot be told apart here (AUC_VT holds 0.5)"
+        curves["train_likeness"].append(
+            undefined(reason, 512) if hidden else _estimate(likeness, 0.15, 512, blank)
+        )
+        spread = 0.4 / (1 + sigma)
+        for name, value in {
+            "auc_vt": 0.5 + spread,
+            "auc_qt": 0.5 + spread * (1.1 - 0.2 * size),
+            "shell_radius_states": 1 + spread * (1.5 - 0.2 * size),
+            "shell_radius_train": 1.0,
+            "shell_radius_validation": 1 + spread,
+            "x_t_to_train": 0.1 + 0.02 * sigma / (1 + sigma),
+            "x_t_to_validation": 0.11 + 0.02 * sigma / (1 + sigma),
+            "x_r_train_to_train": 0.02 + 0.1 * sigma / (1 + sigma),
+            "x_r_validation_to_validation": 0.05 + 0.1 * sigma / (1 + sigma),
+            "largest_weight_states": 1 / (1 + sigma),
+            "largest_weight_train": 1 / (1 + 0.3 * sigma),
+            "largest_weight_validation": 1 / (1 + 0.8 * sigma),
+        }.items():
+            curves.setdefault(name, []).append(_estimate(value, 0.02 * value, 256, blank))
+    variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")} | curve_variables(curves)
+    store.write(path, "overlap", variables, PROVENANCE | {"factors": cell.factors})
+
+
+def _write_benchmarks(results: Path, study: Study) -> None:
+    for cell in study.cells:
+        for stage, seconds in (("sample", 3.0), ("memorization", 1.0)):
+            path = results / cell.path / f"{stage}.benchmark.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f'{{"s": {seconds}, "cpu_time": {seconds / 2}, "max_rss": 150.0}}\n')

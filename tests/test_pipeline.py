@@ -1,0 +1,202 @@
+"""The pipeline run for real: from study file to report, what a change recomputes, kills, and failed cells."""
+
+import copy
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from diffbench.store import read
+from tests.snakemake_runs import TINY, command, planned_jobs, snakemake
+
+pytestmark = pytest.mark.pipeline
+
+
+def changed(**changes):
+    study = copy.deepcopy(TINY)
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        if name:
+            study.setdefault(section, {})[name] = value
+        else:
+            study[section] = value
+    return study
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    done = snakemake(folder, TINY, "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout + done.stderr
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """The finished study in a folder of its own, file times kept."""
+    shutil.copytree(finished[0], tmp_path / "study")
+    return tmp_path / "study"
+
+
+def test_a_study_ends_with_the_path_of_its_report(finished):
+    folder, output = finished
+    report = folder / "results/tiny/report/index.html"
+    assert f"Report: {report.resolve()}" in output
+    assert report.stat().st_size > 1000
+    status = pd.read_csv(folder / "results/tiny/summary/status.csv")
+    assert set(status["state"]) == {"done"}
+    assert status["peak_memory_mb"].max() < 1500
+    assert not list(folder.rglob("trajectories.h5")), "trajectories are temporary"
+
+
+def test_stage_files_say_where_they_come_from(finished):
+    for path in sorted(finished[0].rglob("*.h5")):
+        with h5py.File(path) as file:
+            for name in (
+                "schema_version",
+                "stage",
+                "factors",
+                "protocol",
+                "versions",
+                "git_commit",
+                "wall_seconds",
+            ):
+                assert name in file.attrs, f"{path} lacks {name}"
+
+
+def test_a_finished_study_has_nothing_to_do(finished):
+    assert planned_jobs(finished[0], TINY) == {}
+
+
+@pytest.mark.parametrize(
+    ("study", "jobs"),
+    [
+        (changed(report__chart_width=400), {"report": 1}),
+        (
+            changed(measures__gap={"levels": 5, "images": 20, "noises": 2}),
+            {"optimum": 1, "denoise": 2, "summary": 1, "report": 1},
+        ),
+        (
+            changed(sampling__samples=30, sampling__trajectories=12, sampling__steps=5),
+            {"sample": 2, "memorization": 2, "overlap": 2, "summary": 1, "report": 1},
+        ),
+        (
+            changed(steps=[4, 8, 12]),  # a milestone in between must not retrain the later one
+            {
+                "train": 1,
+                "denoise": 1,
+                "sample": 1,
+                "memorization": 1,
+                "overlap": 1,
+                "summary": 1,
+                "report": 1,
+            },
+        ),
+        (
+            changed(steps=[4, 12, 20]),
+            {
+                "train": 1,
+                "denoise": 1,
+                "sample": 1,
+                "memorization": 1,
+                "overlap": 1,
+                "summary": 1,
+                "report": 1,
+            },
+        ),
+        (
+            changed(seeds=[0, 1]),
+            {
+                "train": 2,
+                "denoise": 2,
+                "sample": 2,
+                "memorization": 2,
+                "overlap": 2,
+                "summary": 1,
+                "report": 1,
+            },
+        ),
+        (
+            changed(sweeps=[{"guidance": [0, 1.5]}]),
+            {"sample": 2, "memorization": 2, "overlap": 2, "summary": 1, "report": 1},
+        ),
+    ],
+    ids=["chart", "gap", "sampling", "milestone-between", "milestone-after", "seed", "guidance"],
+)
+def test_a_change_computes_only_what_is_new(finished, study, jobs):
+    planned = planned_jobs(finished[0], study)
+    planned.pop("all")
+    assert planned == jobs
+
+
+def test_a_milestone_in_between_gives_the_bytes_of_straight_training(copied):
+    target = "results/tiny/mlp-small/n20/classes/seed0/step12/checkpoint.pt"
+    straight = torch.load(copied / target, weights_only=True)
+    (copied / target).unlink()
+    done = snakemake(copied, changed(steps=[4, 7, 9, 12]), "--cores", "2", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    chained = torch.load(copied / target, weights_only=True)
+    for part in ("weights", "ema"):
+        for name, tensor in straight[part].items():
+            assert torch.equal(tensor, chained[part][name]), (part, name)
+
+
+def test_a_killed_run_completes_with_the_same_results_when_repeated(finished, tmp_path):
+    for delay in (6.0, 9.0):
+        run = subprocess.Popen(
+            command(tmp_path, TINY, "--cores", "2"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        time.sleep(delay)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+    done = snakemake(tmp_path, TINY, "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("denoise", "memorization", "overlap"):
+        for path in sorted(finished[0].rglob(f"{name}.h5")):
+            expected, again = read(path, name), read(tmp_path / path.relative_to(finished[0]), name)
+            assert expected.arrays.keys() == again.arrays.keys()
+            for key, values in expected.arrays.items():
+                np.testing.assert_array_equal(values, again[key], err_msg=f"{path} {key}")
+
+
+def test_a_failed_cell_stops_no_other_and_the_summary_says_why(copied):
+    broken = copied / "results/tiny/mlp-small/n20/classes/seed0/step12/checkpoint.pt"
+    os.truncate(broken, 100)
+    done = snakemake(copied, changed(measures__gap={"levels": 5, "images": 20, "noises": 2}), "--cores", "2")
+    assert done.returncode != 0
+    status = pd.read_csv(copied / "results/tiny/summary/status.csv").set_index("file")["reason"].dropna()
+    assert list(status.index) == ["mlp-small/n20/classes/seed0/step12/denoise.h5"]
+    assert "truncated or not a checkpoint" in status.to_list()[0]
+    table = pd.read_csv(copied / "results/tiny/summary/denoise.csv")
+    assert set(table["step"]) == {4}
+    assert "1 of 2" in (copied / "results/tiny/report/index.html").read_text()
+
+
+def test_bad_study_is_refused_in_one_line_before_any_job(tmp_path):
+    done = snakemake(tmp_path, changed(sampling__sigma_min=-1.0), "--cores", "2")
+    assert done.returncode != 0
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "error" in line]
+    assert any(
+        "tiny.yaml: key 'sampling.sigma_min': input should be greater than 0" in line for line in lines
+    )
+    assert not (tmp_path / "results").exists()
+
+
+def test_two_runs_of_one_study_at_once_are_refused(copied):
+    import fcntl
+
+    with (copied / "results/tiny/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = snakemake(copied, changed(report__chart_width=400), "--cores", "1")
+    assert done.returncode != 0
+    assert "another run writes results/tiny" in done.stdout + done.stderr

@@ -1,0 +1,380 @@
+"""Every source reads what was written in its real format, and says in a line what is wrong with bad files."""
+
+import gzip
+import hashlib
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffbench.conventions import DiffbenchError
+from diffbench.data import arrays, cifar, download, folder, idx
+from diffbench.data.download import Download, fetch
+from diffbench.data.resize import reduced
+from tests.data_formats import idx_bytes, write_cifar, write_idx_set, write_tar
+
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+# IDX: MNIST and Fashion-MNIST
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_idx_set_is_read_back(tmp_path: Path, compressed: bool) -> None:
+    images, labels = write_idx_set(tmp_path, compressed)
+    raw = idx.load(tmp_path)
+    assert np.array_equal(raw.images, images[:, None])
+    assert np.array_equal(raw.classes, labels)
+    assert raw.class_count == 10
+
+
+def _cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def test_idx_errors_name_file_and_key(tmp_path: Path) -> None:
+    images = idx_bytes(np.zeros((3, 4, 4), np.uint8))
+    path = tmp_path / "x-idx3-ubyte"
+    for content, reason in (
+        (b"\x89PNG" + images, r"not an IDX file .*89504e47"),
+        (b"", "not an IDX file .*nothing"),
+        (images[:10], "ends inside its header"),
+        (images[:-1], "holds 47 values where its header says 48"),
+        (images + b"\0", "holds 49 values where its header says 48"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DiffbenchError, match=rf"key 'data\.path': .*x-idx3-ubyte: {reason}"):
+            idx.read(path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "not gzip", "crc"])
+def test_damaged_gzip_is_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "x.gz"
+    whole = gzip.compress(idx_bytes(np.arange(48, dtype=np.uint8).reshape(3, 4, 4)))
+    contents = {
+        "truncated": whole[: len(whole) // 2],
+        "not gzip": b"<html>404</html>",
+        "crc": whole[:-8] + bytes(4) + whole[-4:],
+    }
+    path.write_bytes(contents[damage])
+    with pytest.raises(DiffbenchError, match=r"key 'data\.path': .*x\.gz: cannot be read .*get the file again"):
+        idx.read(path)
+
+
+def test_an_idx_set_needs_its_four_files_and_labels_that_fit(tmp_path: Path) -> None:
+    write_idx_set(tmp_path)
+    labels = tmp_path / "train-labels-idx1-ubyte.gz"
+    labels.write_bytes(gzip.compress(idx_bytes(np.zeros(59, np.uint8))))
+    with pytest.raises(DiffbenchError, match="do not belong together"):
+        idx.load(tmp_path)
+    labels.write_bytes(gzip.compress(idx_bytes(np.full(60, 10, np.uint8))))
+    with pytest.raises(DiffbenchError, match="label 10"):
+        idx.load(tmp_path)
+    labels.unlink()
+    with pytest.raises(DiffbenchError, match=r"key 'data\.path': .*no file train-labels-idx1-ubyte\.gz"):
+        idx.load(tmp_path)
+
+
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_the_real_fashion_mnist_has_7000_images_of_each_class() -> None:
+    assert np.bincount(idx.class_labels(DEBIAN)).tolist() == [7000] * 10
+    assert idx.shape(DEBIAN / "train-images-idx3-ubyte.gz") == (60000, 28, 28)
+
+
+# CIFAR
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("layout", [cifar.CIFAR10, cifar.CIFAR100])
+def test_cifar_is_read_back_from_folder_and_archive(tmp_path: Path, layout: cifar.Layout, packed: bool) -> None:
+    images, labels = write_cifar(tmp_path / layout.folder, layout)
+    path = tmp_path
+    if packed:
+        path = tmp_path / "cifar.tar.gz"
+        write_tar(path, tmp_path / layout.folder, layout.folder)
+    raw = cifar.load(path, layout)
+    assert np.array_equal(raw.images, images)
+    assert raw.class_count == layout.label_sizes[-1]
+    if layout is cifar.CIFAR10:
+        assert np.array_equal(raw.classes, labels[:, 0])
+    else:  # groups-20 must yield the superclasses, and each class one fine label
+        assert np.array_equal(raw.classes * 20 // 100, labels[:, 0])
+        assert len(set(zip(raw.classes.tolist(), labels[:, 1].tolist(), strict=True))) == 100
+
+
+def test_cifar_errors_name_file_and_key(tmp_path: Path) -> None:
+    path, layout = tmp_path / "bin", cifar.CIFAR10
+    write_cifar(path, layout, per_file=20)
+    archive = tmp_path / "cifar.tar.gz"
+    write_tar(archive, path, layout.folder)
+    with pytest.raises(DiffbenchError, match=r"lacks train\.bin"):
+        cifar.load(archive, cifar.CIFAR100)
+    _cut(archive, archive.stat().st_size // 2)
+    with pytest.raises(DiffbenchError, match=r"key 'data\.path': .*cifar\.tar\.gz: not a whole \.tar\.gz"):
+        cifar.load(archive, layout)
+    batch = path / "data_batch_3.bin"
+    whole = batch.read_bytes()
+    batch.write_bytes(b"\x0b" + whole[1:])
+    with pytest.raises(DiffbenchError, match="labels"):
+        cifar.load(path, layout)
+    batch.write_bytes(whole[:-1])
+    with pytest.raises(DiffbenchError, match=r"data_batch_3\.bin has 61459 bytes"):
+        cifar.load(path, layout)
+    batch.unlink()
+    with pytest.raises(DiffbenchError, match="not an archive or a folder"):
+        cifar.load(path, layout)
+
+
+# A user's array files
+
+
+def _write(path: Path, **values: np.ndarray) -> Path:
+    if path.suffix == ".npz":
+        np.savez_compressed(path, **values)  # pyright: ignore[reportArgumentType]
+        return path
+    with h5py.File(path, "w") as file:
+        for name, value in values.items():
+            data = value.astype(object) if value.dtype.kind == "U" else value
+            file.create_dataset(name, data=data, dtype=h5py.string_dtype() if value.dtype.kind == "U" else None)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+@pytest.mark.parametrize("shape", [(6, 5, 4), (6, 1, 5, 4), (6, 3, 5, 4), (6, 5, 4, 3), (6, 5, 4, 1)])
+def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str, shape: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    labels = np.array([30, 10, 20, 10, 30, 10])
+    path = _write(tmp_path / f"own{suffix}", x=images, y=labels)
+    raw = arrays.load(path, "x", "y")
+    if images.ndim == 3:
+        expected = images[:, None]
+    else:
+        expected = images if shape[1] in (1, 3) else images.transpose(0, 3, 1, 2)
+    assert raw.images.dtype == np.uint8
+    assert np.array_equal(raw.images, expected)
+    assert raw.classes.tolist() == [2, 0, 1, 0, 2, 0]
+    assert raw.class_count == 3
+    with arrays.opened(path) as found:
+        assert arrays.image_shape(path, found, "x") == raw.images.shape
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_labels_may_be_text(tmp_path: Path, suffix: str) -> None:
+    path = _write(tmp_path / f"own{suffix}", x=np.zeros((3, 2, 2)), y=np.array(["dog", "cat", "dog"]))
+    assert arrays.load(path, "x", "y").classes.tolist() == [1, 0, 1]
+
+
+def test_npy_holds_images_without_classes(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).random((4, 3, 3))
+    np.save(tmp_path / "own.npy", images)
+    raw = arrays.load(tmp_path / "own.npy", None, None)
+    assert raw.images.dtype == np.float32
+    assert np.array_equal(raw.images[:, 0], images.astype(np.float32))
+    assert (raw.class_count, raw.classes.tolist()) == (0, [0, 0, 0, 0])
+
+
+IMAGES = np.arange(24, dtype=np.float64).reshape(6, 2, 2)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+@pytest.mark.parametrize(
+    ("values", "images", "labels", "message"),
+    [
+        ({"x": IMAGES}, "z", None, r"'data\.images': .*no array 'z', it has x"),
+        ({"x": IMAGES}, None, None, r"'data\.images': .*name the array of images, one of x"),
+        ({"x": IMAGES}, "x", "y", r"'data\.labels': .*no array 'y'"),
+        (
+            {"x": IMAGES, "y": np.zeros(5, int)},
+            "x",
+            "y",
+            r"'data\.labels': .*shape \(5,\), but there are 6 images",
+        ),
+        ({"x": IMAGES, "y": np.zeros(6)}, "x", "y", r"'data\.labels': .*type float64"),
+        ({"x": IMAGES.reshape(6, 4)}, "x", None, r"'data\.images': .*shape \(6, 4\) is none of"),
+        ({"x": IMAGES[:, None].repeat(2, 1)}, "x", None, r"'data\.images': .*shape \(6, 2, 2, 2\)"),
+        ({"x": IMAGES[:0]}, "x", None, r"'data\.images': .*shape \(0, 2, 2\)"),
+        ({"x": IMAGES + 1j}, "x", None, r"'data\.images': .*type complex128"),
+        ({"x": np.where(IMAGES == 7, np.nan, IMAGES)}, "x", None, r"'data\.path': .*NaN or infinite"),
+        ({"x": np.where(IMAGES == 7, np.inf, IMAGES)}, "x", None, r"'data\.path': .*NaN or infinite"),
+    ],
+)
+def test_bad_arrays_are_refused_by_key(
+    tmp_path: Path, suffix: str, values: dict[str, np.ndarray], images: str, labels: str, message: str
+) -> None:
+    path = _write(tmp_path / f"own{suffix}", **values)
+    with pytest.raises(DiffbenchError, match=message):
+        arrays.load(path, images, labels)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".npy"])
+def test_truncated_and_foreign_array_files_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"own{suffix}"
+    noise = np.random.default_rng(0).random((40, 9, 9))
+    np.save(path, noise) if suffix == ".npy" else _write(path, x=noise)
+    name = None if suffix == ".npy" else "x"
+    for damage in ("truncated", "foreign"):
+        _cut(path, path.stat().st_size // 2) if damage == "truncated" else path.write_bytes(b"hello")
+        with pytest.raises(DiffbenchError, match=rf"key 'data\.path': .*own\{suffix}: truncated or not"):
+            arrays.load(path, name, None)
+
+
+def test_pickled_missing_and_unknown_files_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "pickled.npy", np.array([{}], dtype=object))
+    for name, message in (
+        ("pickled.npy", "plain arrays"),
+        ("gone.npy", "no such file"),
+        ("a.csv", "not one of"),
+    ):
+        with pytest.raises(DiffbenchError, match=message):
+            arrays.load(tmp_path / name, None, None)
+
+
+# A folder of images
+
+
+def _write_images(root: Path, names: list[str], channels: int = 1, side: int = 4) -> np.ndarray:
+    shape = (len(names), side, side) if channels == 1 else (len(names), side, side, 3)
+    pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    for name, image in zip(names, pixels, strict=True):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(root / name)
+    return pixels
+
+
+def test_folder_of_grey_images_has_its_subfolders_as_classes(tmp_path: Path) -> None:
+    pixels = _write_images(tmp_path, ["cat/1.png", "cat/2.png", "dog/1.png", "emu/x.bmp"])
+    (tmp_path / "cat" / "notes.txt").write_text("not an image")
+    raw = folder.load(tmp_path)
+    assert np.array_equal(raw.images, pixels[:, None])
+    assert (raw.classes.tolist(), raw.class_count) == ([0, 0, 1, 2], 3)
+
+
+def test_folder_of_loose_colour_images_has_no_classes(tmp_path: Path) -> None:
+    pixels = _write_images(tmp_path, ["b.png", "c.png"], channels=3)
+    raw = folder.load(tmp_path)
+    assert np.array_equal(raw.images, pixels.transpose(0, 3, 1, 2))
+    assert (raw.classes.tolist(), raw.class_count) == ([0, 0], 0)
+
+
+def test_bad_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DiffbenchError, match=r"key 'data\.path': .*no such folder"):
+        folder.load(tmp_path / "gone")
+    with pytest.raises(DiffbenchError, match="holds no images"):
+        folder.load(tmp_path)
+    _write_images(tmp_path, ["a/1.png"])
+    _write_images(tmp_path, ["a/2.png"], side=5)
+    with pytest.raises(DiffbenchError, match=r"2\.png: has shape \(1, 5, 5\), but .*1\.png has \(1, 4, 4\)"):
+        folder.load(tmp_path)
+    _write_images(tmp_path, ["a/2.png"], channels=3)
+    with pytest.raises(DiffbenchError, match=r"2\.png: has shape \(3, 4, 4\)"):
+        folder.load(tmp_path)
+    Image.new("RGBA", (4, 4)).save(tmp_path / "a" / "2.png")
+    with pytest.raises(DiffbenchError, match=r"2\.png: is of Pillow's mode RGBA"):
+        folder.load(tmp_path)
+    _write_images(tmp_path, ["a/2.png"])
+    _cut(tmp_path / "a" / "2.png", 60)
+    with pytest.raises(DiffbenchError, match=r"2\.png: not a whole image file"):
+        folder.load(tmp_path)
+    _write_images(tmp_path, ["loose.png"])
+    with pytest.raises(DiffbenchError, match=r"loose\.png lies beside sub-folders"):
+        folder.load(tmp_path)
+
+
+# Resizing
+
+
+def test_reduction_by_a_divisor_is_the_mean_over_blocks() -> None:
+    images = np.random.default_rng(0).random((3, 2, 28, 28))
+    means = images.reshape(3, 2, 14, 2, 14, 2).mean(axis=(3, 5))
+    assert np.allclose(reduced(images, 14), means, rtol=1e-14)
+
+
+def test_reduction_of_bytes_agrees_with_pillow() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
+    small = reduced(image[None, None], 7)
+    assert small.dtype == np.uint8
+    pillow = np.asarray(Image.fromarray(image).reduce(4))
+    assert np.abs(small[0, 0].astype(int) - pillow).max() <= 1  # Pillow rounds halves up, numpy to even
+
+
+def test_reduction_splits_pixels_by_area() -> None:
+    image = np.array([[9.0, 0, 0], [0, 0, 0], [0, 0, 18]])
+    # Each new pixel covers 1.5 x 1.5 old ones: area 2.25.
+    expected = np.array([[9 / 2.25, 0], [0, 18 / 2.25]])
+    assert np.allclose(reduced(image[None, None], 2)[0, 0], expected, rtol=1e-14)
+
+
+def test_images_are_neither_enlarged_nor_squeezed() -> None:
+    with pytest.raises(DiffbenchError, match=r"key 'data\.resize': 9 is beyond the 8 pixels"):
+        reduced(np.zeros((1, 1, 8, 8)), 9)
+    with pytest.raises(DiffbenchError, match=r"key 'data\.resize': only square images"):
+        reduced(np.zeros((1, 1, 8, 6)), 4)
+
+
+# Fetching
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path, list[str]]]:
+    """A local HTTP server: its URL, the folder that it serves, and the paths that were asked for."""
+    served, asked = tmp_path / "served", []
+    served.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_request(self, *_: object) -> None:
+            asked.append(self.path)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served)))
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{listening.server_port}/", served, asked
+    listening.shutdown()
+    listening.server_close()
+
+
+def _download(url: str, served: Path) -> Download:
+    return Download(url, {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in served.iterdir()})
+
+
+def test_files_are_fetched_once_and_read(server: tuple[str, Path, list[str]]) -> None:
+    url, served, asked = server
+    images, _ = write_idx_set(served)
+    place = fetch("mnist", _download(url, served))
+    assert np.array_equal(idx.load(place).images, images[:, None])
+    assert len(asked) == 4
+    fetch("mnist", _download(url, served))
+    assert len(asked) == 4
+
+
+def test_a_file_with_another_checksum_is_refused_and_not_kept(server: tuple[str, Path, list[str]]) -> None:
+    url, served, _ = server
+    write_idx_set(served)
+    expected = _download(url, served)
+    _cut(served / "train-images-idx3-ubyte.gz", 1000)
+    with pytest.raises(DiffbenchError, match=r"key 'data\.name': 'mnist': .*train-images-idx3-ubyte\.gz"):
+        fetch("mnist", expected)
+    assert not list(served.parent.glob("cache/**/train-images*"))
+
+
+def test_an_unreachable_or_absent_file_tells_where_to_put_it(server: tuple[str, Path, list[str]]) -> None:
+    url, _, _ = server
+    for base in (url, "http://127.0.0.1:9/"):
+        with pytest.raises(DiffbenchError, match=r"cannot be reached .*give their folder as data\.path"):
+            fetch("mnist", Download(base, {"absent.gz": "0" * 64}))
+
+
+def test_checksums_of_the_public_files_are_whole() -> None:
+    tables = (download.MNIST, download.FASHION_MNIST, download.CIFAR10, download.CIFAR100)
+    checksums = [checksum for table in tables for checksum in table.sha256.values()]
+    assert len(set(checksums)) == 10
+    assert all(len(bytes.fromhex(checksum)) == 32 for checksum in checksums)
+    assert {name.removesuffix(".gz") for name in download.MNIST.sha256} == set(idx.FILES)
