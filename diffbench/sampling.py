@@ -11,7 +11,7 @@ from diffbench.denoisers.base import Denoiser
 
 @dataclass(frozen=True)
 class SamplingStep:
-    """One step of a solver, from noise level sigma to the next; the last step's `next_state` is the sample."""
+    """A solver's step from noise level sigma to the next; the last step's `next_state` is the sample."""
 
     sigma: float
     state: Tensor  # (m, *shape)
@@ -26,8 +26,8 @@ Solver = Callable[[Denoiser, Tensor, Tensor, Tensor | None], Iterator[SamplingSt
 def heun(denoiser: Denoiser, noise: Tensor, sigmas: Tensor, label: Tensor | None) -> Iterator[SamplingStep]:
     """Heun's method, of order 2 (Karras et al. 2022, algorithm 1).
 
-    noise: (m, *shape) standard normal; sigmas: (levels,) falling and positive, after which one Euler step leads to 0.
-    The state keeps the noise's dtype: float64 holds rounding below the solver's own error.
+    noise: (m, *shape) standard normal; sigmas: (levels,) falling and positive, after which one Euler step
+    leads to 0. The state keeps the noise's dtype: float64 holds rounding below the solver's own error.
     """
     state = noise * sigmas[0]
     targets = torch.cat([sigmas[1:], sigmas.new_zeros(1)])

@@ -1,18 +1,21 @@
 """Training: a generator of steps whose order, noise and weights are pure functions of (seed, step).
 
-Training 0 -> N in one go or through any chain of milestones gives the same bytes. Callers own logging and saving.
+Training 0 -> N in one go or through any chain of milestones gives the same bytes. Callers own logging and
+saving.
 """
 
+import copy
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffbench.conventions import seed_of
 from diffbench.denoisers.base import Denoiser
@@ -28,18 +31,21 @@ class TrainingStep:
     losses: Tensor
 
 
-def denoising_loss(denoiser: Denoiser, clean: Tensor, noise: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
-    """Weighted denoising loss per sample, unreduced: clean and noise (m, *shape), sigma (m,) -> (m,). EDM eq. 2."""
+def denoising_loss(
+    denoiser: Denoiser, clean: Tensor, noise: Tensor, sigma: Tensor, label: Tensor | None
+) -> Tensor:
+    """Weighted denoising loss per sample: clean, noise (m, *shape), sigma (m,) -> (m,). EDM eq. 2."""
     s = sigma.reshape(-1, *[1] * (clean.ndim - 1))
     error = denoiser(clean + s * noise, sigma, label) - clean
     return loss_weight(sigma) * error.square().flatten(1).mean(dim=1)
 
 
 def ema_exponent(length: float) -> float:
-    """Exponent gamma of the power-function EMA whose profile has standard deviation `length` as a share of training.
+    """Exponent gamma of the power-function EMA whose profile has standard deviation `length` as a share of
+    training.
 
-    Karras et al. 2024 (EDM2), arXiv 2312.02696, eq. 126 / algorithm 2. The profile follows the steps so far: it knows
-    nothing of the total.
+    Karras et al. 2024 (EDM2), arXiv 2312.02696, eq. 126 / algorithm 2. The profile follows the steps so far:
+    it knows nothing of the total.
     """
     inverse = length**-2
     return float(np.roots([1, 7, 16 - inverse, 12 - inverse]).real.max())
@@ -51,74 +57,157 @@ def _epoch_order(images: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def batch_indices(images: int, batch: int, seed: int, step: int) -> NDArray[np.int64]:
-    """Indices of the images of a step, counted from 0: consecutive pieces of a stream of random permutations."""
+    """Indices of the images of a step, counted from 0: the next piece of a stream of random permutations."""
     positions = np.arange(step * batch, (step + 1) * batch)
     epochs = positions // images
     parts = [
-        _epoch_order(images, seed, int(epoch))[positions[epochs == epoch] % images] for epoch in np.unique(epochs)
+        _epoch_order(images, seed, int(epoch))[positions[epochs == epoch] % images]
+        for epoch in np.unique(epochs)
     ]
     return np.concatenate(parts)
 
 
+class Batch(NamedTuple):
+    """What one step trains on: images, their noise, its level and the labels that the network is shown."""
+
+    clean: Tensor  # (m, *shape)
+    noise: Tensor  # (m, *shape) standard normal
+    sigma: Tensor  # (m,)
+    label: Tensor  # (m,) int64
+
+
 class Trainer:
-    """The state of a training: raw weights, their EMA, the optimizer and the number of steps done."""
+    """The state of a training: raw weights, their EMA, the optimizer and the number of steps done.
+
+    The weights are moved into one buffer, of which the network's parameters become views, so that optimizer
+    and EMA are one operation each instead of one per parameter.
+    """
 
     def __init__(self, network: Preconditioned, protocol: TrainingProtocol) -> None:
         self.network = network
         self.protocol = protocol
         self.step = 0
-        self.parameters = [p for p in network.parameters() if p.requires_grad]
-        self.ema = [p.detach().clone() for p in self.parameters]
-        self.optimizer = torch.optim.Adam(
-            self.parameters, lr=protocol.learning_rate, betas=(0.9, 0.99), eps=1e-8, fused=True
+        self._parameters = list(network.parameters())
+        self._weights = _flattened(self._parameters)
+        self._weights.grad = torch.zeros_like(self._weights)
+        self._ema = self._weights.detach().clone()
+        self._optimizer = torch.optim.Adam(
+            [self._weights], lr=protocol.learning_rate, betas=(0.9, 0.99), eps=1e-8, fused=True
         )
         self._ema_power = ema_exponent(protocol.ema_length) + 1
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self._weights.device
+
+    @property
+    def finite(self) -> bool:
+        """Whether all weights are finite numbers; once they are not, training cannot mend them."""
+        return bool(self._weights.isfinite().all())
+
     def state(self) -> dict[str, Any]:
-        """Everything that further training depends on, on the CPU; EMA under the names of the network's weights."""
-        names = [name for name, p in self.network.named_parameters() if p.requires_grad]
+        """A copy of all that further training depends on; weights and EMA on the CPU, by the same names."""
+        ema = zip(
+            self.network.named_parameters(),
+            self._ema.split([p.numel() for p in self._parameters]),
+            strict=True,
+        )
         return {
             "step": self.step,
             "weights": {name: tensor.cpu().clone() for name, tensor in self.network.state_dict().items()},
-            "ema": {name: tensor.cpu().clone() for name, tensor in zip(names, self.ema, strict=True)},
-            "optimizer": self.optimizer.state_dict(),
+            "ema": {name: flat.cpu().clone().view_as(parameter) for (name, parameter), flat in ema},
+            "optimizer": copy.deepcopy(self._optimizer.state_dict()),
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over a state that `state` returned."""
         self.step = state["step"]
         self.network.load_state_dict(state["weights"])
-        for tensor, saved in zip(self.ema, state["ema"].values(), strict=True):
-            tensor.copy_(saved)
-        self.optimizer.load_state_dict(state["optimizer"])
+        self._ema.copy_(torch.cat([tensor.flatten() for tensor in state["ema"].values()]))
+        self._optimizer.load_state_dict(state["optimizer"])
 
     def run(self, images: Tensor, labels: Tensor, seed: int, stop: int) -> Iterator[TrainingStep]:
         """Train to step `stop` on images (n, *shape) and labels (n,), which lie on the network's device."""
         self.network.train()
-        generator = torch.Generator(images.device)
         while self.step < stop:
-            indices = torch.from_numpy(batch_indices(len(images), self.protocol.batch, seed, self.step))
-            indices = indices.to(images.device)
-            generator.manual_seed(seed_of("noise", seed, self.step))
-            losses = self._losses(images[indices], labels[indices], generator)
-            self.optimizer.zero_grad()
-            losses.mean().backward()
-            self.optimizer.step()
-            self.step += 1
-            self._update_ema()
-            yield TrainingStep(self.step, losses.detach())
+            batch = self._draw(images, labels, seed)
+            with self._dropout_stream(seed):
+                losses = self._backward(batch)
+            self._update()
+            yield TrainingStep(self.step, losses)
 
-    def _losses(self, clean: Tensor, label: Tensor, generator: torch.Generator) -> Tensor:
-        def drawn(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator, device=clean.device)
+    def fits(self, images: Tensor, labels: Tensor, batch: int) -> bool:
+        """Whether memory holds forward and backward of so many images at once. Changes no weight."""
+        drawn = self._draw(images, labels, seed=0)
+        try:
+            self._backward_part(Batch(*(tensor[:batch] for tensor in drawn)))
+        except torch.OutOfMemoryError:
+            return False
+        return True
 
-        noise = drawn(*clean.shape)
-        sigma = (self.protocol.sigma_log_mean + self.protocol.sigma_log_std * drawn(len(clean))).exp()
+    def _draw(self, images: Tensor, labels: Tensor, seed: int) -> Batch:
+        """The batch of the next step: a pure function of seed and step."""
+        generator = torch.Generator(images.device)
+        generator.manual_seed(seed_of("noise", seed, self.step))
+
+        def chosen(share: float) -> Tensor:
+            return torch.rand(count, generator=generator, device=images.device) < share
+
+        indices = torch.from_numpy(batch_indices(len(images), self.protocol.batch, seed, self.step)).to(
+            images.device
+        )
+        clean, label, count = images[indices], labels[indices], len(indices)
+        noise = torch.randn(clean.shape, generator=generator, device=images.device)
+        level = torch.randn(count, generator=generator, device=images.device)
+        sigma = (self.protocol.sigma_log_mean + self.protocol.sigma_log_std * level).exp()
         if self.network.null_label > 1:  # a single label says nothing: nothing to drop
-            dropped = torch.rand(len(clean), generator=generator, device=clean.device) < self.protocol.label_dropout
-            label = label.masked_fill(dropped, self.network.null_label)
-        return denoising_loss(self.network, clean, noise, sigma, label)
+            label = label.masked_fill(chosen(self.protocol.label_dropout), self.network.null_label)
+        if self.protocol.horizontal_flip:
+            flipped = chosen(0.5).view(-1, *[1] * (clean.ndim - 1))
+            clean = torch.where(flipped, clean.flip(-1), clean)
+        return Batch(clean, noise, sigma, label)
 
-    def _update_ema(self) -> None:
+    def _dropout_stream(self, seed: int) -> AbstractContextManager[None]:
+        """Within it, dropout's masks depend on seed and step alone; the caller's random state is kept."""
+        if self.protocol.dropout == 0:
+            return nullcontext()
+        return _seeded(seed_of("dropout", seed, self.step), self.device)
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """Gradients of the mean loss, summed over the parts of the batch. Returns the losses (m,)."""
+        for parameter in self._parameters:
+            parameter.grad = None
+        parts = zip(*(tensor.chunk(self.protocol.accumulation) for tensor in batch), strict=True)
+        return torch.cat([self._backward_part(Batch(*part)) for part in parts])
+
+    def _backward_part(self, batch: Batch) -> Tensor:
+        bf16 = self.protocol.precision == "bf16"
+        with torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=bf16):
+            losses = denoising_loss(self.network, *batch)
+        (losses.sum() / self.protocol.batch).backward()
+        return losses.detach()
+
+    def _update(self) -> None:
+        """One step of the optimizer and of the power-function EMA (EDM2, eq. 121)."""
+        gradients = [parameter.grad.flatten() for parameter in self._parameters if parameter.grad is not None]
+        torch.cat(gradients, out=self._weights.grad)
+        self._optimizer.step()
+        self.step += 1
         decay = math.pow(1 - 1 / self.step, self._ema_power)
-        torch._foreach_lerp_(self.ema, [p.detach() for p in self.parameters], 1 - decay)
+        self._ema.lerp_(self._weights.detach(), 1 - decay)
+
+
+def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
+    """One buffer (total,) with all parameters' values, of which they become views."""
+    flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        parameter.data = part.view_as(parameter)
+    return nn.Parameter(flat)
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

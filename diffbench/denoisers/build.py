@@ -1,19 +1,31 @@
-"""From a model's definition to a denoiser: fresh networks for training, and finished denoisers for measuring."""
+"""From a model's definition to a denoiser: fresh networks to train, finished denoisers to measure."""
 
+import math
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.blurred import BlurredOptimalDenoiser
 from diffbench.denoisers.checkpoint import read_checkpoint
-from diffbench.denoisers.definitions import Blurred, Constant, Mlp, ModelDefinition, Optimal
+from diffbench.denoisers.definitions import (
+    Blurred,
+    Constant,
+    Dit,
+    Mlp,
+    ModelDefinition,
+    Optimal,
+    TrainedDefinition,
+    Unet,
+)
+from diffbench.denoisers.dit import DiffusionTransformer
 from diffbench.denoisers.mlp import ResidualMlp
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.denoisers.precond import Preconditioned
+from diffbench.denoisers.unet import ResidualUnet
 
 
 class ConstantDenoiser:
@@ -26,13 +38,47 @@ class ConstantDenoiser:
         return self.mean.to(x.dtype).expand_as(x)
 
 
-def fresh_network(definition: Mlp, shape: tuple[int, ...], label_count: int, seed: int) -> Preconditioned:
-    """A network with its initial weights, a pure function of the seed, on the CPU."""
+def check_shape(definition: TrainedDefinition, shape: tuple[int, ...]) -> None:
+    """Refuse images of a shape that the network cannot take. DiffbenchError says which sizes it can."""
+    if isinstance(definition, Mlp):
+        return
+    size, divisor = "x".join(map(str, shape)), definition.divisor
+    if len(shape) != 3:
+        raise DiffbenchError(
+            f"model of kind '{definition.kind}': data of shape {size} are no images; use kind mlp"
+        )
+    if any(side % divisor for side in shape[1:]):
+        raise DiffbenchError(
+            f"model of kind '{definition.kind}': images of {size} have sides that {divisor} does not divide;"
+            f" {_remedy(definition)}"
+        )
+
+
+def _remedy(definition: Unet | Dit) -> str:
+    return "give fewer multipliers" if isinstance(definition, Unet) else "give another patch"
+
+
+def fresh_network(
+    definition: TrainedDefinition, shape: tuple[int, ...], label_count: int, seed: int, dropout: float = 0.0
+) -> Preconditioned:
+    """A network for images of `shape` with its initial weights, a pure function of the seed, on the CPU."""
+    check_shape(definition, shape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        dimension = int(torch.tensor(shape).prod())
-        network = ResidualMlp(dimension, label_count, definition.width, definition.blocks)
-    return Preconditioned(network, label_count)
+        return Preconditioned(_raw_network(definition, shape, label_count, dropout), label_count)
+
+
+def _raw_network(
+    definition: TrainedDefinition, shape: tuple[int, ...], label_count: int, dropout: float
+) -> nn.Module:
+    sizes = definition.model_dump(exclude={"kind"})
+    match definition:
+        case Mlp():
+            return ResidualMlp(math.prod(shape), label_count, **sizes, dropout=dropout)
+        case Unet():
+            return ResidualUnet(shape[0], label_count, **sizes, dropout=dropout)
+        case Dit():
+            return DiffusionTransformer(shape, label_count, **sizes, dropout=dropout)
 
 
 def load_denoiser(
@@ -42,7 +88,7 @@ def load_denoiser(
     points = torch.from_numpy(training_set.train).to(device)
     labels = torch.from_numpy(training_set.train_labels).to(device)
     match definition:
-        case Mlp():
+        case Mlp() | Unet() | Dit():
             if checkpoint is None:
                 raise DiffbenchError("a trained model needs a checkpoint: give --checkpoint")
             network = fresh_network(definition, training_set.shape, training_set.label_count, seed=0)
@@ -51,7 +97,9 @@ def load_denoiser(
         case Optimal():
             return OptimalDenoiser(points, labels)
         case Blurred():
-            return BlurredOptimalDenoiser(OptimalDenoiser(points, labels), definition.delta * training_set.scale)
+            return BlurredOptimalDenoiser(
+                OptimalDenoiser(points, labels), definition.delta * training_set.scale
+            )
         case Constant():
             return ConstantDenoiser(points)
         case _:

@@ -3,9 +3,9 @@
 No torch here, so that a study can be checked and its DAG built without it.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from diffbench.protocol import Count, Fraction, Positive, Strict
 
@@ -17,6 +17,44 @@ class Mlp(Strict):
     kind: Literal["mlp"] = "mlp"
     width: Count
     blocks: Count
+
+
+class Unet(Strict):
+    """U-Net with EDM preconditioning, for images whose sides 2^(levels - 1) divides."""
+
+    trained: ClassVar[bool] = True
+    kind: Literal["unet"] = "unet"
+    channels: int = Field(ge=8, multiple_of=8, description="Channels of the finest level.")
+    multipliers: tuple[Count, ...] = Field(min_length=1, description="Channels of each level, as multiples.")
+    blocks: Count = Field(description="Residual blocks per level on the way down; one more on the way up.")
+    attention_levels: int = Field(default=1, ge=0, description="How many of the coarsest levels attend.")
+
+    @property
+    def divisor(self) -> int:
+        """What must divide both sides of an image."""
+        return 2 ** (len(self.multipliers) - 1)
+
+
+class Dit(Strict):
+    """Diffusion transformer with EDM preconditioning, for images whose sides the patch divides."""
+
+    trained: ClassVar[bool] = True
+    kind: Literal["dit"] = "dit"
+    width: int = Field(ge=4, multiple_of=4, description="Width of a token.")
+    depth: Count = Field(description="Number of blocks.")
+    heads: Count = Field(description="Attention heads; they divide the width.")
+    patch: Count = Field(default=2, description="Side of a patch in pixels.")
+
+    @property
+    def divisor(self) -> int:
+        """What must divide both sides of an image."""
+        return self.patch
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError("heads must divide width")
+        return self
 
 
 class Optimal(Strict):
@@ -42,20 +80,34 @@ class Constant(Strict):
 
 
 class Planted(Strict):
-    """Control: no denoiser; samples are a share of training images, noised, and unseen images for the rest."""
+    """Control: no denoiser; samples are noised training images for a share, else unseen images."""
 
     trained: ClassVar[bool] = False
     kind: Literal["planted"] = "planted"
     copies: Fraction = Field(description="Share of samples that are copies of training images.")
-    noise: float = Field(0.0, ge=0, description="Standard deviation of noise added to the copies.")
+    noise: float = Field(default=0.0, ge=0, description="Standard deviation of noise added to the copies.")
 
 
-ModelDefinition = Annotated[Mlp | Optimal | Blurred | Constant | Planted, Field(discriminator="kind")]
+TrainedDefinition = Mlp | Unet | Dit
+"""Models that are trained."""
 
-PRESETS: dict[str, Mlp | Optimal | Constant] = {
+ModelDefinition = Annotated[
+    TrainedDefinition | Optimal | Blurred | Constant | Planted, Field(discriminator="kind")
+]
+
+PRESETS: dict[str, TrainedDefinition | Optimal | Constant] = {
     "mlp-small": Mlp(width=96, blocks=2),
     "mlp-medium": Mlp(width=256, blocks=3),
     "mlp-large": Mlp(width=512, blocks=3),
+    "mlp-huge": Mlp(width=1024, blocks=4),
+    "unet-tiny": Unet(channels=16, multipliers=(1, 2), blocks=1),
+    "unet-small": Unet(channels=32, multipliers=(1, 2), blocks=2),
+    "unet-medium": Unet(channels=64, multipliers=(1, 2, 2), blocks=2),
+    "unet-large": Unet(channels=128, multipliers=(2, 2, 2), blocks=4),  # the size of EDM's network for 32x32
+    "dit-tiny": Dit(width=96, depth=4, heads=3),
+    "dit-s": Dit(width=384, depth=12, heads=6),  # S, B and L are Peebles & Xie's sizes
+    "dit-b": Dit(width=768, depth=12, heads=12),
+    "dit-l": Dit(width=1024, depth=24, heads=16),
     "optimal": Optimal(),
     "constant": Constant(),
 }

@@ -12,8 +12,8 @@ BLOCK_ELEMENTS = 2**24
 class OptimalDenoiser:
     """The minimizer of the denoising loss over a finite training set (Karras et al. 2022, appendix B.3).
 
-    points: (n, *shape) training images; labels: (n,) int64, or None. Given a label, a call uses only the images that
-    carry it; without one it uses all. Computes in float64 and returns x's dtype.
+    points: (n, *shape) training images; labels: (n,) int64, or None. Given a label, a call uses only the
+    images that carry it; without one it uses all. Computes in float64 and returns x's dtype.
     """
 
     def __init__(self, points: Tensor, labels: Tensor | None = None) -> None:
@@ -27,6 +27,11 @@ class OptimalDenoiser:
         for level in torch.unique(sigma):
             at_level = torch.nonzero(sigma == level)[:, 0]
             for block in at_level.split(rows):
-                allowed = None if label is None or self.labels is None else label[block, None] == self.labels[None, :]
-                result[block] = posterior(flat[block], self.points, float(level), allowed).weights @ self.points
+                allowed = None if label is None else self._carrying(label[block])
+                weights = posterior(flat[block], self.points, float(level), allowed).weights
+                result[block] = weights @ self.points
         return result.view(x.shape).to(x.dtype)
+
+    def _carrying(self, label: Tensor) -> Tensor | None:
+        """Which points (m, n) carry each of the labels (m,); None, hence all, where points have no labels."""
+        return None if self.labels is None else label[:, None] == self.labels

@@ -1,4 +1,4 @@
-"""EDM preconditioning: turns a raw network F into a denoiser D (Karras et al. 2022, arXiv 2206.00364, table 1)."""
+"""EDM preconditioning: from a network F to a denoiser D (Karras et al. 2022, arXiv 2206.00364, table 1)."""
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,8 @@ from diffbench.conventions import SIGMA_DATA
 class Preconditioned(nn.Module):
     """D(x, sigma, label) = c_skip x + c_out F(c_in x, c_noise, label).
 
-    The network F takes (x, c_noise (m,), label (m,) int64) with labels in [0, label_count], the last of which is the
-    null label that stands for "no condition". F computes in float32; the rest keeps x's dtype.
+    The network F takes (x, c_noise (m,), label (m,) int64) with labels in [0, label_count], the last of which
+    is the null label that stands for "no condition". F computes in float32; the rest keeps x's dtype.
     """
 
     def __init__(self, network: nn.Module, label_count: int) -> None:
@@ -30,5 +30,5 @@ class Preconditioned(nn.Module):
 
 
 def loss_weight(sigma: Tensor) -> Tensor:
-    """Weight of the denoising loss, (sigma^2 + sd^2) / (sigma sd)^2: the same scale at every level for a fresh F."""
+    """Weight of the denoising loss, (sigma^2 + sd^2) / (sigma sd)^2 = 1 / c_out^2."""
     return (sigma**2 + SIGMA_DATA**2) / (sigma * SIGMA_DATA) ** 2

@@ -1,0 +1,112 @@
+"""Diffusion transformer: the raw network F on patches of images (Peebles & Xie 2022, arXiv 2212.09748)."""
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor, nn
+
+from diffbench.denoisers.embedding import Embedding
+
+
+def grid_positions(rows: int, columns: int, width: int) -> Tensor:
+    """Sines and cosines of each patch's row and column: (rows * columns, width), width a multiple of 4."""
+    frequencies = 10000 ** -(torch.arange(width // 4) / (width // 4))
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    angles = torch.cat([row.reshape(-1, 1) * frequencies, column.reshape(-1, 1) * frequencies], dim=1)
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class Modulation(nn.Module):
+    """Maps the embedding to `parts` vectors of the tokens' width, (m, 1, width) each; starts at 0."""
+
+    def __init__(self, width: int, parts: int) -> None:
+        super().__init__()
+        self.parts = parts
+        self.linear = nn.Linear(width, parts * width)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
+        return self.linear(embedding)[:, None].chunk(self.parts, dim=-1)
+
+
+def modulated_norm(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Layer norm whose gain and bias come from the embedding: norm(tokens) (1 + scale) + shift."""
+    return torch.addcmul(shift, nnf.layer_norm(tokens, tokens.shape[-1:]), 1 + scale)
+
+
+class Block(nn.Module):
+    """Gated attention and gated MLP over tokens (m, tokens, width); gates start at 0 (adaLN-Zero)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.modulation = Modulation(width, parts=6)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.expand = nn.Linear(width, 4 * width)
+        self.contract = nn.Linear(4 * width, width)
+        self.dropout = dropout
+
+    def forward(self, tokens: Tensor, embedding: Tensor) -> Tensor:
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(embedding)
+        tokens = torch.addcmul(tokens, gate_a, self._attend(modulated_norm(tokens, shift_a, scale_a)))
+        inner = nnf.gelu(self.expand(modulated_norm(tokens, shift_m, scale_m)), approximate="tanh")
+        inner = nnf.dropout(inner, self.dropout, self.training)
+        return torch.addcmul(tokens, gate_m, self.contract(inner))
+
+    def _attend(self, tokens: Tensor) -> Tensor:
+        m, count, _ = tokens.shape
+        query, key, value = (
+            self.qkv(tokens).view(m, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        )
+        mixed = nnf.scaled_dot_product_attention(query, key, value)  # (m, heads, tokens, width / heads)
+        return self.out(mixed.transpose(1, 2).reshape(tokens.shape))
+
+
+class DiffusionTransformer(nn.Module):
+    """F(x, c_noise, label) for images (m, *shape), shape (channels, h, w) with h and w multiples of `patch`.
+
+    Labels: label_count + 1, the last one null.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        label_count: int,
+        width: int,
+        depth: int,
+        heads: int,
+        patch: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        channels, rows, columns = shape
+        self.patch = patch
+        self.grid = (rows // patch, columns // patch)
+        self.embedding = Embedding(width, label_count)
+        self.first = nn.Linear(channels * patch**2, width)
+        self.register_buffer("positions", grid_positions(*self.grid, width), persistent=False)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
+        self.modulation = Modulation(width, parts=2)
+        self.last = nn.Linear(width, channels * patch**2)
+        for name, layer in self.named_modules():
+            if isinstance(layer, nn.Linear) and "modulation" not in name:
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, x: Tensor, c_noise: Tensor, label: Tensor) -> Tensor:
+        embedding = self.embedding(c_noise, label)
+        tokens = self.first(self._to_patches(x)) + self.get_buffer("positions")
+        for block in self.blocks:
+            tokens = block(tokens, embedding)
+        shift, scale = self.modulation(embedding)
+        return self._to_images(self.last(modulated_norm(tokens, shift, scale)))
+
+    def _to_patches(self, x: Tensor) -> Tensor:
+        """(m, c, h, w) -> (m, patches, c * patch^2)."""
+        return nnf.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
+
+    def _to_images(self, patches: Tensor) -> Tensor:
+        """(m, patches, c * patch^2) -> (m, c, h, w)."""
+        return nnf.pixel_shuffle(patches.transpose(1, 2).unflatten(2, self.grid), self.patch)

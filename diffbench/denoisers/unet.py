@@ -1,0 +1,147 @@
+"""U-Net: the raw network F for images (Ho et al. 2020, arXiv 2006.11239, appendix B; Song et al. 2021,
+DDPM++).
+
+Residual blocks of group norm, SiLU and 3x3 convolutions; self-attention at the coarsest levels; a skip from
+every feature map of the way down to the way up.
+"""
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor, nn
+
+from diffbench.denoisers.embedding import Embedding
+
+GROUP_CHANNELS = 8
+"""Channels that a group norm normalizes together; channel counts are multiples of it."""
+HEAD_CHANNELS = 64
+"""Channels of an attention head, at most."""
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(min(32, channels // GROUP_CHANNELS), channels, eps=1e-6)
+
+
+def _conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2)
+
+
+def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+class ResidualBlock(nn.Module):
+    """(m, inputs, h, w) -> (m, outputs, h, w); the last convolution starts at 0, so that a fresh block only
+    skips."""
+
+    def __init__(self, inputs: int, outputs: int, embedding: int, dropout: float) -> None:
+        super().__init__()
+        self.first_norm, self.first = _norm(inputs), _conv(inputs, outputs)
+        self.embed = nn.Linear(embedding, outputs)
+        self.second_norm, self.second = _norm(outputs), _zeroed(_conv(outputs, outputs))
+        self.skip = nn.Identity() if inputs == outputs else _conv(inputs, outputs, size=1)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        hidden = self.first(nnf.silu(self.first_norm(x)))
+        hidden = nnf.silu(self.second_norm(hidden + self.embed(embedding)[:, :, None, None]))
+        return self.skip(x) + self.second(nnf.dropout(hidden, self.dropout, self.training))
+
+
+class Attention(nn.Module):
+    """Self-attention over the pixels of (m, channels, h, w), added to its input; starts at 0."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(1, channels // HEAD_CHANNELS)
+        self.norm = _norm(channels)
+        self.qkv = _conv(channels, 3 * channels, size=1)
+        self.out = _zeroed(_conv(channels, channels, size=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        m, _, h, w = x.shape
+        heads = self.qkv(self.norm(x)).view(m, 3, self.heads, -1, h * w).transpose(-1, -2)
+        query, key, value = heads.unbind(1)  # each (m, heads, h * w, channels / heads)
+        mixed = nnf.scaled_dot_product_attention(query, key, value)
+        return x + self.out(mixed.transpose(-1, -2).reshape(x.shape))
+
+
+class Stage(nn.Module):
+    """A residual block, and self-attention after it where the level has it."""
+
+    def __init__(self, inputs: int, outputs: int, embedding: int, dropout: float, attention: bool) -> None:
+        super().__init__()
+        self.residual = ResidualBlock(inputs, outputs, embedding, dropout)
+        self.attention = Attention(outputs) if attention else nn.Identity()
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        return self.attention(self.residual(x, embedding))
+
+
+class ResidualUnet(nn.Module):
+    """F(x, c_noise, label) for images (m, image_channels, h, w); h and w are multiples of 2^(levels - 1).
+
+    Level i has channels * multipliers[i] channels and, down as up, `blocks` residual blocks (one more on the
+    way up); the coarsest `attention_levels` levels have attention. Labels: label_count + 1, the last one
+    null.
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        label_count: int,
+        channels: int,
+        multipliers: tuple[int, ...],
+        blocks: int,
+        attention_levels: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        features = 4 * channels
+        widths = [channels * multiplier for multiplier in multipliers]
+        levels = list(range(len(widths)))
+        attentive = {level: level >= len(levels) - attention_levels for level in levels}
+        self.embedding = Embedding(features, label_count)
+        self.first = _conv(image_channels, channels)
+
+        skips, width = [channels], channels
+        self.down = nn.ModuleList()
+        for level in levels:
+            for _ in range(blocks):
+                self.down.append(Stage(width, widths[level], features, dropout, attentive[level]))
+                width = widths[level]
+                skips.append(width)
+            if level < levels[-1]:
+                self.down.append(_conv(width, width, stride=2))
+                skips.append(width)
+
+        self.middle = nn.ModuleList(
+            Stage(width, width, features, dropout, attention) for attention in (attention_levels > 0, False)
+        )
+
+        self.up = nn.ModuleList()
+        for level in reversed(levels):
+            for _ in range(blocks + 1):
+                self.up.append(Stage(width + skips.pop(), widths[level], features, dropout, attentive[level]))
+                width = widths[level]
+            if level > 0:
+                self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), _conv(width, width)))
+
+        self.last_norm, self.last = _norm(width), _zeroed(_conv(width, image_channels))
+
+    def forward(self, x: Tensor, c_noise: Tensor, label: Tensor) -> Tensor:
+        embedding = self.embedding(c_noise, label)
+        hidden = self.first(x)
+        skips = [hidden]
+        for layer in self.down:
+            hidden = layer(hidden, embedding) if isinstance(layer, Stage) else layer(hidden)
+            skips.append(hidden)
+        for layer in self.middle:
+            hidden = layer(hidden, embedding)
+        for layer in self.up:
+            if isinstance(layer, Stage):
+                hidden = layer(torch.cat([hidden, skips.pop()], dim=1), embedding)
+            else:
+                hidden = layer(hidden)
+        return self.last(nnf.silu(self.last_norm(hidden)))
