@@ -66,7 +66,7 @@ def test_subsets_are_nested_and_leave_validation_alone(digits: Path) -> None:
     for small, large in pairwise(subsets):
         assert np.array_equal(small.train, large.train[: len(small.train)])
         assert np.array_equal(small.validation, large.validation)
-    train, validation = ({row.tobytes() for row in images} for images in (subsets[-1].train, large.validation))
+    train, validation = ({row.tobytes() for row in images} for images in (subsets[-1].train, subsets[-1].validation))
     assert len(train) == 1484
     assert len(validation) == 256
     assert not train & validation

@@ -152,10 +152,8 @@ def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str
     labels = np.array([30, 10, 20, 10, 30, 10])
     path = _write(tmp_path / f"own{suffix}", x=images, y=labels)
     raw = arrays.load(path, "x", "y")
-    if images.ndim == 3:
-        expected = images[:, None]
-    else:
-        expected = images if shape[1] in (1, 3) else images.transpose(0, 3, 1, 2)
+    channels = images[:, None] if images.ndim == 3 else images
+    expected = channels if channels.shape[1] in (1, 3) else channels.transpose(0, 3, 1, 2)
     assert raw.images.dtype == np.uint8
     assert np.array_equal(raw.images, expected)
     assert raw.classes.tolist() == [2, 0, 1, 0, 2, 0]
@@ -328,11 +326,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     class Handler(SimpleHTTPRequestHandler):
-        def log_request(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             asked.append(self.path)
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served)))
     threading.Thread(target=listening.serve_forever, daemon=True).start()

@@ -38,7 +38,11 @@ def balanced_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 
 def split(raw: RawImages, validation: int, seed: int) -> Split:
-    """Split into `validation` held-out images and the training pool. DiffbenchError if no pool is left."""
+    """Split into `validation` held-out images and the training pool. DiffbenchError if no pool is left.
+
+    Prefixes of the pool are balanced to within one image where the number of classes divides `validation`, else
+    to within two: the pool goes on amid a round.
+    """
     order = balanced_order(raw.classes, seed)
     if validation > len(order) - 2:
         raise mistake(
