@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from diffbench.denoisers.posterior import posterior
 from diffbench.measures.concentration import concentration
-from diffbench.measures.intervals import Estimate, mean
+from diffbench.measures.intervals import Estimate, bootstrap_means, percentile
 from diffbench.measures.neighbors import nearest
 from diffbench.measures.overlap import overlap, shell_radius
 
+Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
 
@@ -40,7 +41,7 @@ class References:
 def level_estimates(
     populations: dict[str, Population], references: References, sigma: float, seed: int
 ) -> dict[str, Estimate]:
-    """Every overlap measure by name, at noise level sigma. `populations` has the keys "states", "train", "validation"."""
+    """Every overlap measure by name, at noise level sigma. Populations: "states", "train" and "validation"."""
     dimension = references.train.shape[1]
     radii = {
         name: shell_radius(nearest(population.points, references.train, 1).distances[:, 0], sigma, dimension)
@@ -55,18 +56,29 @@ def level_estimates(
     }
     for name, population in populations.items():
         near = concentration(population.points, references.train, sigma)
-        estimates |= {
-            f"shell_radius_{name}": mean(radii[name], seed),
-            f"largest_weight_{name}": mean(near.largest_weight, seed),
-            f"effective_number_{name}": mean(near.effective_number, seed),
-            f"log_density_{name}": mean(near.log_density, seed),
-            f"model_error_{name}": mean(_model_error(population, references, sigma), seed),
-        }
-        estimates |= _likeness_of_predictions(ROOTS[name], population.denoised, references, seed)
+        estimates |= _means(
+            {
+                f"shell_radius_{name}": radii[name],
+                f"largest_weight_{name}": near.largest_weight,
+                f"effective_number_{name}": near.effective_number,
+                f"log_density_{name}": near.log_density,
+                f"model_error_{name}": _model_error(population, references, sigma),
+            }
+            | _differences_of_predictions(ROOTS[name], population.denoised, references),
+            seed,
+        )
     return estimates
 
 
-def _model_error(population: Population, references: References, sigma: float) -> NDArray[np.float64]:
+def _means(columns: dict[str, Array], seed: int) -> dict[str, Estimate]:
+    """Means of per-point values (m,) by name, with bootstrap intervals on one set of resamples."""
+    values = np.stack(list(columns.values()), axis=1)  # (m, p)
+    replicates = bootstrap_means(values, seed)
+    means = values.mean(axis=0, dtype=np.float64)
+    return {name: percentile(float(means[i]), replicates[:, i], len(values)) for i, name in enumerate(columns)}
+
+
+def _model_error(population: Population, references: References, sigma: float) -> Array:
     """||D - D*||^2 / d per point, with D* the optimum over the training images of the point's label."""
     images = references.train.astype(np.float64)
     allowed = population.labels[:, None] == references.train_labels[None, :]
@@ -74,7 +86,7 @@ def _model_error(population: Population, references: References, sigma: float) -
     return np.square(population.denoised - optimum).mean(axis=1)
 
 
-def _likeness_of_predictions(name: str, predictions: Floats, references: References, seed: int) -> dict[str, Estimate]:
+def _differences_of_predictions(name: str, predictions: Floats, references: References) -> dict[str, Array]:
     """Root mean square difference per pixel of predictions to their nearest training and validation image.
 
     Equal numbers of both are searched, since a larger set has nearer neighbours.
@@ -82,6 +94,6 @@ def _likeness_of_predictions(name: str, predictions: Floats, references: Referen
     size = min(len(references.train), len(references.validation))
     scale = math.sqrt(references.train.shape[1])
     return {
-        f"{name}_to_{split}": mean(nearest(predictions, images[:size], 1).distances[:, 0] / scale, seed)
+        f"{name}_to_{split}": nearest(predictions, images[:size], 1).distances[:, 0] / scale
         for split, images in (("train", references.train), ("validation", references.validation))
     }
