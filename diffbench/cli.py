@@ -23,6 +23,7 @@ STAGES = {
     "optimum": "measure the denoising losses of the closed-form optimum",
     "denoise": "measure the denoising losses of a checkpoint",
     "sample": "draw the samples and trajectories of a cell",
+    "plant": "make the samples of a control without a denoiser",
     "memorization": "measure memorization among the samples of a cell",
     "overlap": "measure the overlap of trajectories with noised data",
     "summary": "gather the files of a study into tables",

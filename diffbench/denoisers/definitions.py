@@ -80,12 +80,15 @@ class Constant(Strict):
 
 
 class Planted(Strict):
-    """Control: no denoiser; samples are noised training images for a share, else unseen images."""
+    """Control: no denoiser; samples are noised training images for a share, and unseen images for the rest."""
 
     trained: ClassVar[bool] = False
     kind: Literal["planted"] = "planted"
     copies: Fraction = Field(description="Share of samples that are copies of training images.")
-    noise: float = Field(default=0.0, ge=0, description="Standard deviation of noise added to the copies.")
+    noise: float = Field(default=0.0, ge=0, description="Standard deviation of noise added to the copies, scaled.")
+    rest: Literal["unseen", "validation"] = Field(
+        default="unseen", description="The rest: images of the pool beyond the training subset, or validation images."
+    )
 
 
 TrainedDefinition = Mlp | Unet | Dit

@@ -30,8 +30,20 @@ OPTIMUM = f"{RESULTS}/optimum/n{{train_size}}/{{granularity}}.h5"
 shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
 
 
+def either(models):
+    """A pattern for one of these models; for none of them one that matches nothing."""
+    return "|".join(sorted(models)) or "(?!)"
+
+
+MODELS = {
+    checkpoint.run.model: STUDY.denoises(checkpoint) for checkpoint in STUDY.checkpoints
+}
+DENOISING = either(model for model, denoises in MODELS.items() if denoises)
+PLANTED = either(model for model, denoises in MODELS.items() if not denoises)
+
+
 wildcard_constraints:
-    model="|".join(sorted({run.model for run in STUDY.runs})),
+    model=either(MODELS),
     train_size=r"\d+",
     granularity=r"[a-z]+(-\d+)?",
     seed=r"\d+",
