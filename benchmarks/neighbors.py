@@ -70,9 +70,7 @@ def main() -> None:
 
     few = references[:2000]
     copies = few[:200] + rng.normal(0, 1e-3, (200, dimensions)).astype(np.float32)
-    exact = np.stack(
-        [np.sort(np.sqrt(((few.astype(float) - copy.astype(float)) ** 2).sum(1)))[:2] for copy in copies]
-    )
+    exact = np.stack([np.sort(np.sqrt(((few.astype(float) - copy.astype(float)) ** 2).sum(1)))[:2] for copy in copies])
     print("near copies at 1e-3 per pixel, worst relative error of d1 and d2")
     for name, method in methods.items():
         print(f"  {name:<20} {worst_error(method(copies, few), exact):.1e}")

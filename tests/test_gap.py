@@ -117,9 +117,7 @@ def test_memorized_share_of_a_mixture():
     optimum_train, optimum_validation = losses(rng, 800) * 0.01, losses(rng, 900) * 1.01
     model_train, model_validation = 0.25 * optimum_train + 0.75, 0.25 * optimum_validation + 0.75
     for share in memorized_share(model_train, model_validation, optimum_train, optimum_validation, 0):
-        assert (share.value, share.low, share.high) == pytest.approx(
-            (0.25, 0.25, 0.25)
-        )  # pairing leaves no noise
+        assert (share.value, share.low, share.high) == pytest.approx((0.25, 0.25, 0.25))  # pairing leaves no noise
     for share in memorized_share(optimum_train, optimum_validation, optimum_train, optimum_validation, 0):
         assert (share.value, share.low, share.high) == pytest.approx((1, 1, 1))
 

@@ -138,9 +138,7 @@ def test_delong_variance_equals_the_jackknife_form():
     variance = kernel.mean(axis=1).var(ddof=1) / 30 + kernel.mean(axis=0).var(ddof=1) / 40
     ours = iv.auc(x, y)
     logit_half = (np.log(ours.high / (1 - ours.high)) - np.log(ours.low / (1 - ours.low))) / 2
-    assert logit_half * ours.value * (1 - ours.value) / 1.959964 == pytest.approx(
-        math.sqrt(variance), rel=1e-6
-    )
+    assert logit_half * ours.value * (1 - ours.value) / 1.959964 == pytest.approx(math.sqrt(variance), rel=1e-6)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 2.5])
@@ -155,9 +153,7 @@ def test_auc_covers(shift):
 def test_auc_of_separated_samples_covers(agreement):
     """Positives at 1, save a few at -1, against negatives at 0: the samples are often fully separated."""
     rng = np.random.default_rng(8)
-    estimates = [
-        iv.auc(np.where(rng.random(20) < agreement, 1.0, -1.0), np.zeros(25)) for _ in range(SIMULATIONS * 2)
-    ]
+    estimates = [iv.auc(np.where(rng.random(20) < agreement, 1.0, -1.0), np.zeros(25)) for _ in range(SIMULATIONS * 2)]
     assert np.mean([e.value == 1 for e in estimates]) > 0.1
     assert coverage([e for e in estimates if e.value == 1], agreement) == 1
     assert coverage(estimates, agreement) >= 0.87

@@ -76,9 +76,7 @@ def test_against_definitions_written_out(splits):
 
 def close_of(first, second, scale=1.0):
     first, second = np.array(first, float), np.array(second, float)
-    return Closeness(
-        np.zeros(len(first), int), first, second, np.ones(len(first)), np.full(len(first), scale)
-    )
+    return Closeness(np.zeros(len(first), int), first, second, np.ones(len(first)), np.full(len(first), scale))
 
 
 def test_ratio_at_duplicates():
@@ -122,9 +120,7 @@ def test_moving_turning_scaling_and_shuffling_changes_nothing(seed, exponent):
     images[:3] = train[:3] + 0.01 * images[:3]
     rotation, _ = np.linalg.qr(rng.normal(size=(13, 13)))
     shift, scale = rng.normal(size=13), 2.0**exponent
-    moved = closeness(
-        (images * scale) @ rotation + shift, ((train * scale) @ rotation + shift)[rng.permutation(60)]
-    )
+    moved = closeness((images * scale) @ rotation + shift, ((train * scale) @ rotation + shift)[rng.permutation(60)])
     plain = closeness(images, train)
     np.testing.assert_allclose(distance_ratios(moved), distance_ratios(plain), rtol=1e-6)
     np.testing.assert_allclose(calibrated_distances(moved), calibrated_distances(plain), rtol=1e-6)

@@ -69,9 +69,7 @@ def copying_z(
         if min(len(s), len(v)) >= CELL_MINIMUM and np.ptp(np.concatenate([s, v])) > 0:
             tests.append((len(v), _mann_whitney_z(s, v)))
     if not tests:
-        reason = (
-            f"no cell has {CELL_MINIMUM} samples and {CELL_MINIMUM} validation images at differing distances"
-        )
+        reason = f"no cell has {CELL_MINIMUM} samples and {CELL_MINIMUM} validation images at differing distances"
         return CopyingTest(undefined(reason, n), cells, 0)
     weights = np.array([weight for weight, _ in tests]) / sum(weight for weight, _ in tests)
     z, low, high = (np.array([getattr(t, part) for _, t in tests]) for part in ("value", "low", "high"))
@@ -104,9 +102,9 @@ def _cells(sets: list[Images], train: Images, cells: int, seed: int) -> list[Ind
     rows = np.sort(rng.choice(train.shape[0], count, replace=False))
     model = KMeans(cells, random_state=int(rng.integers(2**31))).fit(np.asarray(train[rows], np.float32))
     return [
-        np.concatenate(
-            [model.predict(np.asarray(images[part], np.float32)) for part in blocks(images)]
-        ).astype(np.int64)
+        np.concatenate([model.predict(np.asarray(images[part], np.float32)) for part in blocks(images)]).astype(
+            np.int64
+        )
         for images in sets
     ]
 
@@ -119,9 +117,7 @@ def nearest_side_rate(samples: Images, train: Images, validation: Images, seed: 
     """
     size = min(train.shape[0], validation.shape[0])
     if size == 0:
-        raise DiffbenchError(
-            "nearest_side_rate: a reference has no images; give training and validation images"
-        )
+        raise DiffbenchError("nearest_side_rate: a reference has no images; give training and validation images")
     rng = np.random.default_rng(seed)
     distances = []
     for reference in (train, validation):

@@ -49,22 +49,15 @@ def gap_curve(sigmas: Floats, train: Losses, validation: Losses, seed: int) -> G
     return gap_curve_of_seeds(sigmas, [train], [validation], seed)
 
 
-def gap_curve_of_seeds(
-    sigmas: Floats, train: Sequence[Losses], validation: Sequence[Losses], seed: int
-) -> GapCurve:
+def gap_curve_of_seeds(sigmas: Floats, train: Sequence[Losses], validation: Sequence[Losses], seed: int) -> GapCurve:
     """Gap of the mean losses of several seeds' models; resamples seeds, then images. One (L, n) array per
     seed."""
     if len(train) != len(validation) or not train:
-        raise DiffbenchError(
-            f"gap: {len(train)} seeds of training and {len(validation)} of validation losses"
-        )
+        raise DiffbenchError(f"gap: {len(train)} seeds of training and {len(validation)} of validation losses")
     for losses in (*train, *validation):
         _check(losses, len(sigmas))
     means, replicates = zip(
-        *(
-            _means(losses, seed_of(name, seed))
-            for name, losses in (("train", train), ("validation", validation))
-        ),
+        *(_means(losses, seed_of(name, seed)) for name, losses in (("train", train), ("validation", validation))),
         strict=True,
     )
     n = sum(losses.shape[1] for losses in (*train, *validation))
@@ -73,9 +66,7 @@ def gap_curve_of_seeds(
 
 def _check(losses: Losses, levels: int) -> None:
     if losses.ndim != 2 or losses.shape[0] != levels or losses.shape[1] < 2:
-        raise DiffbenchError(
-            f"gap: losses of shape {losses.shape} are not ({levels} levels, 2 or more images)"
-        )
+        raise DiffbenchError(f"gap: losses of shape {losses.shape} are not ({levels} levels, 2 or more images)")
     if not np.isfinite(losses).all():
         raise DiffbenchError("gap: losses contain NaN or infinity; the model diverged or the file is damaged")
 
@@ -91,9 +82,7 @@ def _relative(train: Floats, validation: Floats) -> Floats:
         return (validation - train) / train
 
 
-def _summarize(
-    sigmas: Floats, means: tuple[Floats, Floats], replicates: tuple[Floats, Floats], n: int
-) -> GapCurve:
+def _summarize(sigmas: Floats, means: tuple[Floats, Floats], replicates: tuple[Floats, Floats], n: int) -> GapCurve:
     curve, spread = _relative(*means), _relative(*replicates)  # (L,), (B, L)
     difference, difference_spread = means[1] - means[0], replicates[1] - replicates[0]
     relative = tuple(_relative_at(curve[i], spread[:, i], n) for i in range(len(sigmas)))
@@ -105,9 +94,7 @@ def _summarize(
     defined = [i for i, estimate in enumerate(relative) if not estimate.reason]
     if len(defined) < len(sigmas):
         reason = next(estimate.reason for estimate in relative if estimate.reason)
-        return GapCurve(
-            sigmas, relative, absolute, *(undefined(f"at some level {reason}", n) for _ in range(3))
-        )
+        return GapCurve(sigmas, relative, absolute, *(undefined(f"at some level {reason}", n) for _ in range(3)))
     return GapCurve(
         sigmas=sigmas,
         relative=relative,
@@ -147,15 +134,12 @@ def memorized_share(
     (large sigma).
     """
     if model_train.shape != optimum_train.shape or model_validation.shape != optimum_validation.shape:
-        raise DiffbenchError(
-            "memorized share: model and optimum have losses of different images; evaluate them alike"
-        )
+        raise DiffbenchError("memorized share: model and optimum have losses of different images; evaluate them alike")
     for losses in (model_train, model_validation, optimum_train, optimum_validation):
         _check(losses, model_train.shape[0])
     levels, n = model_train.shape[0], model_train.shape[1] + model_validation.shape[1]
     train, validation = (
-        np.concatenate(pair)
-        for pair in ((model_train, optimum_train), (model_validation, optimum_validation))
+        np.concatenate(pair) for pair in ((model_train, optimum_train), (model_validation, optimum_validation))
     )
     gaps = validation.mean(axis=1, dtype=np.float64) - train.mean(axis=1, dtype=np.float64)  # (2 L,)
     spread = bootstrap_means(validation.T, seed_of("validation", seed)) - bootstrap_means(

@@ -25,22 +25,14 @@ class Membership:
 def membership(train: NDArray[np.floating], validation: NDArray[np.floating], seed: int) -> Membership:
     """Membership tests from per-image losses (L, n_train) and (L, n_validation)."""
     if train.ndim != 2 or validation.ndim != 2 or len(train) != len(validation):
-        raise DiffbenchError(
-            f"membership: losses of shapes {train.shape} and {validation.shape} are not (L, n) each"
-        )
+        raise DiffbenchError(f"membership: losses of shapes {train.shape} and {validation.shape} are not (L, n) each")
     if not (np.isfinite(train).all() and np.isfinite(validation).all()):
-        raise DiffbenchError(
-            "membership: losses contain NaN or infinity; the model diverged or the file is damaged"
-        )
+        raise DiffbenchError("membership: losses contain NaN or infinity; the model diverged or the file is damaged")
     pairs = [(v.astype(np.float64), t.astype(np.float64)) for v, t in zip(validation, train, strict=True)]
     return Membership(
         auc=tuple(auc(v, t) for v, t in pairs),
-        tpr_at_1_percent=tuple(
-            tpr_at_fpr(t, v, 0.01, seed_of("1%", seed, i)) for i, (v, t) in enumerate(pairs)
-        ),
-        tpr_at_01_percent=tuple(
-            tpr_at_fpr(t, v, 0.001, seed_of("0.1%", seed, i)) for i, (v, t) in enumerate(pairs)
-        ),
+        tpr_at_1_percent=tuple(tpr_at_fpr(t, v, 0.01, seed_of("1%", seed, i)) for i, (v, t) in enumerate(pairs)),
+        tpr_at_01_percent=tuple(tpr_at_fpr(t, v, 0.001, seed_of("0.1%", seed, i)) for i, (v, t) in enumerate(pairs)),
     )
 
 
@@ -55,9 +47,7 @@ def tpr_at_fpr(members: Floats, others: Floats, rate: float, seed: int) -> Estim
     m, n = len(members), len(others)
     allowed = int(rate * n + 1e-9)
     if allowed < 1 or m < 1:
-        return undefined(
-            f"a false positive rate of {rate:g} needs at least {round(1 / rate)} validation images", m + n
-        )
+        return undefined(f"a false positive rate of {rate:g} needs at least {round(1 / rate)} validation images", m + n)
     ends = np.concatenate([[-np.inf], np.sort(others), [np.inf]])  # ends[k + 1] has k others below it
     hits = np.searchsorted(np.sort(members), ends, side="left")  # members below each
     value = hits[allowed + 1] / m

@@ -49,9 +49,7 @@ def closeness(images: Images, train: Images) -> Closeness:
     """Distances of `images` (m, d) to `train` (n, d), n >= 2, exactly; errors as in neighbors.nearest."""
     found = nearest(images, train, 2)
     used, back = np.unique(found.indices[:, 0], return_inverse=True)
-    among_train = nearest(
-        train[used], train, min(CALIBRATION_NEIGHBORS, train.shape[0] - 1), own=used
-    ).distances
+    among_train = nearest(train[used], train, min(CALIBRATION_NEIGHBORS, train.shape[0] - 1), own=used).distances
     enough = among_train.shape[1] == CALIBRATION_NEIGHBORS
     scale = among_train.mean(axis=1) if enough else np.full(len(used), math.nan)
     return Closeness(
@@ -91,9 +89,7 @@ def fraction_below(values: Floats, threshold: float) -> Estimate:
 def mem_auc(ratios: Floats, seed: int) -> Estimate:
     """Mean over thresholds t = 0.01 ... 0.99 of P(r < t): a mean of per-image scores, so bootstrapped over
     images."""
-    below = len(AUC_THRESHOLDS) - np.searchsorted(
-        AUC_THRESHOLDS, ratios, side="right"
-    )  # thresholds above each r
+    below = len(AUC_THRESHOLDS) - np.searchsorted(AUC_THRESHOLDS, ratios, side="right")  # thresholds above each r
     return bounded_mean(below / len(AUC_THRESHOLDS), seed)
 
 

@@ -72,27 +72,20 @@ def require_finite(images: Images, name: str) -> None:
     for rows in blocks(images):
         block = np.asarray(images[rows])
         if not np.isfinite(block.sum(dtype=np.float64)) and not np.isfinite(block).all():
-            raise DiffbenchError(
-                f"{name}: NaN or infinite values in rows {rows.start}-{rows.stop - 1}; remove them"
-            )
+            raise DiffbenchError(f"{name}: NaN or infinite values in rows {rows.start}-{rows.stop - 1}; remove them")
 
 
 def _check(queries: Images, references: Images, k: int, own: Indices | None) -> None:
     for name, images in (("queries", queries), ("references", references)):
         if len(images.shape) != 2:
-            raise DiffbenchError(
-                f"{name}: shape {tuple(images.shape)} is not (images, dimensions); flatten the images"
-            )
+            raise DiffbenchError(f"{name}: shape {tuple(images.shape)} is not (images, dimensions); flatten the images")
     if queries.shape[1] != references.shape[1]:
         raise DiffbenchError(
-            f"queries have {queries.shape[1]} dimensions, references {references.shape[1]}: "
-            "compare images of one size"
+            f"queries have {queries.shape[1]} dimensions, references {references.shape[1]}: compare images of one size"
         )
     needed = k if own is None else k + 1
     if references.shape[0] < needed or k < 1:
-        raise DiffbenchError(
-            f"{k} nearest neighbours need at least {needed} references, got {references.shape[0]}"
-        )
+        raise DiffbenchError(f"{k} nearest neighbours need at least {needed} references, got {references.shape[0]}")
     if own is not None and own.shape != (queries.shape[0],):
         raise DiffbenchError(f"own: shape {own.shape} is not ({queries.shape[0]},); give one index per query")
     require_finite(queries, "queries")
@@ -128,9 +121,7 @@ class _Frame:
         for images in (queries, references):
             for rows in blocks(images):
                 block = np.asarray(images[rows])
-                largest = max(
-                    largest, float(np.maximum(block.max(axis=0) - center, center - block.min(axis=0)).max())
-                )
+                largest = max(largest, float(np.maximum(block.max(axis=0) - center, center - block.min(axis=0)).max()))
         return _Frame(center, 2.0 ** -np.ceil(np.log2(largest)) if largest > 0 else 1.0)
 
     def place(self, images: Array) -> NDArray[np.float32]:
@@ -140,9 +131,7 @@ class _Frame:
         return placed.astype(np.float32, copy=False)
 
 
-def _nearest_of_block(
-    queries: Array, references: Images, k: int, own: Indices | None, frame: _Frame
-) -> Neighbors:
+def _nearest_of_block(queries: Array, references: Images, k: int, own: Indices | None, frame: _Frame) -> Neighbors:
     """`nearest` for one block of queries (b, d)."""
     count = min(k + SPARE_CANDIDATES, references.shape[0] - (own is not None))
     placed = frame.place(queries)
@@ -271,8 +260,6 @@ def _settle(
         distances = np.full(scores.shape, np.inf)
         distances[i, j] = _distances(queries, block, i, j)
         indices = np.broadcast_to(np.arange(rows.start, rows.stop), scores.shape)
-        merged = _first(
-            np.concatenate([best, indices], axis=1), np.concatenate([best_distances, distances], axis=1), k
-        )
+        merged = _first(np.concatenate([best, indices], axis=1), np.concatenate([best_distances, distances], axis=1), k)
         best, best_distances = merged.indices, merged.distances
     return Neighbors(best, best_distances)

@@ -1,0 +1,114 @@
+"""Sample quality from features: kernel distance, precision, recall, density, coverage.
+
+Everywhere the order is (generated, real). Features are (m, d) and (n, d); distances are L2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import DiffbenchError
+from diffbench.measures.intervals import Estimate, jackknife, mean, proportion
+from diffbench.measures.neighbors import Images, blocks, nearest, require_finite
+
+Floats = NDArray[np.float64]
+
+GROUPS = 20
+PRECISION_NEIGHBORS = 3
+COVERAGE_NEIGHBORS = 5
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """Fidelity and diversity by k-nearest-neighbour balls. Intervals count the images, not the balls' radii."""
+
+    precision: Estimate  # share of generated images within a real image's ball (k = 3)
+    recall: Estimate  # share of real images within a generated image's ball (k = 3)
+    density: Estimate  # real images' balls that hold a generated image, over k (k = 5); can exceed 1
+    coverage: Estimate  # share of real images whose ball holds a generated image (k = 5)
+
+
+def manifold(generated: Images, real: Images, seed: int) -> Manifold:
+    """Precision and recall (Kynkaanniemi et al. 2019, arXiv 1904.06991), density and coverage (Naeem et al.
+    2020, arXiv 2002.09797). Needs at least 6 images on each side.
+    """
+    _check(generated, real, COVERAGE_NEIGHBORS + 1)
+    real_reach = _reach(real, COVERAGE_NEIGHBORS)
+    inside = _balls_around(generated, real, real_reach[:, PRECISION_NEIGHBORS - 1]) > 0
+    recalled = _balls_around(real, generated, _reach(generated, PRECISION_NEIGHBORS)[:, -1]) > 0
+    counts = _balls_around(generated, real, real_reach[:, COVERAGE_NEIGHBORS - 1])
+    covered = nearest(real, generated, 1).distances[:, 0] <= real_reach[:, COVERAGE_NEIGHBORS - 1]
+    return Manifold(
+        precision=proportion(int(inside.sum()), len(inside)),
+        recall=proportion(int(recalled.sum()), len(recalled)),
+        density=mean(counts / COVERAGE_NEIGHBORS, seed),
+        coverage=proportion(int(covered.sum()), len(covered)),
+    )
+
+
+def kernel_distance(generated: Images, real: Images, seed: int) -> Estimate:
+    """KID: unbiased MMD^2 with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv 1801.01401), over all
+    pairs.
+
+    Near 0, and below 0 about half the time, for equal laws. Interval: delete-a-group jackknife.
+    """
+    _check(generated, real, 2 * GROUPS)
+    rng = np.random.default_rng(seed)
+    x, y = (_random_groups(features, rng) for features in (generated, real))
+    within_x, within_y, between = _kernel_sums(x, x), _kernel_sums(y, y), _kernel_sums(x, y)  # (GROUPS, GROUPS)
+    for within, sets in ((within_x, x), (within_y, y)):
+        within[np.diag_indices(GROUPS)] -= [_self_kernels(group).sum() for group in sets]
+    sizes = np.array([[len(group) for group in sets] for sets in (x, y)])  # (2, GROUPS)
+
+    def distance(kept: NDArray[np.bool_]) -> float:
+        m, n = sizes[:, kept].sum(axis=1)
+        some = np.ix_(kept, kept)
+        own = within_x[some].sum() / (m * (m - 1)) + within_y[some].sum() / (n * (n - 1))
+        return float(own - 2 * between[some].sum() / (m * n))
+
+    every = np.ones(GROUPS, dtype=bool)
+    without = np.array([distance(np.arange(GROUPS) != group) for group in range(GROUPS)])
+    return jackknife(distance(every), without, generated.shape[0] + real.shape[0])
+
+
+def _check(generated: Images, real: Images, least: int) -> None:
+    for name, features in (("generated", generated), ("real", real)):
+        if len(features.shape) != 2 or features.shape[0] < least:
+            raise DiffbenchError(f"{name}: features of shape {tuple(features.shape)}; needs at least {least} rows")
+        require_finite(features, name)
+    if generated.shape[1] != real.shape[1]:
+        raise DiffbenchError(
+            f"quality: features have {generated.shape[1]} and {real.shape[1]} dimensions; use one feature space"
+        )
+
+
+def _reach(features: Images, k: int) -> Floats:
+    """Distances (n, k) to the k nearest other images of the same set."""
+    return nearest(features, features, k, own=np.arange(features.shape[0])).distances
+
+
+def _balls_around(points: Images, centers: Images, radii: Floats) -> NDArray[np.int64]:
+    """For each point (m, d): how many of the balls (n,) hold it."""
+    counts = np.zeros(points.shape[0], dtype=np.int64)
+    middle = np.asarray(centers[: min(1000, centers.shape[0])], dtype=np.float64).mean(axis=0)
+    for some in blocks(centers):
+        c = np.asarray(centers[some], dtype=np.float64) - middle
+        limit = (np.einsum("ij,ij->i", c, c) - radii[some] ** 2) / 2  # p.c >= limit + |p|^2/2 inside
+        for rows in blocks(points):
+            p = np.asarray(points[rows], dtype=np.float64) - middle
+            counts[rows] += (p @ c.T - limit >= np.einsum("ij,ij->i", p, p)[:, None] / 2).sum(axis=1)
+    return counts
+
+
+def _random_groups(features: Images, rng: np.random.Generator) -> list[Floats]:
+    rows = np.array_split(rng.permutation(features.shape[0]), GROUPS)
+    return [np.asarray(features[np.sort(r)], dtype=np.float64) for r in rows]
+
+
+def _self_kernels(x: Floats) -> Floats:
+    return (np.einsum("ij,ij->i", x, x) / x.shape[1] + 1) ** 3
+
+
+def _kernel_sums(x: list[Floats], y: list[Floats]) -> Floats:
+    return np.array([[((a @ b.T / a.shape[1] + 1) ** 3).sum() for b in y] for a in x])

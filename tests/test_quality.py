@@ -1,0 +1,210 @@
+"""Quality measures against analytic cases, other libraries and their definitions written out."""
+
+import math
+
+import numpy as np
+import ot
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import linalg, optimize, stats
+from scipy.spatial.distance import cdist
+
+from diffbench.conventions import DiffbenchError
+from diffbench.measures.frechet import frechet_distance, gaussian, inference_gap
+from diffbench.measures.likelihood import _fit, _log_density, feature_likelihood
+from diffbench.measures.quality import kernel_distance, manifold
+
+
+def features(seed, count, dimensions=8, mean=0.0, scale=1.0):
+    return np.random.default_rng(seed).normal(mean, scale, (count, dimensions))
+
+
+def test_frechet_distance_equals_the_matrix_root_form_and_pot():
+    x, y = features(0, 300) @ features(1, 8), features(2, 400, mean=0.3) @ features(3, 8)
+    s1, s2 = np.cov(x.T), np.cov(y.T)
+    shift = x.mean(0) - y.mean(0)
+    expected = shift @ shift + np.trace(s1 + s2 - 2 * np.real(linalg.sqrtm(s1 @ s2)))
+    found = frechet_distance(gaussian(x), gaussian(y))
+    assert found == pytest.approx(expected, rel=1e-9)
+    root = np.asarray(ot.gaussian.bures_wasserstein_distance(x.mean(0), y.mean(0), s1, s2))
+    assert found == pytest.approx(float(root) ** 2, rel=1e-6)
+    assert frechet_distance(gaussian(y), gaussian(x)) == pytest.approx(found)
+
+
+def test_frechet_distance_of_isotropic_gaussians():
+    """FD of N(0, 1) and N(m, s^2) is m^2 + (1 - s)^2 in each dimension."""
+    x, y = features(0, 200_000, 4), features(1, 200_000, 4, mean=0.5, scale=2.0)
+    assert frechet_distance(gaussian(x), gaussian(y)) == pytest.approx(4 * (0.25 + 1), rel=0.02)
+    assert frechet_distance(gaussian(x), gaussian(x)) == pytest.approx(0, abs=1e-9)
+
+
+def test_frechet_distance_with_fewer_images_than_dimensions():
+    x, y = features(0, 10, 40), features(1, 12, 40)
+    a, b = (x - x.mean(0)) / 3, (y - y.mean(0)) / math.sqrt(11)  # S1 = a'a, S2 = b'b, and the root's trace is |a b'|_*
+    expected = ((x.mean(0) - y.mean(0)) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * np.linalg.norm(a @ b.T, "nuc")
+    assert frechet_distance(gaussian(x), gaussian(y)) == pytest.approx(expected, rel=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(0.1, 10))
+def test_frechet_distance_under_moving_turning_and_scaling(seed, scale):
+    rng = np.random.default_rng(seed)
+    x, y, shift = rng.normal(size=(30, 5)), rng.normal(1, 2, size=(40, 5)), rng.normal(size=5)
+    rotation, _ = np.linalg.qr(rng.normal(size=(5, 5)))
+    plain = frechet_distance(gaussian(x), gaussian(y))
+    moved = frechet_distance(
+        gaussian(scale * x @ rotation + shift), gaussian(rng.permutation(scale * y @ rotation + shift))
+    )
+    assert moved == pytest.approx(scale**2 * plain, rel=1e-8)
+
+
+def test_inference_gap_of_copies_and_of_fresh_samples():
+    rng = np.random.default_rng(4)
+    train, validation, fresh = (rng.normal(0, 1, (count, 30)) for count in (400, 200, 200))
+    fair = inference_gap(fresh, train, validation, 0)
+    assert fair.fd_train.n == 200
+    assert fair.relative.low < 0 < fair.relative.high
+    # Samples of the reference itself would be the strongest copying; the whole training set holds it.
+    copies = inference_gap(np.concatenate([train] * 3), train, validation, 0)
+    assert copies.relative.value > fair.relative.value
+    assert copies.relative.value > 0.1
+    for baseline in (fair.baseline_train, fair.baseline_validation):
+        assert baseline.low < fair.fd_train.value < baseline.high
+
+
+def test_inference_gap_covers_no_gap():
+    covered = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        gap = inference_gap(rng.normal(0.4, 1, (100, 3)), rng.normal(size=(200, 3)), rng.normal(size=(100, 3)), seed)
+        covered += gap.relative.low <= 0 <= gap.relative.high
+    assert covered / 60 >= 0.88
+
+
+def test_kernel_distance_equals_its_definition():
+    x, y = features(5, 60), features(6, 90, mean=0.5)
+
+    def kernel(a, b):
+        return (a @ b.T / 8 + 1) ** 3
+
+    xx, yy, xy = kernel(x, x), kernel(y, y), kernel(x, y)
+    expected = (xx.sum() - np.trace(xx)) / (60 * 59) + (yy.sum() - np.trace(yy)) / (90 * 89) - 2 * xy.mean()
+    found = kernel_distance(x, y, 0)
+    assert found.value == pytest.approx(expected)
+    assert found.low > 0
+    assert kernel_distance(y, x, 0).value == pytest.approx(expected)
+
+
+def test_kernel_distance_is_unbiased_and_its_interval_covers():
+    found = [kernel_distance(features(2 * s, 80), features(2 * s + 1, 80), s) for s in range(150)]
+    values = np.array([e.value for e in found])
+    assert abs(values.mean()) < 3 * values.std() / math.sqrt(150)
+    assert np.mean([e.low <= 0 <= e.high for e in found]) >= 0.9
+
+
+def written_out(generated, real):
+    """Precision, recall, density and coverage from all distances."""
+
+    def reach(points, k):
+        return np.sort(cdist(points, points), axis=1)[:, k]
+
+    between = cdist(generated, real)
+    inside = between <= reach(real, 5)[None, :]
+    return (
+        (between <= reach(real, 3)[None, :]).any(axis=1).mean(),
+        (between <= reach(generated, 3)[:, None]).any(axis=0).mean(),
+        inside.sum() / (5 * len(generated)),
+        (between.min(axis=0) <= reach(real, 5)).mean(),
+    )
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (0.5, 0.6), (0.5, 1.6)])
+def test_manifold_equals_its_definition(mean, scale):
+    generated, real = features(7, 150, mean=mean, scale=scale), features(8, 200)
+    found = manifold(generated, real, 0)
+    values = (found.precision.value, found.recall.value, found.density.value, found.coverage.value)
+    assert values == pytest.approx(written_out(generated, real))
+
+
+def test_manifold_equals_prdc():
+    prdc = pytest.importorskip("prdc")
+    generated, real = features(9, 150, mean=0.5, scale=0.8), features(10, 200)
+    found = manifold(generated, real, 0)
+    three, five = (prdc.compute_prdc(real, generated, nearest_k=k) for k in (3, 5))
+    assert found.precision.value == pytest.approx(three["precision"])
+    assert found.recall.value == pytest.approx(three["recall"])
+    assert found.density.value == pytest.approx(five["density"])
+    assert found.coverage.value == pytest.approx(five["coverage"])
+
+
+def test_generated_comes_first():
+    """Samples that collapse onto a part of the real images are precise but do not recall or cover them."""
+    real, collapsed = features(11, 300), features(12, 300, scale=0.2)
+    found = manifold(collapsed, real, 0)
+    assert found.precision.low > 0.95
+    assert found.recall.high < 0.3
+    assert found.density.value > 1
+    assert found.coverage.high < 0.5
+    swapped = manifold(real, collapsed, 0)
+    assert swapped.precision.value == found.recall.value
+    assert found.precision.value == swapped.recall.value
+
+
+def test_copies_of_the_real_images_are_perfect():
+    real = features(13, 100)
+    found = manifold(real, real, 0)
+    assert found.precision.value == found.recall.value == found.coverage.value == 1
+
+
+def test_kernel_widths_maximize_the_likelihood():
+    centers, targets = features(14, 3, 2, scale=2.0), features(15, 200, 2)
+
+    def cost(log_variances):
+        return -_log_density(targets, centers, np.exp(log_variances)).mean()
+
+    best = optimize.minimize(cost, np.zeros(3), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9}).fun
+    assert cost(np.log(_fit(centers, targets))) == pytest.approx(best, abs=2e-3)
+
+
+def test_log_density_equals_scipy():
+    points, centers, variances = features(16, 20, 3), features(17, 5, 3), np.array([0.1, 0.5, 1, 2, 3])
+    terms = [stats.norm.pdf(points, c, math.sqrt(v)).prod(axis=1) for c, v in zip(centers, variances, strict=True)]
+    np.testing.assert_allclose(_log_density(points, centers, variances), np.log(np.mean(terms, axis=0)))
+
+
+def test_feature_likelihood_orders_samples_and_sees_copies():
+    train, validation, good = features(18, 400), features(19, 300), features(20, 200)
+    fair = feature_likelihood(good, train, validation, 0)
+    assert abs(fair.fld.value) < 3  # as many kernels as the baseline has
+    poor = feature_likelihood(features(21, 200, mean=1.0), train, validation, 0)
+    assert poor.fld.low > fair.fld.high
+    copies = feature_likelihood(train[:200] + 0.01 * good, train, validation, 0)
+    assert copies.gap.low > 50
+    assert copies.fld.low > fair.fld.high
+    assert abs(fair.gap.value) < 10
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), exponent=st.integers(-6, 6))
+def test_feature_likelihood_ignores_units(seed, exponent):
+    rng = np.random.default_rng(seed)
+    g, t, v = (rng.normal(0, 1, (40, 3)) for _ in range(3))
+    plain = feature_likelihood(g, t, v, 0)
+    g, t, v = (x * 2.0**exponent + 3 for x in (g, t, v))
+    scaled = feature_likelihood(g, t, v, 0)
+    assert scaled.fld.value == pytest.approx(plain.fld.value, rel=1e-5, abs=1e-5)
+
+
+def test_bad_features_are_named():
+    good = features(22, 50)
+    with pytest.raises(DiffbenchError, match="8 and 7 dimensions"):
+        manifold(good, good[:, :7], 0)
+    with pytest.raises(DiffbenchError, match="8 and 7 dimensions"):
+        frechet_distance(gaussian(good), gaussian(good[:, :7]))
+    with pytest.raises(DiffbenchError, match="real: NaN"):
+        kernel_distance(good, good * np.nan, 0)
+    with pytest.raises(DiffbenchError, match="at least 40"):
+        inference_gap(good, good[:30], good, 0)
+    with pytest.raises(DiffbenchError, match="generated"):
+        feature_likelihood(good[:2], good, good, 0)
