@@ -44,9 +44,7 @@ def check_shape(definition: TrainedDefinition, shape: tuple[int, ...]) -> None:
         return
     size, divisor = "x".join(map(str, shape)), definition.divisor
     if len(shape) != 3:
-        raise DiffbenchError(
-            f"model of kind '{definition.kind}': data of shape {size} are no images; use kind mlp"
-        )
+        raise DiffbenchError(f"model of kind '{definition.kind}': data of shape {size} are no images; use kind mlp")
     if any(side % divisor for side in shape[1:]):
         raise DiffbenchError(
             f"model of kind '{definition.kind}': images of {size} have sides that {divisor} does not divide;"
@@ -68,9 +66,7 @@ def fresh_network(
         return Preconditioned(_raw_network(definition, shape, label_count, dropout), label_count)
 
 
-def _raw_network(
-    definition: TrainedDefinition, shape: tuple[int, ...], label_count: int, dropout: float
-) -> nn.Module:
+def _raw_network(definition: TrainedDefinition, shape: tuple[int, ...], label_count: int, dropout: float) -> nn.Module:
     sizes = definition.model_dump(exclude={"kind"})
     match definition:
         case Mlp():
@@ -97,10 +93,29 @@ def load_denoiser(
         case Optimal():
             return OptimalDenoiser(points, labels)
         case Blurred():
-            return BlurredOptimalDenoiser(
-                OptimalDenoiser(points, labels), definition.delta * training_set.scale
-            )
+            return BlurredOptimalDenoiser(OptimalDenoiser(points, labels), definition.delta * training_set.scale)
         case Constant():
             return ConstantDenoiser(points)
         case _:
             raise DiffbenchError(f"a model of kind '{definition.kind}' has no denoiser to measure")
+
+
+def describe(denoiser: Denoiser, shape: tuple[int, ...]) -> dict[str, int]:
+    """Size of a network: "parameters", and "flops_per_image" of one evaluation, a multiply-add counted as
+    two.
+
+    Matrix products, convolutions and attention are counted, as is usual. Empty for a denoiser without a
+    network.
+    """
+    if not isinstance(denoiser, Preconditioned):
+        return {}
+    from torch.utils.flop_counter import FlopCounterMode
+
+    device = next(denoiser.parameters()).device
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        denoiser(torch.zeros(1, *shape, device=device), torch.ones(1, device=device))
+    return {
+        "parameters": sum(parameter.numel() for parameter in denoiser.parameters()),
+        "flops_per_image": counter.get_total_flops(),
+    }
