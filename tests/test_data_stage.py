@@ -11,9 +11,9 @@ from sklearn.datasets import load_digits
 
 from diffbench import cli, store
 from diffbench.conventions import DiffbenchError
+from diffbench.data import raw
 from diffbench.data.planar import RADIUS, planar_set
 from diffbench.data.points import NAMES, SYMMETRIC
-from diffbench.data.raw import BLOCK
 from diffbench.data.training_set import TrainingSet, read_images, read_training_set
 from tests.data_formats import write_idx_set
 
@@ -112,12 +112,13 @@ def test_only_the_rows_of_a_subset_are_read(tmp_path: Path, monkeypatch: pytest.
     assert dict(read) == {"/pool": 16, "/pool_class": 16, "/validation": 100, "/validation_class": 100}
 
 
-def test_scaling_in_blocks_equals_scaling_at_once(tmp_path: Path) -> None:
-    values = np.random.default_rng(0).integers(0, 256, (BLOCK + 900, 3, 3)).astype(np.uint8)
+def test_scaling_in_blocks_equals_scaling_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (40, 3, 3)).astype(np.uint8)
     np.save(tmp_path / "own.npy", values)
     data = _data(tmp_path, name="file", path=str(tmp_path / "own.npy"), validation=10)
     file = store.read(data, "data")
-    size = BLOCK + 500
+    size = 25
+    monkeypatch.setattr(raw, "BLOCK_VALUES", 70)  # 7 images
     expected = (file["pool"][:size].astype(np.float64) - file.attributes["mean"]) * file.attributes["scale"]
     assert np.array_equal(read_images(data, size)[0].train, expected.astype(np.float32))
 

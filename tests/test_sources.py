@@ -162,6 +162,23 @@ def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str
         assert arrays.image_shape(path, found, "x") == raw.images.shape
 
 
+@pytest.mark.parametrize(
+    ("values", "stored"),
+    [
+        (np.array([0, 255], np.int64), np.uint8),
+        (np.array([-1, 255], np.int64), np.int16),
+        (np.array([0, 256], np.int32), np.uint16),
+        (np.array([False, True]), np.uint8),
+        (np.array([0, 0.5], np.float64), np.float32),
+    ],
+)
+def test_images_are_stored_in_the_least_type(tmp_path: Path, values: np.ndarray, stored: type) -> None:
+    np.save(tmp_path / "own.npy", np.tile(values, (2, 3, 1)))
+    images = arrays.load(tmp_path / "own.npy", None, None).images
+    assert images.dtype == stored
+    assert np.array_equal(images[0, 0, 0], values)
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
 def test_labels_may_be_text(tmp_path: Path, suffix: str) -> None:
     path = _write(tmp_path / f"own{suffix}", x=np.zeros((3, 2, 2)), y=np.array(["dog", "cat", "dog"]))

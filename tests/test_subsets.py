@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.raw import BLOCK, RawImages, unlabelled, without_duplicates
+from diffbench.data import raw as raw_images
+from diffbench.data.raw import RawImages, unlabelled, without_duplicates
 from diffbench.data.subsets import balanced_order, moments, split
 
 labels_of_images = st.lists(st.integers(0, 4), min_size=12, max_size=80).map(np.array)
@@ -60,9 +61,12 @@ def test_a_split_repeats_for_its_seed_and_differs_for_another() -> None:
     assert _indices(first.pool) != _indices(other.pool)
 
 
-def test_scaled_pool_has_mean_zero_and_the_standard_deviation_of_the_convention() -> None:
+def test_scaled_pool_has_mean_zero_and_the_standard_deviation_of_the_convention(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(raw_images, "BLOCK_VALUES", 100)  # 11 images
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (BLOCK + 700, 1, 3, 3)).astype(np.uint8)
+    images = rng.integers(0, 256, (700, 1, 3, 3)).astype(np.uint8)
     mean, scale = moments(images)
     scaled = (images.astype(np.float64) - mean) * scale
     assert scaled.mean() == pytest.approx(0, abs=1e-12)

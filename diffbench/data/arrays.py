@@ -57,9 +57,7 @@ def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> 
     if labels.shape != (count,):
         raise mistake("labels", f"{path}: '{name}' has shape {labels.shape}, but there are {count} images")
     if labels.dtype.kind not in "iubUS":
-        raise mistake(
-            "labels", f"{path}: '{name}' is of type {labels.dtype}; labels are whole numbers or text"
-        )
+        raise mistake("labels", f"{path}: '{name}' is of type {labels.dtype}; labels are whole numbers or text")
     return labels
 
 
@@ -76,9 +74,7 @@ def opened(path: Path) -> Iterator[dict[str, Array]]:
         raise mistake("path", f"{path}: no such file") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
-        raise mistake(
-            "path", f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})"
-        ) from None
+        raise mistake("path", f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})") from None
 
 
 @contextmanager
@@ -94,11 +90,7 @@ def _npz(path: Path) -> Iterator[dict[str, Array]]:
         def header(name: str) -> Array:
             with archive.open(f"{name}.npy") as member:
                 version = np.lib.format.read_magic(member)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(member)
             return Array(shape, dtype, lambda: arrays[name])
 
@@ -111,9 +103,7 @@ def _h5(path: Path) -> Iterator[dict[str, Array]]:
 
     def array(dataset: h5py.Dataset) -> Array:
         text = dataset.dtype.kind == "O"
-        return Array(
-            dataset.shape, dataset.dtype, lambda: np.asarray(dataset.asstr()[()] if text else dataset[()])
-        )
+        return Array(dataset.shape, dataset.dtype, lambda: np.asarray(dataset.asstr()[()] if text else dataset[()]))
 
     with h5py.File(path, "r") as file:
         yield {name: array(item) for name, item in file.items() if isinstance(item, h5py.Dataset)}
@@ -128,31 +118,26 @@ def _named(path: Path, arrays: dict[str, Array], name: str, key: str) -> Array:
 def _images(path: Path, arrays: dict[str, Array], name: str | None) -> Array:
     if path.suffix == ".npy":
         if name is not None:
-            raise mistake(
-                "images", f"{path}: a .npy file holds a single array without a name; leave the key out"
-            )
+            raise mistake("images", f"{path}: a .npy file holds a single array without a name; leave the key out")
         name = ""
     elif name is None:
-        raise mistake(
-            "images", f"{path}: name the array of images, one of {', '.join(sorted(arrays)) or 'none'}"
-        )
+        raise mistake("images", f"{path}: name the array of images, one of {', '.join(sorted(arrays)) or 'none'}")
     array = _named(path, arrays, name, "images")
     if array.dtype.kind not in "iufb":
         raise mistake("images", f"{path}: the images are of type {array.dtype}; give real numbers")
     shape = array.shape
     channels = len(shape) == 3 or (len(shape) == 4 and (shape[1] in CHANNELS or shape[3] in CHANNELS))
     if not channels or 0 in shape:
-        raise mistake(
-            "images", f"{path}: shape {shape} is none of (n, H, W), (n, C, H, W), (n, H, W, C), C = 1 or 3"
-        )
+        raise mistake("images", f"{path}: shape {shape} is none of (n, H, W), (n, C, H, W), (n, H, W, C), C = 1 or 3")
     return array
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
-    """Floats in float32, without negative zeros, which would hide duplicates; booleans as bytes."""
+    """Floats in float32, without negative zeros, which would hide duplicates; the rest in the least type."""
     if values.dtype.kind == "f":
         return values.astype(np.float32) + np.float32(0)
-    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+    ends = (np.min_scalar_type(int(end)) for end in (values.min(), values.max()))
+    return values.astype(np.promote_types(*ends))
 
 
 def _channels_first(images: NDArray[Any]) -> NDArray[Any]:

@@ -28,9 +28,7 @@ class Layout(NamedTuple):
     """Number of values of each label byte of a record; the last one is the class."""
 
 
-CIFAR10 = Layout(
-    (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"), "cifar-10-batches-bin", (10,)
-)
+CIFAR10 = Layout((*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"), "cifar-10-batches-bin", (10,))
 CIFAR100 = Layout(("train.bin", "test.bin"), "cifar-100-binary", (20, 100))
 
 
@@ -43,14 +41,10 @@ def load(path: Path, layout: Layout) -> RawImages:
     size = PIXELS + len(layout.label_sizes)
     for name, content in files.items():
         check_size(path, name, len(content), layout)
-    records = np.concatenate(
-        [np.frombuffer(files[name], np.uint8).reshape(-1, size) for name in layout.files]
-    )
+    records = np.concatenate([np.frombuffer(files[name], np.uint8).reshape(-1, size) for name in layout.files])
     labels = records[:, : len(layout.label_sizes)].astype(np.int64)
     if (labels.max(axis=0) >= layout.label_sizes).any():
-        raise mistake(
-            "path", f"{path}: has labels {labels.max(axis=0)} beyond {layout.label_sizes}; get it again"
-        )
+        raise mistake("path", f"{path}: has labels {labels.max(axis=0)} beyond {layout.label_sizes}; get it again")
     images = records[:, len(layout.label_sizes) :].reshape(-1, *SHAPE)
     return RawImages(images, _ordered(labels), layout.label_sizes[-1])
 

@@ -40,9 +40,7 @@ def conditions(
         case "none":
             return Conditions(np.zeros(len(train), np.int64), np.zeros(len(validation), np.int64), 1)
         case "classes" | "groups" if classes == 0:
-            raise DiffbenchError(
-                f"granularity '{kind}': the data have no classes, use none, kmeans-K or unique"
-            )
+            raise DiffbenchError(f"granularity '{kind}': the data have no classes, use none, kmeans-K or unique")
         case "classes":
             return Conditions(train_classes, validation_classes, classes)
         case "groups":
@@ -61,9 +59,7 @@ def _clusters(train: NDArray[Any], validation: NDArray[Any], count: int, seed: i
     from sklearn.cluster import KMeans
 
     means: Any = KMeans(count, n_init=4, random_state=seed).fit(train)  # pyright: ignore[reportArgumentType]
-    return Conditions(
-        means.predict(train).astype(np.int64), means.predict(validation).astype(np.int64), count
-    )
+    return Conditions(means.predict(train).astype(np.int64), means.predict(validation).astype(np.int64), count)
 
 
 def _unique(train: NDArray[Any], validation: NDArray[Any]) -> Conditions:

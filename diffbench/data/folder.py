@@ -25,9 +25,7 @@ def listed(folder: Path) -> tuple[list[Path], list[str]]:
             f"{folder}: {loose[0].name} lies beside sub-folders of images, whose names are the classes",
         )
     if not loose and not deep:
-        raise mistake(
-            "path", f"{folder}: holds no images, loose or in sub-folders ({', '.join(sorted(SUFFIXES))})"
-        )
+        raise mistake("path", f"{folder}: holds no images, loose or in sub-folders ({', '.join(sorted(SUFFIXES))})")
     return loose or deep, sorted({path.parent.name for path in deep})
 
 
@@ -38,15 +36,11 @@ def load(folder: Path) -> RawImages:
     for target, path in zip(images, files, strict=True):
         image = read(path)
         if image.shape != target.shape:
-            raise mistake(
-                "path", f"{path}: has shape {image.shape}, but {files[0]} has {target.shape}; make all alike"
-            )
+            raise mistake("path", f"{path}: has shape {image.shape}, but {files[0]} has {target.shape}; make all alike")
         target[:] = image
     if not names:
         return unlabelled(images)
-    return RawImages(
-        images, np.array([names.index(path.parent.name) for path in files], np.int64), len(names)
-    )
+    return RawImages(images, np.array([names.index(path.parent.name) for path in files], np.int64), len(names))
 
 
 def image_shape(path: Path) -> tuple[int, ...]:
@@ -64,8 +58,6 @@ def read(path: Path) -> NDArray[Any]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise mistake("path", f"{path}: not a whole image file ({error})") from None
     if mode not in MODES:
-        raise mistake(
-            "path", f"{path}: is of Pillow's mode {mode}; save it as 8-bit grey or RGB without transparency"
-        )
+        raise mistake("path", f"{path}: is of Pillow's mode {mode}; save it as 8-bit grey or RGB without transparency")
     pixels = np.asarray(converted)
     return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)

@@ -28,9 +28,7 @@ def find(folder: Path) -> list[Path]:
     for name in FILES:
         candidates = [path for path in (folder / f"{name}.gz", folder / name) if path.is_file()]
         if not candidates:
-            raise mistake(
-                "path", f"{folder}: has no file {name}.gz; give the folder that holds {', '.join(FILES)}"
-            )
+            raise mistake("path", f"{folder}: has no file {name}.gz; give the folder that holds {', '.join(FILES)}")
         found.append(candidates[0])
     return found
 
@@ -40,9 +38,7 @@ def load(folder: Path) -> RawImages:
     train_images, train_labels, test_images, test_labels = map(read, find(folder))
     for images, labels in ((train_images, train_labels), (test_images, test_labels)):
         if images.ndim != 3 or labels.shape != images.shape[:1]:
-            raise mistake(
-                "path", f"{folder}: images {images.shape} and labels {labels.shape} do not belong together"
-            )
+            raise mistake("path", f"{folder}: images {images.shape} and labels {labels.shape} do not belong together")
     images, classes = np.concatenate([train_images, test_images]), class_labels(folder)
     return RawImages(images[:, None], classes, CLASSES)
 
@@ -51,9 +47,7 @@ def class_labels(folder: Path) -> NDArray[np.int64]:
     """The labels of all images, (n,), without reading the images."""
     labels = np.concatenate([read(path) for path in find(folder) if "labels" in path.name]).astype(np.int64)
     if labels.max() >= CLASSES:
-        raise mistake(
-            "path", f"{folder}: has a label {labels.max()}, beyond the {CLASSES} classes of this data set"
-        )
+        raise mistake("path", f"{folder}: has a label {labels.max()}, beyond the {CLASSES} classes of this data set")
     return labels
 
 
@@ -87,9 +81,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 def _header(file: IO[bytes], path: Path) -> tuple[int, ...]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:3] != b"\x00\x00\x08":
-        raise mistake(
-            "path", f"{path}: not an IDX file of unsigned bytes (it begins with {magic.hex() or 'nothing'})"
-        )
+        raise mistake("path", f"{path}: not an IDX file of unsigned bytes (it begins with {magic.hex() or 'nothing'})")
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise mistake("path", f"{path}: ends inside its header; get the file again")

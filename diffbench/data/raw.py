@@ -1,6 +1,7 @@
 """Raw images as a source yields them: unscaled, in the type in which they are stored."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 
-BLOCK = 4096
-"""Images that are handled at once where a whole set in float64 would not fit."""
+BLOCK_VALUES = 2**22
+"""Values that are handled at once in float64 (32 MiB), where a whole set would not fit."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,13 @@ def without_duplicates(raw: RawImages) -> RawImages:
     return raw if len(first) == len(rows) else raw.take(np.fromiter(first.values(), np.int64))
 
 
+def block_length(shape: tuple[int, ...]) -> int:
+    """Number of images of `shape` that are handled at once."""
+    return max(1, BLOCK_VALUES // math.prod(shape))
+
+
 def blocks(images: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
     """The images in float64, block by block."""
-    for start in range(0, len(images), BLOCK):
-        yield images[start : start + BLOCK].astype(np.float64)
+    length = block_length(images.shape[1:])
+    for start in range(0, len(images), length):
+        yield images[start : start + length].astype(np.float64)

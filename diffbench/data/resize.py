@@ -5,19 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.data.raw import BLOCK, blocks, mistake
+from diffbench.data.raw import blocks, mistake
 
 
 def check_side(shape: tuple[int, ...], side: int) -> None:
     """Refuse to reduce images of `shape` (C, H, W) to `side` x `side` if not square or smaller."""
     if shape[1] != shape[2]:
-        raise mistake(
-            "resize", f"only square images can be reduced, these are {shape[1]}x{shape[2]}; leave it out"
-        )
+        raise mistake("resize", f"only square images can be reduced, these are {shape[1]}x{shape[2]}; leave it out")
     if side > shape[1]:
-        raise mistake(
-            "resize", f"{side} is beyond the {shape[1]} pixels that the images have; give at most that"
-        )
+        raise mistake("resize", f"{side} is beyond the {shape[1]} pixels that the images have; give at most that")
 
 
 def reduced(images: NDArray[Any], side: int) -> NDArray[Any]:
@@ -26,9 +22,11 @@ def reduced(images: NDArray[Any], side: int) -> NDArray[Any]:
     weights = _area_weights(images.shape[-1], side)
     result = np.empty((*images.shape[:2], side, side), images.dtype)
     whole = np.issubdtype(images.dtype, np.integer)
-    for index, block in enumerate(blocks(images)):
+    done = 0
+    for block in blocks(images):
         means = weights @ block @ weights.T
-        result[index * BLOCK :][: len(block)] = np.rint(means) if whole else means
+        result[done : done + len(block)] = np.rint(means) if whole else means
+        done += len(block)
     return result
 
 

@@ -103,9 +103,7 @@ def _idx_set(name: str, remote: Download, balanced: int, installed: Path | None 
         sizes = _sizes(idx.class_labels(place))
         return balanced_count(sizes), idx.CLASSES, (1, *idx.shape(idx.find(place)[0])[1:])
 
-    return _image_set(
-        ("path", "resize"), measure, lambda spec: idx.load(on_disk(spec) or fetch(name, remote))
-    )
+    return _image_set(("path", "resize"), measure, lambda spec: idx.load(on_disk(spec) or fetch(name, remote)))
 
 
 def _cifar_set(name: str, remote: Download, layout: cifar.Layout) -> Source:

@@ -58,7 +58,5 @@ def moments(images: NDArray[Any]) -> tuple[float, float]:
     mean = sum(float(block.sum()) for block in blocks(images)) / images.size
     variance = sum(float(np.square(block - mean).sum()) for block in blocks(images)) / images.size
     if variance == 0:
-        raise DiffbenchError(
-            "the training pool is constant: its images cannot be scaled to standard deviation 0.5"
-        )
+        raise DiffbenchError("the training pool is constant: its images cannot be scaled to standard deviation 0.5")
     return mean, SIGMA_DATA / variance**0.5

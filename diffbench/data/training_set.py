@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from diffbench import store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.conditions import Conditions, Labels
-from diffbench.data.raw import BLOCK
+from diffbench.data.raw import block_length
 
 Images = NDArray[np.float32]
 
@@ -52,9 +52,7 @@ def read_images(data: Path, train_size: int) -> tuple[TrainingSet, Conditions]:
         mean, scale = attributes["mean"], attributes["scale"]
         train, (held_out, name) = _subset(data, file, train_size), _held_out(file, train_size)
         images = _scaled(file["pool"], train, mean, scale), _scaled(file[name], held_out, mean, scale)
-        classes = Conditions(
-            file["pool_class"][train], file[f"{name}_class"][held_out], int(attributes["classes"])
-        )
+        classes = Conditions(file["pool_class"][train], file[f"{name}_class"][held_out], int(attributes["classes"]))
     labels = np.zeros_like(classes.train), np.zeros_like(classes.validation)
     return TrainingSet(images[0], labels[0], images[1], labels[1], 1, scale), classes
 
@@ -88,10 +86,11 @@ def _scaled(raw: Any, rows: slice, mean: float, scale: float) -> Images:
     """The rows of an array on disk, scaled in float64, block by block."""
     indices = range(len(raw))[rows]
     result = np.empty((len(indices), *raw.shape[1:]), np.float32)
-    for start in range(0, len(indices), BLOCK):
-        block = indices[start : start + BLOCK]
+    length = block_length(raw.shape[1:])
+    for start in range(0, len(indices), length):
+        block = indices[start : start + length]
         values = raw[block.start : block.stop : block.step].astype(np.float64)
-        result[start : start + BLOCK] = (values - mean) * scale
+        result[start : start + length] = (values - mean) * scale
     return result
 
 
