@@ -31,9 +31,7 @@ class TrainingStep:
     losses: Tensor
 
 
-def denoising_loss(
-    denoiser: Denoiser, clean: Tensor, noise: Tensor, sigma: Tensor, label: Tensor | None
-) -> Tensor:
+def denoising_loss(denoiser: Denoiser, clean: Tensor, noise: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
     """Weighted denoising loss per sample: clean, noise (m, *shape), sigma (m,) -> (m,). EDM eq. 2."""
     s = sigma.reshape(-1, *[1] * (clean.ndim - 1))
     error = denoiser(clean + s * noise, sigma, label) - clean
@@ -60,10 +58,7 @@ def batch_indices(images: int, batch: int, seed: int, step: int) -> NDArray[np.i
     """Indices of the images of a step, counted from 0: the next piece of a stream of random permutations."""
     positions = np.arange(step * batch, (step + 1) * batch)
     epochs = positions // images
-    parts = [
-        _epoch_order(images, seed, int(epoch))[positions[epochs == epoch] % images]
-        for epoch in np.unique(epochs)
-    ]
+    parts = [_epoch_order(images, seed, int(epoch))[positions[epochs == epoch] % images] for epoch in np.unique(epochs)]
     return np.concatenate(parts)
 
 
@@ -154,9 +149,7 @@ class Trainer:
         def chosen(share: float) -> Tensor:
             return torch.rand(count, generator=generator, device=images.device) < share
 
-        indices = torch.from_numpy(batch_indices(len(images), self.protocol.batch, seed, self.step)).to(
-            images.device
-        )
+        indices = torch.from_numpy(batch_indices(len(images), self.protocol.batch, seed, self.step)).to(images.device)
         clean, label, count = images[indices], labels[indices], len(indices)
         noise = torch.randn(clean.shape, generator=generator, device=images.device)
         level = torch.randn(count, generator=generator, device=images.device)

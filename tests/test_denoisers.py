@@ -176,6 +176,15 @@ def test_description_counts_parameters_and_operations() -> None:
     }
 
 
+def test_description_counts_attention() -> None:
+    """By hand: per token 12 width^2 entries and 2 tokens width for attention per block, and both ends."""
+    width, depth, tokens, patch = 16, 2, 4, 4
+    per_block = tokens * (12 * width**2 + 2 * tokens * width) + 6 * width**2
+    ends = 2 * tokens * patch * width + 2 * width**2 + width**2
+    described = describe(fresh_network(TINY["dit"], (1, 4, 4), 3, seed=0), (1, 4, 4))
+    assert described["flops_per_image"] == 2 * (depth * per_block + ends)
+
+
 def test_description_of_a_denoiser_without_a_network() -> None:
     assert describe(lambda x, sigma, label=None: x, (1, 4, 4)) == {}
 

@@ -26,9 +26,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DiffbenchError(f"{path}: no such checkpoint; run snakemake to make it") from None
     except Exception as error:
-        raise DiffbenchError(
-            f"{path}: truncated or not a checkpoint ({type(error).__name__}); {rebuild}"
-        ) from None
+        raise DiffbenchError(f"{path}: truncated or not a checkpoint ({type(error).__name__}); {rebuild}") from None
     if not isinstance(state, dict) or set(state) != FIELDS:
         raise DiffbenchError(f"{path}: not a checkpoint of diffbench; {rebuild}")
     return state

@@ -94,9 +94,7 @@ class Planted(Strict):
 TrainedDefinition = Mlp | Unet | Dit
 """Models that are trained."""
 
-ModelDefinition = Annotated[
-    TrainedDefinition | Optimal | Blurred | Constant | Planted, Field(discriminator="kind")
-]
+ModelDefinition = Annotated[TrainedDefinition | Optimal | Blurred | Constant | Planted, Field(discriminator="kind")]
 
 PRESETS: dict[str, TrainedDefinition | Optimal | Constant] = {
     "mlp-small": Mlp(width=96, blocks=2),

@@ -12,9 +12,7 @@ class Fourier(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.register_buffer(
-            "frequencies", 2 * math.pi * torch.logspace(-2, 1, features // 2), persistent=False
-        )
+        self.register_buffer("frequencies", 2 * math.pi * torch.logspace(-2, 1, features // 2), persistent=False)
 
     def forward(self, c_noise: Tensor) -> Tensor:
         angles = c_noise[:, None] * self.get_buffer("frequencies")

@@ -35,9 +35,7 @@ class Block(nn.Module):
 class ResidualMlp(nn.Module):
     """F(x, c_noise, label) for images of any shape, flattened; label_count + 1 labels, the last one null."""
 
-    def __init__(
-        self, dimension: int, label_count: int, width: int, blocks: int, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, dimension: int, label_count: int, width: int, blocks: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.embedding = Embedding(EMBEDDING, label_count)
         self.first = nn.Linear(dimension, width)

@@ -123,7 +123,5 @@ def _resume(trainer: Trainer, side: Path, start: Path | None, settings: str, sto
     if start is not None:
         state = read_checkpoint(start)
         if state["settings"] != settings:
-            raise DiffbenchError(
-                f"{start}: made with other settings; delete it and run snakemake again to rebuild it"
-            )
+            raise DiffbenchError(f"{start}: made with other settings; delete it and run snakemake again to rebuild it")
         trainer.load(state)
