@@ -1,0 +1,155 @@
+"""The study's question answered in words, with numbers computed from the tables."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from diffbench.report.cells import AT_PEAK, SETTING, above_floor, ranked, setting_name, wide
+from diffbench.report.format import interval, number
+from diffbench.report.marks import level_text
+from diffbench.report.results import Results
+from diffbench.report.slices import TITLES, slices
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, its short answer and the sentences behind it."""
+
+    question: str
+    short: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How far one factor moves one outcome, the other factors held."""
+
+    factor: str
+    measure: str
+    lowest: pd.Series  # row of the slice with the least value, with its `level`
+    highest: pd.Series
+    apart: bool  # whether their intervals are apart
+
+    @property
+    def size(self) -> float:
+        """Difference between the largest and the least mean over seeds."""
+        return float(self.highest["value"] - self.lowest["value"])
+
+    @property
+    def text(self) -> str:
+        """From the least to the largest value."""
+        ends = (f"{_estimate(row)} at {row['level']}" for row in (self.lowest, self.highest))
+        return " → ".join(ends)
+
+
+def _estimate(row: pd.Series) -> str:
+    return f"{number(row['value'])} {interval(row['low'], row['high'])}".strip()
+
+
+def effects(results: Results, means: pd.DataFrame) -> list[Effect]:
+    """Effects on memorized fraction and peak gap of every factor that the study varies, where two values are finite."""
+    found = []
+    for cut in slices(results.study):
+        on_cut = cut.rows(means)
+        for measure in ("memorized_fraction", "peak_gap"):
+            if measure == "peak_gap" and cut.factor == "guidance":
+                continue  # guidance acts on sampling, not on the denoiser that the gap is of
+            rows = on_cut[(on_cut["measure"] == measure) & np.isfinite(on_cut["value"])]
+            if len(rows) < 2:
+                continue
+            rows = rows.assign(level=rows[cut.factor].map(level_text))
+            lowest, highest = rows.loc[rows["value"].idxmin()], rows.loc[rows["value"].idxmax()]
+            found.append(Effect(cut.factor, measure, lowest, highest, bool(highest["low"] > lowest["high"])))
+    return found
+
+
+def answers(results: Results, means: pd.DataFrame, found: list[Effect]) -> list[Answer]:
+    """Which models memorize, at which noise level, what made them, and whether samples follow."""
+    return [_which(means), _where(results, means), _why(found), _whether_samples_follow(means)]
+
+
+def _which(means: pd.DataFrame) -> Answer:
+    values, above = means.set_index([*SETTING, "measure"]), above_floor(means)
+    judged = wide(means, "value")["memorized_fraction"].notna()
+    memorizing, total = int(above.sum()), int(judged.sum())
+    if not total:
+        return Answer("Which memorize?", "undefined", ("No setting has a memorized fraction; the leaderboard says why.",))
+    top = []
+    for _, setting in ranked(means).head(total).iterrows():
+        key = tuple(setting[SETTING])
+        if memorizing and not above[key]:
+            continue
+        fraction, floor = (values.loc[(*key, name)] for name in ("memorized_fraction", "memorized_floor"))
+        top.append(f"{setting_name(setting)}: {_estimate(fraction)} against a floor of {_estimate(floor)}")
+    heading = "Most of all" if memorizing else "Highest, yet not apart from its floor"
+    sentences = [f"{heading}: {'; '.join(top[: 3 if memorizing else 1])}."]
+    if len(judged) > total:
+        sentences.append(f"{len(judged) - total} settings have no memorized fraction.")
+    short = f"{memorizing} of {total} settings memorize beyond their floor"
+    return Answer("Which memorize?", short, (*sentences, "Beyond: the 95 % intervals of all seeds lie above the floor's."))
+
+
+def _where(results: Results, means: pd.DataFrame) -> Answer:
+    question = "At which noise level?"
+    gaps = means[(means["measure"] == "peak_gap") & np.isfinite(means["value"])]
+    peaks = means[(means["measure"] == "sigma_at_peak") & np.isfinite(means["value"])]
+    if gaps.empty or peaks.empty:
+        return Answer(question, "undefined", ("No setting has a gap with a finite peak; the leaderboard says why.",))
+    sigmas = peaks.drop_duplicates([name for name in SETTING if name != "guidance"])["value"]
+    largest = gaps.loc[gaps["value"].idxmax()]
+    at = peaks.set_index(SETTING).loc[tuple(largest[SETTING])]
+    sentences = [
+        f"Over the checkpoints the gap peaks between σ = {number(sigmas.min())} and {number(sigmas.max())}.",
+        f"The largest gap is {_estimate(largest)} at σ = {_estimate(at)}, of {setting_name(largest)}.",
+    ]
+    if ends := _gap_at_ends(results, largest):
+        sentences.append(ends)
+    return Answer(question, f"the gap peaks at σ ≈ {number(sigmas.median())} (median)", tuple(sentences))
+
+
+def _gap_at_ends(results: Results, setting: pd.Series) -> str:
+    """The gap of the setting at the lowest and highest noise level."""
+    rows = results.estimates[(results.estimates["measure"] == "gap") & results.estimates["sigma"].notna()]
+    for name in SETTING:
+        if name != "guidance":
+            rows = rows[rows[name] == setting[name]]
+    means = rows[np.isfinite(rows["value"])].groupby("sigma")["value"].mean()
+    if len(means) < 2:
+        return ""
+    low, high = means.index[0], means.index[-1]
+    return f"There it is {number(means[low])} at σ = {number(low)} and {number(means[high])} at σ = {number(high)}."
+
+
+def _why(found: list[Effect]) -> Answer:
+    sentences, named = [], []
+    for measure, text in (("memorized_fraction", "memorized fraction"), ("peak_gap", "peak gap")):
+        of_measure = sorted((e for e in found if e.measure == measure), key=lambda e: (e.apart, e.size), reverse=True)
+        if not of_measure:
+            sentences.append(f"No factor is varied with two finite values of the {text}.")
+            continue
+        most = of_measure[0]
+        if most.apart:
+            named.append(TITLES[most.factor])
+            sentences.append(f"{TITLES[most.factor].capitalize()} moves the {text} most: {most.text}.")
+        else:
+            sentences.append(f"No factor moves the {text} beyond its intervals; most does {TITLES[most.factor]}: {most.text}.")
+    short = " and ".join(dict.fromkeys(named)) or "no factor moves it beyond the intervals"
+    return Answer("What made them?", short, tuple(sentences))
+
+
+def _whether_samples_follow(means: pd.DataFrame) -> Answer:
+    question = "Do trajectories visit training data there?"
+    rows = means[(means["measure"] == AT_PEAK) & np.isfinite(means["value"])]
+    undefined = int((means["measure"] == AT_PEAK).sum()) - len(rows)
+    if rows.empty:
+        return Answer(question, "undefined", ("Train-likeness at the peak of the gap is undefined in every setting.",))
+    like_train, like_unseen = int((rows["low"] > 0.5).sum()), int((rows["high"] < 0.5).sum())
+    least, most = rows.loc[rows["value"].idxmin()], rows.loc[rows["value"].idxmax()]
+    sentences = (
+        f"At the peak, {like_train} of {len(rows)} settings run nearer to noised training data, {like_unseen} nearer to noised unseen "
+        f"data or further out; the intervals of {len(rows) - like_train - like_unseen} hold the half-way value 0.5.",
+        f"Train-likeness there goes from {_estimate(least)} ({setting_name(least)}) to {_estimate(most)} ({setting_name(most)}).",
+        *([f"It is undefined in {undefined} settings."] if undefined else []),
+    )
+    return Answer(question, f"train-likeness at the peak: {number(rows['value'].median())} (median)", sentences)

@@ -1,0 +1,71 @@
+"""The main page of a study: which models memorize, at which noise level, and what made them."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from diffbench.protocol import ReportProtocol
+from diffbench.report import answers, cells, leaderboard, pictures
+from diffbench.report.charts_gap import gap_by_factor, gap_by_step
+from diffbench.report.charts_outcomes import gap_against_memorized, outcomes_by_factor
+from diffbench.report.charts_overlap import likeness_by_factor, trajectories
+from diffbench.report.page import write_page
+from diffbench.report.results import Results
+from diffbench.report.slices import TITLES
+from diffbench.summary.tables import stage_of
+
+
+def write_index(results: Results, protocol: ReportProtocol) -> None:
+    """Write report/index.html and report/data/*.csv inside the study's results."""
+    width = protocol.chart_width
+    rows = cells.outcomes(results)
+    means = cells.settings(rows)
+    charts = [
+        gap_by_factor(results, width),
+        gap_by_step(results, width),
+        outcomes_by_factor(results, rows, means, width),
+        gap_against_memorized(means, width),
+        likeness_by_factor(results, width),
+        trajectories(results, means, width),
+    ]
+    sheets = pictures.sheets(results, means, width, protocol.pictured_samples)
+    figures = [chart for chart in charts if chart] + [sheet.figure for sheet in sheets if sheet.figure]
+    found = answers.effects(results, means)
+    entries = leaderboard.leaderboard(rows, means)
+    write_page(
+        results.folder / "report" / "index.html",
+        "index.html",
+        figures,
+        study=results.study,
+        manifest=results.manifest,
+        answers=answers.answers(results, means, found),
+        effects=found,
+        titles=TITLES,
+        entries=entries,
+        choices=leaderboard.choices(entries),
+        gap_scale=leaderboard.gap_scale(entries),
+        sheets=sheets,
+        unfinished=unfinished(results),
+        costs=stage_costs(results.costs),
+    )
+
+
+def unfinished(results: Results) -> list[dict[str, Any]]:
+    """Files of the study that are missing or broken, with the reason."""
+    rows = results.status[results.status["state"] != "done"]
+    return rows[["file", "stage", "state", "reason"]].to_dict("records")
+
+
+def stage_costs(costs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Jobs, seconds and memory by stage, dearest first."""
+    if costs.empty:
+        return []
+    grouped = costs.groupby(costs["job"].map(stage_of))
+    table = grouped.agg(
+        jobs=("job", "size"),
+        seconds=("seconds", "sum"),
+        cpu_seconds=("cpu_seconds", "sum"),
+        max_rss_mb=("max_rss_mb", "max"),
+    )
+    return table.sort_values("seconds", ascending=False).rename_axis("stage").reset_index().to_dict("records")

@@ -1,0 +1,121 @@
+"""Layers that charts share: curves over the noise level with bands, points of seeds, marks of undefined values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from diffbench.report.slices import NUMERIC, TITLES, Slice
+from diffbench.report.theme import DASHES, NEUTRAL, OKABE_ITO, SEQUENCE, sigma_axis
+
+SEEDS = "Line: mean over seeds. Band: spans the seeds' own 95 % intervals over images. Crosses: undefined, hover for why."
+
+TOOLTIPS = [
+    alt.Tooltip("value:Q", title="value", format=".4~g"),
+    alt.Tooltip("low:Q", title="interval from", format=".4~g"),
+    alt.Tooltip("high:Q", title="to", format=".4~g"),
+    alt.Tooltip("n:Q", title="n behind it"),
+    alt.Tooltip("seeds:Q", title="seeds with a value"),
+    alt.Tooltip("reason:N", title="undefined because"),
+]
+
+
+def rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Floats at five significant digits, to keep pages small; infinite ones as undefined, JSON has none."""
+    result = table.copy()
+    for name in result.select_dtypes("float").columns:
+        values = result[name].to_numpy()
+        result[name] = [float(f"{value:.5g}") if np.isfinite(value) else np.nan for value in values]
+    return result
+
+
+def level_color(factor: str, levels: Sequence[str]) -> alt.Color:
+    """Colour of a factor's levels: a sequence for numbers, distinct hues for names."""
+    if factor in NUMERIC:
+        scale = alt.Scale(scheme=SEQUENCE, domain=list(levels))
+        return alt.Color("level:O", scale=scale, legend=_legend(factor))
+    scale = alt.Scale(range=OKABE_ITO, domain=list(levels))
+    return alt.Color("level:N", scale=scale, legend=_legend(factor))
+
+
+def level_dash(factor: str, levels: Sequence[str]) -> alt.StrokeDash:
+    """Dashes of the levels, so that they can be told apart without colour; in one legend with the colours."""
+    scale = alt.Scale(range=DASHES, domain=list(levels))
+    return alt.StrokeDash(f"level:{'O' if factor in NUMERIC else 'N'}", scale=scale, legend=_legend(factor))
+
+
+def _legend(factor: str) -> alt.Legend:
+    return alt.Legend(title=TITLES[factor], orient="bottom", columns=5, symbolType="stroke", symbolSize=300)
+
+
+def curves(
+    data: pd.DataFrame, y: alt.Y, color: alt.Color, dash: alt.StrokeDash, height: int, tooltips: Sequence[alt.Tooltip]
+) -> alt.LayerChart:
+    """Mean, band and undefined marks over the noise level; `data` has sigma and the columns of `over_seeds`."""
+    base = alt.Chart(data).encode(x=sigma_axis(), color=color)
+    band = base.mark_area(opacity=0.16, line=False).encode(y=_y(y, "low"), y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash)
+    dots = (
+        base.transform_filter("isValid(datum.value)")
+        .mark_circle(size=22, opacity=0.9)
+        .encode(y=y, tooltip=[*tooltips, *TOOLTIPS])
+    )
+    return alt.layer(band, line, dots, undefined_marks(base, height, tooltips))
+
+
+def _y(y: alt.Y, field: str) -> alt.Y:
+    """The same axis for another field of the table."""
+    encoding = y.copy()
+    encoding["shorthand"] = f"{field}:Q"
+    return encoding
+
+
+def undefined_marks(base: alt.Chart, height: int, tooltips: Sequence[alt.Tooltip]) -> alt.Chart:
+    """A cross on the lower edge for every undefined value."""
+    return (
+        base.transform_filter("!isValid(datum.value)")
+        .mark_point(shape="cross", size=24, opacity=0.5, filled=True)
+        .encode(y=alt.value(height - 4), tooltip=[*tooltips, alt.Tooltip("reason:N", title="undefined because")])
+    )
+
+
+def reference_line(data: pd.DataFrame, at: float, text: str, width: int) -> alt.LayerChart:
+    """A grey line across a panel, named at its right end."""
+    rule = alt.Chart(data).mark_rule(color=NEUTRAL, strokeDash=[4, 4], strokeWidth=1).encode(y=alt.datum(at))
+    label = alt.Chart(data).mark_text(align="right", baseline="bottom", color=NEUTRAL, fontSize=10, dy=-2)
+    return alt.layer(rule, label.encode(y=alt.datum(at), x=alt.value(width), text=alt.value(text)))
+
+
+def on_slice(slice_: Slice, means: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a slice, with the factor's value as text in the column `level`."""
+    rows = slice_.rows(means)
+    return rows.assign(level=rows[slice_.factor].map(level_text))
+
+
+def level_text(value: Any) -> str:
+    """A factor's value as text."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def levels_of(slice_: Slice) -> list[str]:
+    """The factor's values as text, in order."""
+    return [level_text(value) for value in slice_.values]
+
+
+def panels_by_factor(
+    cuts: Sequence[Slice], rows: Sequence[pd.DataFrame], y: alt.Y, width: int, height: int, references: Sequence[tuple[float, str]] = ()
+) -> Any:
+    """One panel of curves per factor, two beside each other; `rows[i]` belongs to `cuts[i]`."""
+    panels = []
+    for cut, table in zip(cuts, rows, strict=True):
+        tooltips = [alt.Tooltip("level:N", title=TITLES[cut.factor]), alt.Tooltip("sigma:Q", title="σ", format=".3~g")]
+        levels = levels_of(cut)
+        data = rounded(table[["sigma", "level", "value", "low", "high", "n", "seeds", "reason"]])
+        layers = curves(data, y, level_color(cut.factor, levels), level_dash(cut.factor, levels), height, tooltips)
+        one = data.head(1)[["sigma"]]
+        named = [reference_line(one, at, text, width) for at, text in references]
+        title = alt.Title(f"by {TITLES[cut.factor]}", subtitle=cut.held, fontSize=12, subtitleFontSize=10, subtitleColor=NEUTRAL, offset=6)
+        panels.append(alt.layer(*named, layers).properties(width=width, height=height, title=title))
+    return alt.concat(*panels, columns=2).resolve_scale(color="independent", strokeDash="independent")

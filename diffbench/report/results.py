@@ -1,0 +1,50 @@
+"""What a report reads: the summary of a study, as tables."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from diffbench.conventions import DiffbenchError
+from diffbench.study import Study
+
+TABLES = ("denoise", "memorization", "overlap")
+"""Tables of the summary that charts are made of; all have the same columns."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study and its tables."""
+
+    folder: Path
+    study: Study
+    manifest: dict[str, Any]
+    estimates: pd.DataFrame  # tables.FACTORS + tables.ESTIMATE of all stages; guidance is nan for checkpoints
+    status: pd.DataFrame  # file, stage, state, reason, ...
+    costs: pd.DataFrame  # job, seconds, cpu_seconds, max_rss_mb
+
+
+def load_results(folder: Path) -> Results:
+    """Read `folder`/summary. DiffbenchError if it is not there."""
+    summary = folder / "summary"
+    try:
+        manifest = json.loads((summary / "manifest.json").read_text())
+        tables = [_table(summary / f"{name}.csv") for name in TABLES]
+        status, costs = _table(summary / "status.csv"), _table(summary / "costs.csv")
+    except (OSError, ValueError) as error:
+        raise DiffbenchError(f"{summary}: no readable summary ({error}); run snakemake to make it") from None
+    study = Study.parse(manifest["study"], str(summary / "manifest.json"))
+    estimates = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+    estimates["reason"] = estimates["reason"].fillna("").astype(str)
+    status["reason"] = status["reason"].fillna("").astype(str)
+    return Results(folder, study, manifest, estimates, status, costs)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """A table of the summary; only empty text is undefined, since a condition may be called "none"."""
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=["job", "seconds", "cpu_seconds", "max_rss_mb"])

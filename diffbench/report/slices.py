@@ -1,0 +1,81 @@
+"""One factor at a time: the settings that differ in one factor only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from diffbench.report.cells import SETTING
+from diffbench.study import Study
+
+TITLES = {
+    "model": "model",
+    "train_size": "training images n",
+    "granularity": "condition granularity",
+    "seed": "seed",
+    "step": "training step",
+    "guidance": "guidance w",
+}
+NUMERIC = ("train_size", "step", "guidance")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Settings that differ in `factor` only."""
+
+    factor: str
+    values: tuple[Any, ...]  # two or more, numbers rising, names in the order of the study file
+    fixed: dict[str, Any]  # the other factors but the seed
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a table that lie on the slice; factors that the table lacks, or leaves open, hold for all."""
+        keep = pd.Series(True, index=table.index)
+        for name, value in self.fixed.items():
+            if name in table:
+                keep &= (table[name] == value) | table[name].isna()
+        return table[keep]
+
+    @property
+    def held(self) -> str:
+        """The factors that are held, in words."""
+        return ", ".join(f"{TITLES[name]} {_text(value)}" for name, value in self.fixed.items())
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def slices(study: Study) -> list[Slice]:
+    """For each factor that the study varies, the slice with most values; of equals the nearest to the study's centre, late."""
+    cells = pd.DataFrame([cell.factors for cell in study.cells])[SETTING].drop_duplicates()
+    found = (_best_slice(study, cells, factor) for factor in SETTING)
+    return [slice_ for slice_ in found if slice_]
+
+
+def _best_slice(study: Study, cells: pd.DataFrame, factor: str) -> Slice | None:
+    others = [name for name in SETTING if name != factor]
+    center = dict(study.center)
+
+    def preference(fixed: tuple[Any, ...], values: pd.Series) -> tuple[int, int, int]:
+        named = dict(zip(others, fixed, strict=True))
+        agreeing = sum(named[name] == value for name, value in center.items() if name in named)
+        return values.nunique(), agreeing, named.get("step", 0)
+
+    fixed, values = max(cells.groupby(others)[factor], key=lambda group: preference(*group))  # pyright: ignore
+    if values.nunique() < 2:
+        return None
+    return Slice(factor, tuple(_ordered(study, factor, set(values))), dict(zip(others, fixed, strict=True)))
+
+
+def _ordered(study: Study, factor: str, values: set[Any]) -> list[Any]:
+    if factor in NUMERIC:
+        return sorted(values)
+    named = dict.fromkeys(_named(study, factor))
+    return [value for value in named if value in values]
+
+
+def _named(study: Study, factor: str) -> Iterator[Any]:
+    for sweep in study.sweeps:
+        yield from sweep.varied.get(factor, [])
+    yield getattr(study.center, factor)
