@@ -18,6 +18,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.granularity import PATTERN
 from diffbench.denoisers.definitions import PRESETS, ModelDefinition
+from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
     Count,
     DataProtocol,
@@ -136,6 +137,9 @@ class Study(Strict):
     sampling: SamplingProtocol = SamplingProtocol()
     measures: MeasuresProtocol = MeasuresProtocol()
     report: ReportProtocol = ReportProtocol()
+    lab: LabProtocol | None = Field(
+        default=None, description="The 2D laboratory, for planar data; without it none of its jobs exist."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes a free GPU."
     )
@@ -166,20 +170,30 @@ class Study(Strict):
     def files(self) -> tuple[str, ...]:
         """The measures' files that the summary is made of, inside the study's results."""
         subsets = {(run.train_size, run.granularity) for run in self.runs}
+        checkpoints = [checkpoint for checkpoint in self.checkpoints if self.denoises(checkpoint.run.model)]
+        cells = [cell for cell in self.cells if self.denoises(cell.checkpoint.run.model)]
         return (
             *(f"optimum/n{size}/{granularity}.h5" for size, granularity in sorted(subsets)),
-            *(
-                f"{checkpoint.path}/denoise.h5"
-                for checkpoint in self.checkpoints
-                if self.denoises(checkpoint)
-            ),
+            *(f"{checkpoint.path}/denoise.h5" for checkpoint in checkpoints),
             *(f"{cell.path}/memorization.h5" for cell in self.cells),
-            *(f"{cell.path}/overlap.h5" for cell in self.cells if self.denoises(cell.checkpoint)),
+            *(f"{cell.path}/overlap.h5" for cell in cells),
+            *self._lab_files,
         )
 
-    def denoises(self, checkpoint: Checkpoint) -> bool:
-        """Whether the checkpoint has a denoiser; planted samples have none."""
-        return self.definition(checkpoint.run.model).kind != "planted"
+    @property
+    def _lab_files(self) -> tuple[str, ...]:
+        """Topics of the laboratory, and the errors of trained models as equivalent deltas."""
+        if self.lab is None:
+            return ()
+        trained = [each for each in self.checkpoints if self.definition(each.run.model).trained]
+        return (
+            *(f"lab/{topic}.h5" for topic in TOPICS),
+            *(f"{checkpoint.path}/equivalent.h5" for checkpoint in trained),
+        )
+
+    def denoises(self, model: str) -> bool:
+        """Whether a model has a denoiser; planted samples have none."""
+        return self.definition(model).kind != "planted"
 
     def without(self, *keys: str) -> str:
         """The study as JSON without some of its keys, for stages that do not read them."""
@@ -192,6 +206,10 @@ class Study(Strict):
     def steps_of(self, model: str) -> list[int]:
         """Milestones of a model; models that are not trained have the single step 0."""
         return sorted(set(self.steps)) if self.definition(model).trained else [0]
+
+    def seeds_of(self, model: str) -> list[int]:
+        """Seeds of a model; those of models that are not trained would be copies of each other: the first alone."""
+        return self.seeds if self.definition(model).trained else self.seeds[:1]
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
         center = dict(self.center)
@@ -206,7 +224,7 @@ class Study(Strict):
             guidance = float(factors["guidance"])
             if guidance != 0 and factors["granularity"] == "none":
                 continue
-            for seed, step in product(self.seeds, self.steps_of(factors["model"])):
+            for seed, step in product(self.seeds_of(factors["model"]), self.steps_of(factors["model"])):
                 run = Run(factors["model"], factors["train_size"], factors["granularity"], seed)
                 yield Cell(Checkpoint(run, step), guidance)
 
@@ -243,6 +261,8 @@ def _problems(study: Study) -> Iterator[str]:
     except DiffbenchError as error:
         yield str(error)
         return
+    if study.lab and data.shape != (2,):
+        yield f"key 'lab': the laboratory is for points of the plane, not '{study.data.name}'; leave it out"
     for key in ("seeds", "steps"):
         values = getattr(study, key)
         if len(set(values)) < len(values):

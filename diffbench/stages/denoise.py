@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
+from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.build import load_denoiser
 from diffbench.devices import pick_device
 from diffbench.measures.gap import gap_curve, memorized_share
@@ -40,7 +42,8 @@ def run(
     scalars, curves = estimates(losses, reference, gap_sigmas(spec.gap))
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     protocol = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
-    store.write(out, "denoise", variables, provenance.attributes(spec.factors, protocol, str(where)))
+    attributes = provenance.attributes(spec.factors, protocol, str(where))
+    store.write(out, "denoise", variables, attributes | {"parameters": parameter_count(denoiser)})
 
 
 def estimates(
@@ -76,6 +79,11 @@ def estimates(
         "membership_tpr_at_01_percent": members.tpr_at_01_percent,
     }
     return scalars, curves
+
+
+def parameter_count(denoiser: Denoiser) -> int:
+    """Number of weights; 0 for closed forms."""
+    return sum(p.numel() for p in denoiser.parameters()) if isinstance(denoiser, nn.Module) else 0
 
 
 def level_means(losses: NDArray[np.float64]) -> list[Estimate]:

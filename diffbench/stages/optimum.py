@@ -1,4 +1,4 @@
-"""Optimum: denoising losses of the closed-form optimum of a training subset, which all its checkpoints are held against."""
+"""Optimum: denoising losses of the closed-form optimum of a training subset: what its checkpoints are held against."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Sample: samples of a cell, and what its overlap with noised data is judged by: states and denoised images per level."""
+"""Sample: samples of a cell, and what its overlap with noised data is judged by."""
 
 from pathlib import Path
 from typing import Any

@@ -6,20 +6,29 @@ from pathlib import Path
 import pandas as pd
 
 from diffbench import provenance, store
+from diffbench.data.catalog import facts
 from diffbench.study import Study
 from diffbench.summary import TABLES
+from diffbench.summary.claims import judge
+from diffbench.summary.lookup import Lookup
 from diffbench.summary.tables import ESTIMATE, FACTORS, Gathered, gather, stage_costs
+from diffbench.summary.timescales import timescales
+from diffbench.summary.verdicts import as_records
 
 
 def run(study: Study, results: Path) -> None:
     """Write summary/*.csv, summary/*.h5 and summary/manifest.json inside `results`, from the files that exist."""
     gathered = gather(study, results)
     folder = results / "summary"
+    lookup = Lookup(gathered.tables)
+    tables = gathered.tables | {"timescales": timescales(study, lookup, results)}
     for name in TABLES:
-        table = gathered.tables.get(name, pd.DataFrame(columns=FACTORS + ESTIMATE))
-        write_table(folder / name, table)
+        write_table(folder / name, tables.get(name, pd.DataFrame()).reindex(columns=FACTORS + ESTIMATE))
     write_csv(folder / "status.csv", gathered.files)
     write_csv(folder / "costs.csv", stage_costs(results))
+    verdicts = as_records(judge(study, lookup, gathered.parameters, facts(study.data).classes))
+    with store.atomic(results / "claims.json") as temporary:
+        temporary.write_text(json.dumps(verdicts, indent=2))
     with store.atomic(folder / "manifest.json") as temporary:
         temporary.write_text(json.dumps(manifest(study, gathered), indent=2))
 

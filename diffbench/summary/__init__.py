@@ -1,4 +1,7 @@
 """Tidy tables and claims, aggregated from the files of every stage."""
 
-TABLES = ("denoise", "memorization", "overlap")
-"""Stages whose files hold estimates; each gives one table. No pandas here: the DAG is built from it."""
+TABLES = ("denoise", "memorization", "overlap", "timescales")
+"""Tables of the summary: one per stage whose files hold estimates, and time scales derived from several cells.
+
+No pandas here: the DAG is built from it.
+"""

@@ -1,4 +1,4 @@
-"""How estimates lie in stage files, and back: scalars along `measure`, curves over noise levels along `curve` x `sigma`.
+"""How estimates lie in stage files: scalars along `measure`, curves over noise levels along `curve` x `sigma`.
 
 One layout for all stages: a new measure is written, tabulated and charted without another line here.
 """

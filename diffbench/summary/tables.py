@@ -21,31 +21,37 @@ class Gathered:
     """Tables by stage, and the provenance and status of every file that the study expects."""
 
     tables: dict[str, pd.DataFrame]  # FACTORS + ESTIMATE
+    parameters: dict[str, int]  # number of weights of each model, 0 for closed forms
     files: pd.DataFrame  # file, stage, state, reason, wall_seconds, peak_memory_mb, device
 
 
 def gather(study: Study, results: Path) -> Gathered:
     """Read every measure's file of the study; a missing or broken one becomes a row that says why."""
     found: dict[str, list[dict[str, Any]]] = {}
+    parameters: dict[str, int] = {}
     files = []
     for name in study.files:
         stage = stage_of(name)
         try:
             file = store.read(results / name, stage)
         except DiffbenchError as error:
-            files.append({"file": name, "stage": stage, "state": "missing", "reason": why_missing(results, name, error)})
+            reason = why_missing(results, name, error)
+            files.append({"file": name, "stage": stage, "state": "missing", "reason": reason})
             continue
         factors = file.attributes["factors"]
         found.setdefault(stage, []).extend(factors | row for row in rows(file))
+        if stage == "denoise":
+            parameters[factors["model"]] = file.attributes["parameters"]
         provenance = {key: file.attributes[key] for key in ("wall_seconds", "peak_memory_mb", "device")}
         files.append({"file": name, "stage": stage, "state": "done", "reason": ""} | provenance)
     tables = {stage: pd.DataFrame(entries).reindex(columns=FACTORS + ESTIMATE) for stage, entries in found.items()}
-    return Gathered(tables, pd.DataFrame(files))
+    return Gathered(tables, parameters, pd.DataFrame(files))
 
 
 def stage_of(name: str) -> str:
     """The stage that makes a file of the study."""
-    return "optimum" if name.startswith("optimum/") else Path(name).stem
+    folder = Path(name).parts[0]
+    return folder if folder in ("optimum", "lab") else Path(name).stem
 
 
 def why_missing(results: Path, name: str, error: Exception) -> str:
@@ -62,7 +68,7 @@ def why_missing(results: Path, name: str, error: Exception) -> str:
 def _logs_behind(name: str) -> Iterator[str]:
     """Logs of the stages that a file depends on, nearest first."""
     folder = str(Path(name).parent)
-    if name.startswith("optimum/"):
+    if stage_of(name) in ("optimum", "lab"):
         yield str(Path(name).with_suffix(".log"))
         return
     for stage in (Path(name).stem, "sample"):

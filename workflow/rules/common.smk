@@ -23,6 +23,7 @@ STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 CELL_NAME = CELL.removeprefix(f"{RESULTS}/")
 DATA = f"{RESULTS}/data.h5"
 CONDITIONS = f"{RESULTS}/conditions/n{{train_size}}/{{granularity}}.h5"
+MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
 OPTIMUM = f"{RESULTS}/optimum/n{{train_size}}/{{granularity}}.h5"
 
 
@@ -35,11 +36,9 @@ def either(models):
     return "|".join(sorted(models)) or "(?!)"
 
 
-MODELS = {
-    checkpoint.run.model: STUDY.denoises(checkpoint) for checkpoint in STUDY.checkpoints
-}
-DENOISING = either(model for model, denoises in MODELS.items() if denoises)
-PLANTED = either(model for model, denoises in MODELS.items() if not denoises)
+MODELS = {run.model for run in STUDY.runs}
+DENOISING = either(model for model in MODELS if STUDY.denoises(model))
+PLANTED = either(model for model in MODELS if not STUDY.denoises(model))
 
 
 wildcard_constraints:

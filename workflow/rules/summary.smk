@@ -1,6 +1,6 @@
 rule summary:
     input:
-        [f"{RESULTS}/{file}" for file in STUDY.files],
+        MEASURES,
     output:
         expand(
             f"{RESULTS}/summary/{{table}}.{{kind}}", table=TABLES, kind=["csv", "h5"]
@@ -8,6 +8,7 @@ rule summary:
         status=f"{RESULTS}/summary/status.csv",
         costs=f"{RESULTS}/summary/costs.csv",
         manifest=ensure(f"{RESULTS}/summary/manifest.json", non_empty=True),
+        claims=ensure(f"{RESULTS}/claims.json", non_empty=True),
     log:
         f"{RESULTS}/logs/summary.log",
     conda:

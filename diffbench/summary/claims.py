@@ -1,0 +1,187 @@
+"""The five claims of Kaiser & Kollmann (arXiv 2603.13419), judged from a study's tables."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from diffbench.data.granularity import Granularity
+from diffbench.measures.intervals import Estimate, undefined
+from diffbench.study import Cell, Study
+from diffbench.summary.lookup import Lookup, center_cells, levels
+from diffbench.summary.verdicts import Claim, Test, over_seeds
+
+
+def judge(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes: int) -> tuple[Claim, ...]:
+    """The five claims. `parameters`: number of weights of each model, which orders models by size."""
+    return (
+        Claim(
+            1,
+            "The train/validation denoising gap is a bump at intermediate noise levels and about 0 at both ends.",
+            (_bump(study, lookup),),
+        ),
+        Claim(
+            2,
+            "The gap's peak grows with training time, model size and finer conditions, and falls with dataset size.",
+            tuple(_trends(study, lookup, parameters, classes)),
+        ),
+        Claim(
+            3,
+            "Samples do not follow: at the largest training set they stay new while the denoising gap grows.",
+            tuple(_samples_do_not_follow(study, lookup)),
+        ),
+        Claim(
+            4,
+            "Where the gap peaks, sampling trajectories overlap little with noised training data.",
+            (_trajectories_stay_away(study, lookup),),
+        ),
+        Claim(
+            5,
+            "In 2D the optimal flow localizes around training points; model error or dense data suppress exact recall.",
+            (_laboratory(),),
+        ),
+    )
+
+
+def _laboratory() -> Test:
+    missing = undefined("the study has no 2D laboratory", 0)
+    return Test("laboratory", "exact recall in the 2D laboratory", missing, "growth", above=True)
+
+
+def _last(study: Study, **changes: Any) -> list[Cell]:
+    """Cells at the centre but for changes, at the last milestone, one per seed."""
+    cells = center_cells(study, **changes)
+    final = max((cell.checkpoint.step for cell in cells), default=0)
+    return [cell for cell in cells if cell.checkpoint.step == final]
+
+
+def _value(estimate: Estimate | None) -> float:
+    return math.nan if estimate is None else estimate.value
+
+
+def _bump(study: Study, lookup: Lookup) -> Test:
+    """The larger of the gaps at the two ends of the noise range, over the peak."""
+
+    def ends_to_peak(cell: Cell) -> float:
+        curve = [estimate.value for _, estimate in sorted(lookup.curve_of_checkpoint(cell.checkpoint, "gap").items())]
+        return max(curve[0], curve[-1]) / max(curve) if curve else math.nan
+
+    return Test(
+        "ends_to_peak",
+        f"gap at the ends of the noise range over its peak, {_where(_last(study))}",
+        over_seeds([ends_to_peak(cell) for cell in _last(study)]),
+        "ends_to_peak",
+        above=False,
+    )
+
+
+def _where(cells: list[Cell]) -> str:
+    if not cells:
+        return "of no cell"
+    factors = cells[0].factors
+    return f"{factors['model']}, n = {factors['train_size']}, {factors['granularity']}, step {factors['step']}"
+
+
+def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes: int) -> Iterator[Test]:
+    """Elasticities of the peak gap: slopes of ln(peak gap) on ln(factor) while the other factors are at the centre."""
+
+    def labels(name: str) -> int:
+        granularity = Granularity.parse(name)
+        fixed = {"none": 1, "classes": classes, "unique": study.center.train_size}
+        return fixed.get(granularity.kind, granularity.count)
+
+    factors: list[tuple[str, str, Callable[[Any], float], bool]] = [
+        ("step", "training steps", float, True),
+        ("model", "number of weights", lambda model: parameters.get(model, 0), True),
+        ("granularity", "number of condition labels", labels, True),
+        ("train_size", "number of training images", float, False),
+    ]
+    for factor, words, size, grows in factors:
+        sizes = {value: size(value) for value in levels(study, factor) if size(value) > 0 and _ordered(factor, value)}
+        estimate = (
+            _elasticity(study, lookup, factor, sizes)
+            if len(set(sizes.values())) > 1
+            else undefined(f"{factor} was not varied around the centre", 0)
+        )
+        name = f"elasticity_{factor}"
+        statement = f"elasticity of the peak gap to the {words}"
+        yield Test(name, statement, estimate, "elasticity", grows, sign=1.0 if grows else -1.0)
+
+
+def _ordered(factor: str, value: Any) -> bool:
+    """Random labels are a control: more of them are not a finer condition."""
+    return factor != "granularity" or not str(value).startswith("random")
+
+
+def _elasticity(study: Study, lookup: Lookup, factor: str, sizes: Mapping[Any, float]) -> Estimate:
+    cells = center_cells(study) if factor == "step" else [c for value in sizes for c in _last(study, **{factor: value})]
+    slopes = []
+    for seed in study.seeds:
+        own = [cell for cell in cells if cell.checkpoint.run.seed == seed]
+        gaps = np.array([_value(lookup.of_checkpoint(cell.checkpoint, "peak_gap")) for cell in own])
+        if not (np.isfinite(gaps) & (gaps > 0)).all():
+            return undefined("a peak gap is missing, unbounded or not above 0", 0)
+        slopes.append(float(np.polyfit(np.log([sizes[cell.factors[factor]] for cell in own]), np.log(gaps), 1)[0]))
+    return over_seeds(slopes)
+
+
+def _samples_do_not_follow(study: Study, lookup: Lookup) -> Iterator[Test]:
+    largest = max(levels(study, "train_size"))
+    last = _last(study, train_size=largest)
+    excess = [
+        _value(lookup.of_cell(cell, "memorized_fraction")) - _value(lookup.of_cell(cell, "memorized_floor"))
+        for cell in last
+    ]
+    yield Test(
+        "memorized_excess",
+        f"memorized fraction above its floor, {_where(last)}",
+        over_seeds(excess),
+        "memorized_excess",
+        above=False,
+    )
+    yield Test(
+        "peak_gap_growth",
+        f"growth of the peak gap from the first to the last milestone, n = {largest}",
+        _growth(study, lookup, largest),
+        "growth",
+        above=True,
+    )
+
+
+def _growth(study: Study, lookup: Lookup, train_size: int) -> Estimate:
+    """ln(peak gap at the last milestone / at the first)."""
+    cells = center_cells(study, train_size=train_size)
+    steps = sorted({cell.checkpoint.step for cell in cells})
+    if len(steps) < 2:
+        return undefined("the study has a single milestone", 0)
+    grown = []
+    for seed in study.seeds:
+        peaks = {
+            cell.checkpoint.step: _value(lookup.of_checkpoint(cell.checkpoint, "peak_gap"))
+            for cell in cells
+            if cell.checkpoint.run.seed == seed
+        }
+        first, last = peaks[steps[0]], peaks[steps[-1]]
+        grown.append(math.log(last / first) if min(first, last) > 0 else math.nan)
+    return over_seeds(grown)
+
+
+def _trajectories_stay_away(study: Study, lookup: Lookup) -> Test:
+    """Train-likeness of the sampler's states at its level nearest to the gap's peak, in ln(sigma)."""
+    last = _last(study, train_size=max(levels(study, "train_size")))
+
+    def likeness(cell: Cell) -> float:
+        peak = _value(lookup.of_checkpoint(cell.checkpoint, "sigma_at_peak"))
+        curve = lookup.curve_of_cell(cell, "train_likeness")
+        if not curve or not math.isfinite(peak):
+            return math.nan
+        return curve[min(curve, key=lambda sigma: abs(math.log(sigma / peak)))].value
+
+    return Test(
+        "train_likeness",
+        f"train-likeness of trajectory states at the gap's peak, {_where(last)}",
+        over_seeds([likeness(cell) for cell in last]),
+        "train_likeness",
+        above=False,
+    )

@@ -1,0 +1,128 @@
+"""How a claim is judged: thresholds with their reasons, tests, verdicts.
+
+Each claim is a set of tests. A test has one value per training seed, their mean, an interval over seeds (Student's t)
+and a threshold; the verdict follows from where the interval lies, never from the eye. A claim is supported if all its
+tests are, refuted if any is, inconclusive otherwise.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from diffbench.measures.intervals import ALPHA, Estimate, undefined
+
+SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Where a test divides, and why there."""
+
+    value: float
+    reason: str
+
+
+THRESHOLDS = {
+    "ends_to_peak": Threshold(
+        0.2, "a gap that keeps less than a fifth of its peak at both ends of the noise range is a bump"
+    ),
+    "elasticity": Threshold(
+        0.05, "doubling the factor must change the peak gap by more than 3.5 %, else it is no trend worth the name"
+    ),
+    "memorized_excess": Threshold(
+        0.05, "one sample in twenty above the held-out floor is what an auditor would call memorization"
+    ),
+    "growth": Threshold(0.0, "logarithm of the peak gap's ratio, last milestone over first: it grew or it did not"),
+    "train_likeness": Threshold(
+        0.5, "half-way between noised unseen data (0) and noised training data (1): nearer to one or the other"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test: it supports its claim where the statistic lies on the stated side of the threshold."""
+
+    name: str
+    statement: str
+    estimate: Estimate  # mean over seeds, interval over seeds, n = seeds
+    threshold: str  # key of THRESHOLDS
+    above: bool  # whether the claim asks for values above the threshold
+    sign: float = 1.0  # of the threshold
+
+    @property
+    def limit(self) -> float:
+        """The threshold with its sign."""
+        return self.sign * THRESHOLDS[self.threshold].value
+
+    @property
+    def verdict(self) -> str:
+        """Supported or refuted where the whole interval lies on one side, else inconclusive."""
+        if self.estimate.reason or math.isnan(self.estimate.low):
+            return INCONCLUSIVE
+        if self.estimate.low > self.limit:
+            return SUPPORTED if self.above else REFUTED
+        if self.estimate.high < self.limit:
+            return REFUTED if self.above else SUPPORTED
+        return INCONCLUSIVE
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim with its tests."""
+
+    number: int
+    statement: str
+    tests: tuple[Test, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Of all tests together."""
+        verdicts = {test.verdict for test in self.tests}
+        if REFUTED in verdicts:
+            return REFUTED
+        return SUPPORTED if verdicts == {SUPPORTED} else INCONCLUSIVE
+
+
+def over_seeds(values: Sequence[float]) -> Estimate:
+    """Mean of one value per seed with Student's interval. A single seed has a value but no interval."""
+    count = sum(math.isfinite(value) for value in values)
+    if count < max(1, len(values)):
+        return undefined(f"only {count} of {len(values)} seeds have a finite value", count)
+    mean = float(np.mean(values))
+    if count == 1:
+        return Estimate(mean, math.nan, math.nan, 1, "one seed gives no interval")
+    half = float(special.stdtrit(count - 1, 1 - ALPHA / 2)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return Estimate(mean, mean - half, mean + half, count)
+
+
+def as_records(claims: Sequence[Claim]) -> list[dict[str, Any]]:
+    """The claims as plain values for JSON and pages; undefined numbers are None."""
+    return [
+        {
+            "claim": claim.number,
+            "statement": claim.statement,
+            "verdict": claim.verdict,
+            "tests": [_record(test) for test in claim.tests],
+        }
+        for claim in claims
+    ]
+
+
+def _record(test: Test) -> dict[str, Any]:
+    numbers = {name: getattr(test.estimate, name) for name in ("value", "low", "high")}
+    return {
+        "test": test.name,
+        "statement": test.statement,
+        **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
+        "seeds": test.estimate.n,
+        "threshold": test.limit,
+        "supported_if": "above" if test.above else "below",
+        "threshold_reason": THRESHOLDS[test.threshold].reason,
+        "verdict": test.verdict,
+        "reason": test.estimate.reason,
+    }
