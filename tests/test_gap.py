@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffbench.conventions import DiffbenchError, log_sigmas
+from diffbench.denoisers.posterior import posterior
 from diffbench.measures.gap import gap_curve, gap_curve_of_seeds, memorized_share, onset
+from diffbench.measures.membership import membership
 
 SIGMAS = log_sigmas(12)
 
@@ -61,6 +63,28 @@ def test_a_denoiser_that_ignores_its_input_has_no_gap():
     curve = gap_curve(SIGMAS, loss[:, :2000], loss[:, 2000:], 0)
     assert curve.peak.low <= 0 <= curve.peak.high
     assert abs(curve.peak.value) < 0.05
+
+
+def test_the_optimal_denoiser_gives_itself_away():
+    """Its gap grows without bound as sigma -> 0, its loss names every member, and its share of itself is 1."""
+    rng = np.random.default_rng(9)
+    train, validation = rng.normal(0, 0.5, (60, 10)), rng.normal(0, 0.5, (50, 10))
+    by_split = []
+    for images in (train, validation):
+        noise = rng.normal(size=images.shape)
+        estimates = [posterior(images + s * noise, train, s).weights @ train for s in SIGMAS]
+        by_split.append(np.stack([((estimate - images) ** 2).mean(axis=1) for estimate in estimates]))
+    curve = gap_curve(SIGMAS, by_split[0], by_split[1], 0)
+    assert curve.peak.value == math.inf
+    relative = [estimate.value for estimate in curve.relative]
+    assert min(relative[:5]) > 100
+    assert abs(relative[-1]) < 0.5
+    found = membership(by_split[0], by_split[1], 0)
+    assert all(estimate.value == 1 for estimate in found.auc[:5])
+    assert found.auc[-1].low < 0.5 < found.auc[-1].high
+    shares = memorized_share(by_split[0], by_split[1], by_split[0], by_split[1], 0)
+    assert [share.value for share in shares[:5]] == [1] * 5
+    assert "no gap" in shares[-1].reason
 
 
 def test_training_loss_of_zero_is_unbounded_not_a_crash():
