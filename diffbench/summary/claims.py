@@ -10,7 +10,7 @@ from diffbench.data.granularity import Granularity
 from diffbench.measures.intervals import Estimate, undefined
 from diffbench.study import Cell, Study
 from diffbench.summary.lookup import Lookup, center_cells, levels
-from diffbench.summary.verdicts import Claim, Test, over_seeds
+from diffbench.summary.verdicts import Claim, Criterion, over_seeds
 
 
 def judge(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes: int) -> tuple[Claim, ...]:
@@ -44,9 +44,9 @@ def judge(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes: 
     )
 
 
-def _laboratory() -> Test:
+def _laboratory() -> Criterion:
     missing = undefined("the study has no 2D laboratory", 0)
-    return Test("laboratory", "exact recall in the 2D laboratory", missing, "growth", above=True)
+    return Criterion("laboratory", "exact recall in the 2D laboratory", missing, "growth", above=True)
 
 
 def _last(study: Study, **changes: Any) -> list[Cell]:
@@ -60,14 +60,14 @@ def _value(estimate: Estimate | None) -> float:
     return math.nan if estimate is None else estimate.value
 
 
-def _bump(study: Study, lookup: Lookup) -> Test:
+def _bump(study: Study, lookup: Lookup) -> Criterion:
     """The larger of the gaps at the two ends of the noise range, over the peak."""
 
     def ends_to_peak(cell: Cell) -> float:
         curve = [estimate.value for _, estimate in sorted(lookup.curve_of_checkpoint(cell.checkpoint, "gap").items())]
         return max(curve[0], curve[-1]) / max(curve) if curve else math.nan
 
-    return Test(
+    return Criterion(
         "ends_to_peak",
         f"gap at the ends of the noise range over its peak, {_where(_last(study))}",
         over_seeds([ends_to_peak(cell) for cell in _last(study)]),
@@ -83,7 +83,7 @@ def _where(cells: list[Cell]) -> str:
     return f"{factors['model']}, n = {factors['train_size']}, {factors['granularity']}, step {factors['step']}"
 
 
-def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes: int) -> Iterator[Test]:
+def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes: int) -> Iterator[Criterion]:
     """Elasticities of the peak gap: slopes of ln(peak gap) on ln(factor) while the other factors are at the centre."""
 
     def labels(name: str) -> int:
@@ -106,7 +106,7 @@ def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes
         )
         name = f"elasticity_{factor}"
         statement = f"elasticity of the peak gap to the {words}"
-        yield Test(name, statement, estimate, "elasticity", grows, sign=1.0 if grows else -1.0)
+        yield Criterion(name, statement, estimate, "elasticity", grows, sign=1.0 if grows else -1.0)
 
 
 def _ordered(factor: str, value: Any) -> bool:
@@ -126,21 +126,21 @@ def _elasticity(study: Study, lookup: Lookup, factor: str, sizes: Mapping[Any, f
     return over_seeds(slopes)
 
 
-def _samples_do_not_follow(study: Study, lookup: Lookup) -> Iterator[Test]:
+def _samples_do_not_follow(study: Study, lookup: Lookup) -> Iterator[Criterion]:
     largest = max(levels(study, "train_size"))
     last = _last(study, train_size=largest)
     excess = [
         _value(lookup.of_cell(cell, "memorized_fraction")) - _value(lookup.of_cell(cell, "memorized_floor"))
         for cell in last
     ]
-    yield Test(
+    yield Criterion(
         "memorized_excess",
         f"memorized fraction above its floor, {_where(last)}",
         over_seeds(excess),
         "memorized_excess",
         above=False,
     )
-    yield Test(
+    yield Criterion(
         "peak_gap_growth",
         f"growth of the peak gap from the first to the last milestone, n = {largest}",
         _growth(study, lookup, largest),
@@ -167,7 +167,7 @@ def _growth(study: Study, lookup: Lookup, train_size: int) -> Estimate:
     return over_seeds(grown)
 
 
-def _trajectories_stay_away(study: Study, lookup: Lookup) -> Test:
+def _trajectories_stay_away(study: Study, lookup: Lookup) -> Criterion:
     """Train-likeness of the sampler's states at its level nearest to the gap's peak, in ln(sigma)."""
     last = _last(study, train_size=max(levels(study, "train_size")))
 
@@ -178,7 +178,7 @@ def _trajectories_stay_away(study: Study, lookup: Lookup) -> Test:
             return math.nan
         return curve[min(curve, key=lambda sigma: abs(math.log(sigma / peak)))].value
 
-    return Test(
+    return Criterion(
         "train_likeness",
         f"train-likeness of trajectory states at the gap's peak, {_where(last)}",
         over_seeds([likeness(cell) for cell in last]),

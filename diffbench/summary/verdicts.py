@@ -44,7 +44,7 @@ THRESHOLDS = {
 
 
 @dataclass(frozen=True)
-class Test:
+class Criterion:
     """One test: it supports its claim where the statistic lies on the stated side of the threshold."""
 
     name: str
@@ -77,7 +77,7 @@ class Claim:
 
     number: int
     statement: str
-    tests: tuple[Test, ...]
+    tests: tuple[Criterion, ...]
 
     @property
     def verdict(self) -> str:
@@ -113,7 +113,7 @@ def as_records(claims: Sequence[Claim]) -> list[dict[str, Any]]:
     ]
 
 
-def _record(test: Test) -> dict[str, Any]:
+def _record(test: Criterion) -> dict[str, Any]:
     numbers = {name: getattr(test.estimate, name) for name in ("value", "low", "high")}
     return {
         "test": test.name,

@@ -1,0 +1,147 @@
+"""Claims: verdicts follow from planted truths in the tables, and never from what a study did not vary."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from diffbench.measures.intervals import Estimate
+from diffbench.study import Study, parse_study
+from diffbench.summary.claims import judge
+from diffbench.summary.lookup import Lookup, center_cells, levels
+from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, Criterion, as_records, over_seeds
+
+STUDY = parse_study(
+    {
+        "name": "planted",
+        "seeds": [0, 1, 2],
+        "steps": [100, 1000],
+        "center": {"model": "mlp-medium", "train_size": 128, "granularity": "classes", "guidance": 0},
+        "sweeps": [
+            {"model": ["mlp-small", "mlp-medium", "mlp-large"]},
+            {"train_size": [64, 128, 512]},
+            {"granularity": ["none", "classes", "kmeans-20", "unique", "random-50"]},
+            {"guidance": [0, 1]},
+        ],
+    },
+    "planted.yaml",
+)
+PARAMETERS = {"mlp-small": 1e4, "mlp-medium": 1e5, "mlp-large": 1e6}
+LABELS = {"none": 1, "classes": 10, "kmeans-20": 20, "unique": 128, "random-50": 1}
+SIGMAS = [0.01, 0.1, 1.0, 10.0]
+
+
+def tables(step=0.5, model=0.3, labels=0.2, size=-0.7, excess=0.0, likeness=0.1, ends=0.02, spread=0.01):
+    """Tables of a study whose peak gap is a product of powers of the factors, up to noise of `spread` over seeds."""
+    rng = np.random.default_rng(0)
+    denoise, memorization, overlap = [], [], []
+
+    def row(factors, measure, value, sigma=math.nan):
+        return factors | {
+            "measure": measure,
+            "value": value,
+            "low": value,
+            "high": value,
+            "n": 9,
+            "reason": "",
+            "sigma": sigma,
+        }
+
+    for cell in STUDY.cells:
+        f = cell.factors
+        peak = f["step"] ** step * PARAMETERS[f["model"]] ** model * LABELS[f["granularity"]] ** labels
+        peak *= f["train_size"] ** size * math.exp(spread * rng.standard_normal())
+        if cell.guidance == 0:
+            own = f | {"guidance": math.nan}
+            denoise += [row(own, "peak_gap", peak), row(own, "sigma_at_peak", 0.1)]
+            denoise += [row(own, "gap", peak * share, s) for share, s in zip([ends, 1, 0.5, ends], SIGMAS, strict=True)]
+        memorization += [row(f, "memorized_floor", 0.01), row(f, "memorized_fraction", 0.01 + excess)]
+        overlap += [row(f, "train_likeness", likeness if s == 0.12 else 0.9, s) for s in (0.012, 0.12, 1.2)]
+    return {
+        name: pd.DataFrame(t)
+        for name, t in {"denoise": denoise, "memorization": memorization, "overlap": overlap}.items()
+    }
+
+
+def verdicts(study: Study = STUDY, **truth):
+    return {c.number: c for c in judge(study, Lookup(tables(**truth)), PARAMETERS, classes=10)}
+
+
+def test_a_study_made_to_bear_out_the_claims_does():
+    claims = verdicts()
+    assert {number: claim.verdict for number, claim in claims.items()} == {
+        1: SUPPORTED, 2: SUPPORTED, 3: SUPPORTED, 4: SUPPORTED, 5: INCONCLUSIVE
+    }  # fmt: skip
+    slopes = {test.name: test.estimate.value for test in claims[2].tests}
+    expected = {"step": 0.5, "model": 0.3, "granularity": 0.2, "train_size": -0.7}
+    assert slopes == pytest.approx({f"elasticity_{k}": v for k, v in expected.items()}, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("truth", "number"),
+    [
+        ({"ends": 0.6}, 1),
+        ({"step": -0.5}, 2),
+        ({"model": -0.3}, 2),
+        ({"labels": -0.2}, 2),
+        ({"size": 0.7}, 2),
+        ({"excess": 0.3}, 3),
+        ({"likeness": 0.8}, 4),
+    ],
+)
+def test_a_study_made_to_contradict_a_claim_refutes_it_and_no_other(truth, number):
+    claims = verdicts(**truth)
+    refuted = {n for n, claim in claims.items() if claim.verdict == REFUTED}
+    assert refuted == ({number, 3} if truth.get("step") else {number})  # a falling gap also fails to grow
+
+
+@pytest.mark.parametrize(("truth", "number"), [({"size": -0.05, "spread": 0.5}, 2), ({"excess": math.nan}, 3)])
+def test_noise_and_undefined_values_are_inconclusive(truth, number):
+    assert verdicts(**truth)[number].verdict == INCONCLUSIVE
+
+
+def test_what_was_not_varied_is_inconclusive():
+    plain = parse_study(STUDY.model_dump() | {"sweeps": [], "steps": [1000]}, "plain.yaml")
+    claims = verdicts(plain)
+    assert claims[2].verdict == INCONCLUSIVE
+    assert "model was not varied around the centre" in {test.estimate.reason for test in claims[2].tests}
+
+
+def test_random_labels_are_no_finer_condition_and_the_centre_is_found():
+    assert levels(STUDY, "train_size") == [64, 128, 512]
+    assert len(center_cells(STUDY)) == 3 * 2
+    assert {c.guidance for c in center_cells(STUDY, guidance=1)} == {1}
+
+
+def test_interval_over_seeds_is_students():
+    values = [0.3, 0.5, 0.9, 0.4]
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    estimate = over_seeds(values)
+    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
+    assert over_seeds([0.5]).value == 0.5
+    assert math.isnan(over_seeds([0.5]).low)
+    assert math.isnan(over_seeds([0.5, math.nan]).value)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "above", "verdict"),
+    [
+        (0.6, 0.7, True, SUPPORTED),
+        (0.6, 0.7, False, REFUTED),
+        (0.1, 0.2, True, REFUTED),
+        (0.1, 0.2, False, SUPPORTED),
+        (0.4, 0.6, True, INCONCLUSIVE),
+        (math.nan, math.nan, True, INCONCLUSIVE),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, above, verdict):
+    assert Criterion("t", "", Estimate(0.5, low, high, 3), "train_likeness", above).verdict == verdict
+
+
+def test_records_are_plain_and_name_threshold_and_reason():
+    for record in as_records(tuple(verdicts().values())):
+        for test in record["tests"]:
+            assert test["threshold_reason"] in {t.reason for t in THRESHOLDS.values()}
+            assert test["value"] is None or isinstance(test["value"], float)
