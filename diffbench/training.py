@@ -4,7 +4,6 @@ Training 0 -> N in one go or through any chain of milestones gives the same byte
 saving.
 """
 
-import copy
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -102,7 +101,8 @@ class Trainer:
         return bool(self._weights.isfinite().all())
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that further training depends on; weights and EMA on the CPU, by the same names."""
+        """A copy, on the CPU, of all that further training depends on; weights and EMA by the same names."""
+        moments = self._optimizer.state[self._weights]
         ema = zip(
             self.network.named_parameters(),
             self._ema.split([p.numel() for p in self._parameters]),
@@ -112,7 +112,7 @@ class Trainer:
             "step": self.step,
             "weights": {name: tensor.cpu().clone() for name, tensor in self.network.state_dict().items()},
             "ema": {name: flat.cpu().clone().view_as(parameter) for (name, parameter), flat in ema},
-            "optimizer": copy.deepcopy(self._optimizer.state_dict()),
+            "optimizer": {name: moments[name].cpu().clone() for name in ("step", "exp_avg", "exp_avg_sq")},
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -120,7 +120,8 @@ class Trainer:
         self.step = state["step"]
         self.network.load_state_dict(state["weights"])
         self._ema.copy_(torch.cat([tensor.flatten() for tensor in state["ema"].values()]))
-        self._optimizer.load_state_dict(state["optimizer"])
+        settings = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": {0: state["optimizer"]}, "param_groups": settings})
 
     def run(self, images: Tensor, labels: Tensor, seed: int, stop: int) -> Iterator[TrainingStep]:
         """Train to step `stop` on images (n, *shape) and labels (n,), which lie on the network's device."""
