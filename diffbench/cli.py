@@ -26,6 +26,8 @@ STAGES = {
     "plant": "make the samples of a control without a denoiser",
     "memorization": "measure memorization among the samples of a cell",
     "overlap": "measure the overlap of trajectories with noised data",
+    "lab": "compute one topic of the 2D laboratory",
+    "equivalent": "express a trained model's error in the plane as that of a closed form",
     "summary": "gather the files of a study into tables",
     "report": "make the report of a study",
 }

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from diffbench.denoisers.definitions import ModelDefinition, Optimal
+from diffbench.lab_protocol import LabProtocol
 from diffbench.protocol import (
     GapProtocol,
     SamplingProtocol,
@@ -47,6 +48,18 @@ class SampleSpec(StageSpec):
     sampling: SamplingProtocol
 
 
+class LabSpec(StageSpec):
+    """One topic of the laboratory, named by factors["topic"]; `lab` holds no other topic's settings."""
+
+    lab: LabProtocol
+
+
+class EquivalentSpec(StageSpec):
+    """Error of a trained checkpoint as an equivalent delta."""
+
+    noises: int = Field(description="Noise draws per image behind the checkpoint's losses.")
+
+
 def _factors(wildcards: Any) -> dict[str, int | float | str]:
     kinds = {"model": str, "train_size": int, "granularity": str, "seed": int, "step": int, "guidance": float}
     return {name: kinds[name](value) for name, value in dict(wildcards).items() if name in kinds}
@@ -69,14 +82,28 @@ def optimum(study: Study, wildcards: Any) -> str:
 
 def denoise(study: Study, wildcards: Any) -> str:
     definition = study.definition(wildcards.model)
-    return DenoiseSpec(factors=_factors(wildcards), gap=study.measures.gap, model=definition).model_dump_json()
+    return DenoiseSpec(
+        factors=_factors(wildcards), gap=study.measures.gap, model=definition
+    ).model_dump_json()
 
 
 def sample(study: Study, wildcards: Any) -> str:
     definition = study.definition(wildcards.model)
-    return SampleSpec(factors=_factors(wildcards), model=definition, sampling=study.sampling).model_dump_json()
+    return SampleSpec(
+        factors=_factors(wildcards), model=definition, sampling=study.sampling
+    ).model_dump_json()
 
 
 def cell(study: Study, wildcards: Any) -> str:
     """For stages whose definitions are fixed: the factors are all they need."""
     return StageSpec(factors=_factors(wildcards)).model_dump_json()
+
+
+def lab(study: Study, wildcards: Any) -> str:
+    settings = LabProtocol(**{wildcards.topic: getattr(study.lab, wildcards.topic)})
+    return LabSpec(factors={"topic": wildcards.topic}, lab=settings).model_dump_json(exclude_unset=True)
+
+
+def equivalent(study: Study, wildcards: Any) -> str:
+    noises = study.measures.gap.noises
+    return EquivalentSpec(factors=_factors(wildcards), noises=noises).model_dump_json()

@@ -12,6 +12,7 @@ from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.blurred import BlurredOptimalDenoiser
 from diffbench.denoisers.checkpoint import read_checkpoint
 from diffbench.denoisers.definitions import (
+    Autoguided,
     Blurred,
     Constant,
     Dit,
@@ -22,6 +23,7 @@ from diffbench.denoisers.definitions import (
     Unet,
 )
 from diffbench.denoisers.dit import DiffusionTransformer
+from diffbench.denoisers.guidance import Guided
 from diffbench.denoisers.mlp import ResidualMlp
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.denoisers.precond import Preconditioned
@@ -92,8 +94,15 @@ def load_denoiser(
             return network.to(device).eval().requires_grad_(False)
         case Optimal():
             return OptimalDenoiser(points, labels)
-        case Blurred():
-            return BlurredOptimalDenoiser(OptimalDenoiser(points, labels), definition.delta * training_set.scale)
+        case Blurred(delta=delta):
+            return BlurredOptimalDenoiser(OptimalDenoiser(points, labels), delta * training_set.scale)
+        case Autoguided():
+            optimal = OptimalDenoiser(points, labels)
+            better, worse = (
+                BlurredOptimalDenoiser(optimal, delta * training_set.scale)
+                for delta in (definition.delta, definition.guide_delta)
+            )
+            return Guided(better, worse, definition.guidance)
         case Constant():
             return ConstantDenoiser(points)
         case _:

@@ -72,6 +72,16 @@ class Blurred(Strict):
     delta: Positive = Field(description="Error scale, in the units of the data set before scaling.")
 
 
+class Autoguided(Strict):
+    """y_delta guided away from the y_delta of a larger error scale: autoguidance in closed form."""
+
+    trained: ClassVar[bool] = False
+    kind: Literal["autoguided"] = "autoguided"
+    delta: Positive = Field(description="Error scale, in the units of the data set before scaling.")
+    guide_delta: Positive = Field(description="Error scale of the denoiser that is guided away from.")
+    guidance: float = Field(description="Weight; 0 is off.")
+
+
 class Constant(Strict):
     """Control: a denoiser that ignores its input and returns the training mean."""
 
@@ -94,7 +104,7 @@ class Planted(Strict):
 TrainedDefinition = Mlp | Unet | Dit
 """Models that are trained."""
 
-ModelDefinition = Annotated[TrainedDefinition | Optimal | Blurred | Constant | Planted, Field(discriminator="kind")]
+ModelDefinition = Annotated[TrainedDefinition | Optimal | Blurred | Autoguided | Constant | Planted, Field(discriminator="kind")]
 
 PRESETS: dict[str, TrainedDefinition | Optimal | Constant] = {
     "mlp-small": Mlp(width=96, blocks=2),

@@ -1,7 +1,7 @@
 """The equivalent delta of a denoiser: the error scale whose y_delta has the same mean error."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -9,11 +9,16 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.planar import Points
-from diffbench.lab.ideal import blurred
-from diffbench.lab.quadrature import converged_errors
+from diffbench.lab.ideal import PlanarDenoiser, blurred
+from diffbench.measures.intervals import Estimate, undefined
 
 ErrorOf = Callable[[float, float], float]
 """Mean error of y_delta as a function of (delta, sigma)."""
+
+DELTA_RANGE = (0.02, 30.0)
+"""Error scales searched for networks, in units of the circle of radius 10."""
+
+TABULATED = 65
 
 SCANNED = 33
 """Error scales at which the mean error is compared before the root is polished."""
@@ -71,10 +76,47 @@ def _at_level(
     return EquivalentDelta(sigma, math.exp(root), len(crossings), "")
 
 
-def planar_error(train: Points, clean: Points) -> ErrorOf:
-    """Mean error norm of y_delta at the clean points (k, 2), by quadrature: training points, or others."""
+def equivalent_estimates(
+    sigmas: NDArray[np.float64], means: Sequence[Estimate], error_of: ErrorOf
+) -> list[Estimate]:
+    """Equivalent deltas (L,) of mean errors with intervals; undefined ones say why.
 
-    def error_of(delta: float, sigma: float) -> float:
-        return float(converged_errors(blurred(train, delta), clean, sigma).norm.mean())
+    The interval is that of the mean error, carried over; where an end has no delta, it is that of DELTA_RANGE.
+    """
+    ends = [np.array([getattr(each, name) for each in means]) for name in ("value", "low", "high")]
+    found = [equivalent_delta(sigmas, errors, error_of, DELTA_RANGE) for errors in ends]
+    return [
+        undefined(value.reason, each.n)
+        if value.reason
+        else Estimate(
+            value.delta,
+            min(value.delta, DELTA_RANGE[0] if low.reason else low.delta),
+            max(value.delta, DELTA_RANGE[1] if high.reason else high.delta),
+            each.n,
+        )
+        for each, value, low, high in zip(means, *found, strict=True)
+    ]
 
-    return error_of
+
+def tabulated_error(
+    train: Points, clean: Points, sigmas: NDArray[np.float64], noise: Sequence[Sequence[NDArray[np.floating]]]
+) -> ErrorOf:
+    """Mean error norm of y_delta over clean points (k, 2) and given noise, draws of (k, 2) for each of L levels.
+
+    Evaluated at TABULATED deltas and interpolated between them in logarithms: the mean error is smooth in delta,
+    and one table serves many roots. To be called at one of `sigmas` only.
+    """
+    deltas = np.geomspace(*DELTA_RANGE, TABULATED)
+    tables = {
+        float(sigma): [_sampled_error(blurred(train, float(delta)), clean, float(sigma), draws) for delta in deltas]
+        for sigma, draws in zip(sigmas, noise, strict=True)
+    }
+    return lambda delta, sigma: float(np.exp(np.interp(np.log(delta), np.log(deltas), np.log(tables[sigma]))))
+
+
+def _sampled_error(
+    denoiser: PlanarDenoiser, clean: Points, sigma: float, draws: Sequence[NDArray[np.floating]]
+) -> float:
+    noise = np.concatenate(draws).astype(np.float64)
+    targets = np.tile(clean, (len(draws), 1))
+    return float(np.linalg.norm(denoiser(targets + sigma * noise, sigma) - targets, axis=1).mean())

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.conventions import karras_sigmas
+from diffbench.conventions import DiffbenchError, karras_sigmas
 from diffbench.data.planar import Points
 from diffbench.lab.ideal import PlanarDenoiser, blurred, optimum
 from diffbench.lab.quadrature import Nodes, polar_nodes
@@ -25,6 +25,9 @@ Solver = Literal["euler", "heun"]
 NODES = (24, 64)
 """Radii and angles of the start distribution about each training point. They give covariances to 1e-3 of
 their size at delta 1.6; below, the map from noise to training point grows steep, and more are needed."""
+
+
+RING_NODES = (48, 128)
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,22 @@ def endpoint_moments(train: Points, delta: float, sigmas: NDArray[np.float64], s
     """
     start, weights = start_distribution(train, delta, float(sigmas[0]))
     return moments(endpoint(blurred(train, delta), start, sigmas, solver), weights)
+
+
+def ring_endpoint_moments(
+    ring: Points, delta: float, sigmas: NDArray[np.float64], solver: Solver
+) -> Moments:
+    """`endpoint_moments` for n >= 3 equidistant points of a circle about the origin, n times as fast.
+
+    What starts about one point stands for all: rotations by 2 pi / n average its mean to 0 and its second
+    moment to a multiple of the identity. What that saves goes into finer nodes, for small delta.
+    """
+    if len(ring) < 3:
+        raise DiffbenchError(f"ring: {len(ring)} points have no isotropic moments; give at least 3")
+    start, weights = start_distribution(ring[:1], delta, float(sigmas[0]), RING_NODES)
+    reached = endpoint(blurred(ring, delta), start, sigmas, solver)
+    variance = float(weights @ np.einsum("md,md->m", reached, reached)) / 2
+    return Moments(np.zeros(2), variance * np.eye(2))
 
 
 def frechet_distance(first: Moments, second: Moments) -> float:

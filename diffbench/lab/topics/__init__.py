@@ -1,0 +1,17 @@
+"""Topics of the laboratory: from a topic's settings to the variables of its file."""
+
+from collections.abc import Callable
+from typing import Any
+
+from diffbench.lab.topics import collapse, discretization, flow, gap, profile, recall
+from diffbench.store import Variable
+
+VARIABLES: dict[str, Callable[[Any], dict[str, Variable]]] = {
+    "gap": gap.variables,
+    "flow": flow.variables,
+    "profile": profile.variables,
+    "discretization": discretization.variables,
+    "collapse": collapse.variables,
+    "recall": recall.variables,
+}
+"""Topic -> function of its sub-section of LabProtocol."""

@@ -1,0 +1,27 @@
+"""Frechet distance of what a solver generates to the true circle, over delta, and the delta that seems best."""
+
+import numpy as np
+
+from diffbench.data.planar import RADIUS, equidistant
+from diffbench.lab.discretization import apparent_optimum, scanned_deltas
+from diffbench.lab.flow import Moments, Solver
+from diffbench.lab_protocol import DiscretizationTopic
+from diffbench.store import Variable
+
+
+def variables(topic: DiscretizationTopic) -> dict[str, Variable]:
+    """Distances (run, delta) and the apparent optimum (run,), a run being a solver with a number of steps."""
+    train, true = equidistant(topic.points // 2), Moments(np.zeros(2), RADIUS**2 / 2 * np.eye(2))
+    runs: list[tuple[Solver | None, int]] = [(None, 0)]
+    runs += [("euler", steps) for steps in topic.euler_steps] + [("heun", steps) for steps in topic.heun_steps]
+    found = [apparent_optimum(train, true, solver, steps) for solver, steps in runs]
+    return {
+        "solver": Variable(np.array([each.solver for each in found]), ("run",), "solver; exact: the flow itself"),
+        "steps": Variable(np.array([each.steps for each in found]), ("run",), "steps of the solver; 0: exact"),
+        "best_delta": Variable(
+            np.array([each.delta for each in found]), ("run",), "delta of least Frechet distance"
+        ),
+        "best_distance": Variable(np.array([each.distance for each in found]), ("run",), "distance there"),
+        "delta": Variable(scanned_deltas(), ("delta",), "error scale of the denoiser"),
+        "distance": Variable(np.stack([each.scan for each in found]), ("run", "delta"), "squared Frechet distance to the circle"),
+    }

@@ -1,0 +1,48 @@
+"""Equivalent: the error of a trained model of the plane as that of the closed form y_delta, per noise level."""
+
+from pathlib import Path
+
+from diffbench import provenance, store
+from diffbench.conventions import DiffbenchError
+from diffbench.data.training_set import TrainingSet, read_training_set
+from diffbench.lab.equivalent import DELTA_RANGE, equivalent_estimates, tabulated_error
+from diffbench.measures.intervals import mean
+from diffbench.noise import gap_noise
+from diffbench.specs import EquivalentSpec
+from diffbench.store import StageFile
+from diffbench.summary.estimates import curve_variables
+
+SEED = 0
+"""Of the bootstrap: the same for all checkpoints, so that their resamples are paired."""
+
+
+def run(spec: EquivalentSpec, data: Path, conditions: Path, losses: Path, out: Path) -> None:
+    """Read the per-image error norms of `losses`, a file of the denoise stage, and find the delta that has them.
+
+    y_delta is evaluated on the very noise under which the model was measured, so that the noise cancels.
+    Lengths, noise levels included, are written in units of the raw data.
+    """
+    training_set = read_training_set(data, conditions)
+    if training_set.shape != (2,):
+        raise DiffbenchError(f"{data}: holds images of shape {training_set.shape}, the laboratory needs points")
+    measured = store.read(losses, "denoise")
+    sigmas = measured["sigma"] / training_set.scale
+    norms = measured["norm_train"] / training_set.scale
+    error_of = _error_of(training_set, measured, spec.noises)
+    curves = {"equivalent_delta": equivalent_estimates(sigmas, [mean(level, SEED) for level in norms], error_of)}
+    variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level in units of the raw data")}
+    protocol = {"noises": spec.noises, "delta_range": DELTA_RANGE}
+    store.write(
+        out, "equivalent", variables | curve_variables(curves), provenance.attributes(spec.factors, protocol)
+    )
+
+
+def _error_of(training_set: TrainingSet, measured: StageFile, noises: int):
+    """Mean error norm of y_delta over the measured images and their noise, in raw units."""
+    count = measured["norm_train"].shape[1]
+    points = training_set.train.astype(float) / training_set.scale
+    noise = [
+        [gap_noise("train", level, draw, count, 2) for draw in range(noises)]
+        for level in range(len(measured["sigma"]))
+    ]
+    return tabulated_error(points, points[:count], measured["sigma"] / training_set.scale, noise)
