@@ -57,6 +57,12 @@ def read_images(data: Path, train_size: int) -> tuple[TrainingSet, Conditions]:
     return TrainingSet(images[0], labels[0], images[1], labels[1], 1, scale), classes
 
 
+def in_turn(images: int, count: int) -> NDArray[np.int64]:
+    """Indices (count,) of the first `count` images, begun anew where there are fewer: each time with fresh noise, they
+    still are draws from the noised set."""
+    return np.arange(count) % images
+
+
 def _subset(data: Path, file: Any, train_size: int) -> slice:
     """Where the training subset stands in the pool."""
     pool = len(file["pool"])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench import provenance, store
-from diffbench.data.training_set import TrainingSet, read_training_set
+from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
 from diffbench.measures.trajectories import Population, References, level_estimates
 from diffbench.noise import overlap_noise
 from diffbench.specs import StageSpec
@@ -46,8 +46,9 @@ def populations_at(level: int, recorded: StageFile, training_set: TrainingSet) -
     ):
         denoised = _flat(recorded[f"denoised_{split}"][level])
         count = len(denoised)
-        noised = images[:count] + sigma * overlap_noise(split, level, count, images.shape[1])
-        populations[split] = Population(noised, denoised, labels[:count])
+        rows = in_turn(len(images), count)
+        noised = images[rows] + sigma * overlap_noise(split, level, count, images.shape[1])
+        populations[split] = Population(noised, denoised, labels[rows])
     return populations
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from diffbench import provenance, store
 from diffbench.conventions import karras_sigmas
-from diffbench.data.training_set import TrainingSet, read_training_set
+from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
 from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.build import load_denoiser
 from diffbench.denoisers.guidance import Guided
@@ -107,14 +107,15 @@ def noised_predictions(
     count: int,
     device: torch.device,
 ) -> dict[str, Array]:
-    """D at noised training and validation images, (levels, at most count, *shape), on noise shared by all cells."""
+    """D at `count` noised training and validation images, (levels, count, *shape), on noise shared by all cells."""
     result = {}
     for split, images, labels in (
         ("train", training_set.train, training_set.train_labels),
         ("validation", training_set.validation, training_set.validation_labels),
     ):
-        clean = torch.from_numpy(images[:count]).to(device)
-        label = torch.from_numpy(labels[:count]).to(device)
+        rows = in_turn(len(images), count)
+        clean = torch.from_numpy(images[rows]).to(device)
+        label = torch.from_numpy(labels[rows]).to(device)
         outputs = []
         for level, sigma in enumerate(sigmas):
             noise = torch.from_numpy(overlap_noise(split, level, len(clean), clean[0].numel())).to(device)
