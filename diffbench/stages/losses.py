@@ -62,19 +62,20 @@ def per_image_losses(
     device: torch.device,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean square and mean norm of the error, (levels, images) each, of images (m, *shape) with labels (m,)."""
-    clean = torch.from_numpy(images).to(device)
-    label = torch.from_numpy(labels).to(device)
     count, dimension = len(images), math.prod(images.shape[1:])
+    together = max(1, BATCH // count)  # draws of few images share a forward pass
+    clean, label = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
     square = np.zeros((len(sigmas), count))
     norm = np.zeros((len(sigmas), count))
-    for level, draw in product(range(len(sigmas)), range(draws)):
-        sigma = float(sigmas[level])
-        noise = torch.from_numpy(gap_noise(split, level, draw, count, dimension)).to(device)
-        noised = clean + sigma * noise.view_as(clean)
-        error = denoise_batched(denoiser, noised, sigma, label) - clean
-        summed = error.flatten(1).double().square().sum(dim=1).cpu().numpy()
-        square[level] += summed / dimension / draws
-        norm[level] += np.sqrt(summed) / draws
+    for level, first in product(range(len(sigmas)), range(0, draws, together)):
+        sigma, parts = float(sigmas[level]), range(first, min(first + together, draws))
+        drawn = np.stack([gap_noise(split, level, draw, count, dimension) for draw in parts])
+        noise = torch.from_numpy(drawn).to(device).view(-1, *clean.shape[1:])
+        targets = clean.repeat(len(parts), *[1] * (clean.ndim - 1))
+        error = denoise_batched(denoiser, targets + sigma * noise, sigma, label.repeat(len(parts))) - targets
+        summed = error.flatten(1).double().square().sum(dim=1).cpu().numpy().reshape(len(parts), count)
+        square[level] += summed.sum(axis=0) / dimension / draws
+        norm[level] += np.sqrt(summed).sum(axis=0) / draws
     return square, norm
 
 
