@@ -28,6 +28,7 @@ STAGES = {
     "overlap": "measure the overlap of trajectories with noised data",
     "lab": "compute one topic of the 2D laboratory",
     "equivalent": "express a trained model's error in the plane as that of a closed form",
+    "consistency": "compare the samples of a run and its twin",
     "summary": "gather the files of a study into tables",
     "report": "make the report of a study",
 }

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
-from diffbench.data.granularity import PATTERN
+from diffbench.data.granularity import PATTERN, Granularity
 from diffbench.denoisers.definitions import PRESETS, ModelDefinition
 from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
@@ -125,6 +125,9 @@ class Study(Strict):
     models: dict[Name, ModelDefinition] = Field(
         default_factory=dict, description="Models of the study's own, beside the presets."
     )
+    pairs: bool = Field(
+        default=False, description="Train a twin of every run on other images and measure how alike their samples are."
+    )
     seeds: list[Seed] = Field(
         default=[0, 1], min_length=1, description="Seeds of weights, order and noise of training."
     )
@@ -177,7 +180,20 @@ class Study(Strict):
             *(f"{checkpoint.path}/denoise.h5" for checkpoint in checkpoints),
             *(f"{cell.path}/memorization.h5" for cell in self.cells),
             *(f"{cell.path}/overlap.h5" for cell in cells),
+            *(f"{cell.path}/consistency.h5" for cell in self.paired_cells),
             *self._lab_files,
+        )
+
+    @cached_property
+    def paired_cells(self) -> tuple[Cell, ...]:
+        """Cells whose samples are compared with those of a twin, trained on as many other images."""
+        if not self.pairs:
+            return ()
+        return tuple(
+            cell
+            for cell in self.cells
+            if self.definition(cell.checkpoint.run.model).trained
+            and Granularity.parse(cell.checkpoint.run.granularity).comparable
         )
 
     @property

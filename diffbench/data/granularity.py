@@ -1,10 +1,15 @@
-"""Names of condition granularities: none, classes, unique, groups-K, kmeans-K, random-K."""
+"""Names of condition granularities: none, classes, unique, groups-K, kmeans-K, random-K.
+
+The suffix -twin names the same granularity of a training subset of the same size that shares no image with the first:
+that of a run's twin, for pair consistency.
+"""
 
 import re
 from dataclasses import dataclass
 
 from diffbench.conventions import DiffbenchError
 
+TWIN = "-twin"
 PATTERN = r"^(none|classes|unique|(groups|kmeans|random)-[1-9][0-9]*)$"
 
 
@@ -14,13 +19,20 @@ class Granularity:
 
     kind: str
     count: int
+    twin: bool
+
+    @property
+    def comparable(self) -> bool:
+        """Whether labels mean the same for a run and its twin, so that their samples form pairs."""
+        return self.kind in ("none", "classes", "groups")
 
     @classmethod
     def parse(cls, name: str) -> "Granularity":
         """Parse a name such as "kmeans-50"; DiffbenchError lists the forms."""
-        if not re.match(PATTERN, name):
+        plain = name.removesuffix(TWIN)
+        if not re.match(PATTERN, plain):
             raise DiffbenchError(
                 f"unknown granularity '{name}': use none, classes, unique, groups-K, kmeans-K or random-K"
             )
-        kind, _, count = name.partition("-")
-        return cls(kind, int(count or 0))
+        kind, _, count = plain.partition("-")
+        return cls(kind, int(count or 0), twin=plain != name)

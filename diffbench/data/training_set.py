@@ -43,14 +43,14 @@ class TrainingSet:
         return self.validation.reshape(len(self.validation), -1)
 
 
-def read_images(data: Path, train_size: int) -> tuple[TrainingSet, Conditions]:
+def read_images(data: Path, train_size: int, twin: bool = False) -> tuple[TrainingSet, Conditions]:
     """The training subset of `train_size` images without conditions, and true classes, from the data file.
 
-    No more of the file is read than that. DiffbenchError if the pool has no such subset.
+    A twin's subset is as large and shares no image with it: it comes next in the pool. No more of the file is read than that. DiffbenchError if the pool has no such subset.
     """
     with store.opened(data, "data") as (file, attributes):
         mean, scale = attributes["mean"], attributes["scale"]
-        train, (held_out, name) = _subset(data, file, train_size), _held_out(file, train_size)
+        train, (held_out, name) = _subset(data, file, train_size, twin), _held_out(file, train_size)
         images = _scaled(file["pool"], train, mean, scale), _scaled(file[name], held_out, mean, scale)
         classes = Conditions(file["pool_class"][train], file[f"{name}_class"][held_out], int(attributes["classes"]))
     labels = np.zeros_like(classes.train), np.zeros_like(classes.validation)
@@ -63,15 +63,19 @@ def in_turn(images: int, count: int) -> NDArray[np.int64]:
     return np.arange(count) % images
 
 
-def _subset(data: Path, file: Any, train_size: int) -> slice:
+def _subset(data: Path, file: Any, train_size: int, twin: bool) -> slice:
     """Where the training subset stands in the pool."""
     pool = len(file["pool"])
     if "validation" in file:
-        if train_size > pool:
+        stop = 2 * train_size if twin else train_size
+        if stop > pool:
             raise DiffbenchError(
-                f"{data}: train_size {train_size} is beyond the {pool} distinct images of its training pool"
+                f"{data}: {stop} training images (train_size {train_size}{' and its twin' if twin else ''}) are beyond "
+                f"the {pool} distinct images of its training pool"
             )
-        return slice(0, train_size)
+        return slice(stop - train_size, stop)
+    if twin:
+        raise DiffbenchError(f"{data}: equidistant points have no second training subset; set pairs: false")
     if pool % (2 * train_size):
         raise DiffbenchError(
             f"{data}: {train_size} equidistant points cannot be chosen among its {pool}; "
@@ -103,7 +107,7 @@ def _scaled(raw: Any, rows: slice, mean: float, scale: float) -> Images:
 def read_training_set(data: Path, conditions: Path) -> TrainingSet:
     """The training set that the data file and a conditions file describe together."""
     labels = store.read(conditions, "conditions")
-    images, _ = read_images(data, len(labels["train_label"]))
+    images, _ = read_images(data, len(labels["train_label"]), bool(labels.attributes["twin"]))
     return TrainingSet(
         images.train,
         labels["train_label"],

@@ -10,10 +10,11 @@ from diffbench.specs import ConditionsSpec
 
 
 def run(spec: ConditionsSpec, data: Path, out: Path) -> None:
-    """Label the first factors["train_size"] images of the pool."""
-    images, classes = read_images(data, int(spec.factors["train_size"]))
+    """Label the training subset of factors["train_size"] images, or that of its twin."""
+    granularity = Granularity.parse(str(spec.factors["granularity"]))
+    images, classes = read_images(data, int(spec.factors["train_size"]), granularity.twin)
     labels = conditions(
-        Granularity.parse(str(spec.factors["granularity"])),
+        granularity,
         images.flat_train,
         classes.train,
         images.flat_validation,
@@ -26,4 +27,4 @@ def run(spec: ConditionsSpec, data: Path, out: Path) -> None:
         "validation_label": store.Variable(labels.validation, ("held_out",), "condition label"),
     }
     attributes = provenance.attributes(spec.factors, {"seed": spec.seed})
-    store.write(out, "conditions", variables, attributes | {"label_count": labels.count})
+    store.write(out, "conditions", variables, attributes | {"label_count": labels.count, "twin": int(granularity.twin)})

@@ -67,8 +67,15 @@ def run(
 
 
 def sample_labels(training_set: TrainingSet, count: int) -> NDArray[np.int64]:
-    """Labels (count,) of samples: those of the training images in turn, so that frequencies follow the training set."""
-    return np.resize(training_set.train_labels, count)
+    """Labels (count,) of samples, whose frequencies follow the training set's.
+
+    The golden ratio spreads quantiles evenly over any number of samples. Equal frequencies give equal labels, so samples
+    of a run and its twin form pairs.
+    """
+    golden = (np.sqrt(5) - 1) / 2
+    quantiles = ((np.arange(count) + 0.5) * golden) % 1.0
+    cumulated = np.cumsum(np.bincount(training_set.train_labels)) / len(training_set.train_labels)
+    return np.searchsorted(cumulated, quantiles, side="right").astype(np.int64)
 
 
 def draw(

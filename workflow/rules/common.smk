@@ -5,6 +5,7 @@ from pathlib import Path
 
 from diffbench import specs
 from diffbench.conventions import DiffbenchError
+from diffbench.data.granularity import TWIN
 from diffbench.study import parse_study
 from diffbench.summary import TABLES
 
@@ -44,7 +45,7 @@ PLANTED = either(model for model in MODELS if not STUDY.denoises(model))
 wildcard_constraints:
     model=either(MODELS),
     train_size=r"\d+",
-    granularity=r"[a-z]+(-\d+)?",
+    granularity=rf"[a-z]+(-\d+)?({TWIN})?",
     seed=r"\d+",
     step=r"\d+",
     guidance=r"[-0-9.e+]+",

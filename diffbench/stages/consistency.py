@@ -1,0 +1,43 @@
+"""Consistency: whether a run and its twin, trained on other images, draw the same images from the same noise."""
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from diffbench import provenance, store
+from diffbench.data.training_set import read_training_set
+from diffbench.measures.consistency import pair_consistency
+from diffbench.specs import StageSpec
+from diffbench.summary.estimates import scalar_variables
+
+
+def run(
+    spec: StageSpec,
+    data: Path,
+    conditions: Path,
+    twin_conditions: Path,
+    samples: Path,
+    twin_samples: Path,
+    out: Path,
+) -> None:
+    """Correlate samples that started from the same noise under the same label; other pairs are left out."""
+    own, twin = store.read(samples, "sample"), store.read(twin_samples, "sample")
+    alike = own["label"] == twin["label"]
+    consistency = pair_consistency(
+        _flat(own["samples"][alike]),
+        _flat(twin["samples"][alike]),
+        read_training_set(data, conditions).flat_train,
+        read_training_set(data, twin_conditions).flat_train,
+        seed=0,
+    )
+    estimates = {
+        "pair_correlation": consistency.between,
+        "correlation_to_own_train": consistency.to_own_train,
+        "pair_consistency": consistency.difference,
+    }
+    store.write(out, "consistency", scalar_variables(estimates), provenance.attributes(spec.factors, {}))
+
+
+def _flat(images: NDArray[Any]) -> NDArray[Any]:
+    return images.reshape(len(images), -1)
