@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from diffbench.report.cells import AT_PEAK, SETTING, above_floor, ranked, setting_name, wide
-from diffbench.report.format import interval, number
-from diffbench.report.marks import level_text
+from diffbench.report.cells import AT_PEAK, above_floor, ranked, wide
+from diffbench.report.format import interval, level, number
 from diffbench.report.results import Results
-from diffbench.report.slices import TITLES, slices
+from diffbench.report.slices import SETTING, TITLES, short_name, slices, value_text
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,7 @@ class Answer:
     question: str
     short: str
     sentences: tuple[str, ...]
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Effect:
     @property
     def text(self) -> str:
         """From the least to the largest value."""
+        if self.size == 0:
+            return f"{_estimate(self.lowest)} throughout"
         ends = (f"{_estimate(row)} at {row['level']}" for row in (self.lowest, self.highest))
         return " → ".join(ends)
 
@@ -58,7 +60,7 @@ def effects(results: Results, means: pd.DataFrame) -> list[Effect]:
             rows = on_cut[(on_cut["measure"] == measure) & np.isfinite(on_cut["value"])]
             if len(rows) < 2:
                 continue
-            rows = rows.assign(level=rows[cut.factor].map(level_text))
+            rows = rows.assign(level=rows[cut.factor].map(value_text))
             lowest, highest = rows.loc[rows["value"].idxmin()], rows.loc[rows["value"].idxmax()]
             found.append(Effect(cut.factor, measure, lowest, highest, bool(highest["low"] > lowest["high"])))
     return found
@@ -74,20 +76,22 @@ def _which(means: pd.DataFrame) -> Answer:
     judged = wide(means, "value")["memorized_fraction"].notna()
     memorizing, total = int(above.sum()), int(judged.sum())
     if not total:
-        return Answer("Which memorize?", "undefined", ("No setting has a memorized fraction; the leaderboard says why.",))
+        return Answer(
+            "Which memorize?", "undefined", ("No setting has a memorized fraction; the leaderboard says why.",)
+        )
     top = []
     for _, setting in ranked(means).head(total).iterrows():
         key = tuple(setting[SETTING])
         if memorizing and not above[key]:
             continue
         fraction, floor = (values.loc[(*key, name)] for name in ("memorized_fraction", "memorized_floor"))
-        top.append(f"{setting_name(setting)}: {_estimate(fraction)} against a floor of {_estimate(floor)}")
-    heading = "Most of all" if memorizing else "Highest, yet not apart from its floor"
-    sentences = [f"{heading}: {'; '.join(top[: 3 if memorizing else 1])}."]
+        top.append(f"{short_name(setting)}: {_estimate(fraction)} against a floor of {_estimate(floor)}")
+    sentences = ["Beyond: the 95 % intervals of all seeds lie above the floor's."]
     if len(judged) > total:
         sentences.append(f"{len(judged) - total} settings have no memorized fraction.")
-    short = f"{memorizing} of {total} settings memorize beyond their floor"
-    return Answer("Which memorize?", short, (*sentences, "Beyond: the 95 % intervals of all seeds lie above the floor's."))
+    sentences.append("Most of all:" if memorizing else "The highest, not apart from its floor:")
+    short = f"{memorizing or 'None'} of {total} settings memorize beyond their floor"
+    return Answer("Which memorize?", short, tuple(sentences), tuple(top[: 3 if memorizing else 1]))
 
 
 def _where(results: Results, means: pd.DataFrame) -> Answer:
@@ -100,12 +104,17 @@ def _where(results: Results, means: pd.DataFrame) -> Answer:
     largest = gaps.loc[gaps["value"].idxmax()]
     at = peaks.set_index(SETTING).loc[tuple(largest[SETTING])]
     sentences = [
-        f"Over the checkpoints the gap peaks between σ = {number(sigmas.min())} and {number(sigmas.max())}.",
-        f"The largest gap is {_estimate(largest)} at σ = {_estimate(at)}, of {setting_name(largest)}.",
+        f"The peaks of {len(sigmas)} checkpoints (means over seeds) lie {_range(sigmas)}.",
+        f"The largest gap is {_estimate(largest)} at σ = {_estimate(at)}, of {short_name(largest)}.",
     ]
     if ends := _gap_at_ends(results, largest):
         sentences.append(ends)
-    return Answer(question, f"the gap peaks at σ ≈ {number(sigmas.median())} (median)", tuple(sentences))
+    return Answer(question, f"the gap peaks at σ ≈ {level(sigmas.median())} (median)", tuple(sentences))
+
+
+def _range(sigmas: pd.Series) -> str:
+    low, high = level(sigmas.min()), level(sigmas.max())
+    return f"at σ = {low}" if low == high else f"between σ = {low} and {high}"
 
 
 def _gap_at_ends(results: Results, setting: pd.Series) -> str:
@@ -118,11 +127,11 @@ def _gap_at_ends(results: Results, setting: pd.Series) -> str:
     if len(means) < 2:
         return ""
     low, high = means.index[0], means.index[-1]
-    return f"There it is {number(means[low])} at σ = {number(low)} and {number(means[high])} at σ = {number(high)}."
+    return f"There it is {number(means[low])} at σ = {level(low)} and {number(means[high])} at σ = {level(high)}."
 
 
 def _why(found: list[Effect]) -> Answer:
-    sentences, named = [], []
+    sentences, named = [], {}
     for measure, text in (("memorized_fraction", "memorized fraction"), ("peak_gap", "peak gap")):
         of_measure = sorted((e for e in found if e.measure == measure), key=lambda e: (e.apart, e.size), reverse=True)
         if not of_measure:
@@ -130,12 +139,18 @@ def _why(found: list[Effect]) -> Answer:
             continue
         most = of_measure[0]
         if most.apart:
-            named.append(TITLES[most.factor])
+            named[text] = TITLES[most.factor]
             sentences.append(f"{TITLES[most.factor].capitalize()} moves the {text} most: {most.text}.")
+        elif most.size == 0:
+            sentences.append(f"No factor moves the {text}: {most.text}.")
         else:
-            sentences.append(f"No factor moves the {text} beyond its intervals; most does {TITLES[most.factor]}: {most.text}.")
-    short = " and ".join(dict.fromkeys(named)) or "no factor moves it beyond the intervals"
-    return Answer("What made them?", short, tuple(sentences))
+            factor = TITLES[most.factor]
+            sentences.append(f"No factor moves the {text} beyond its intervals; most does {factor}: {most.text}.")
+    sentences.append("How far depends on the values that the study gives a factor; each acts with the others held.")
+    short = "; ".join(f"{text}: {factor}" for text, factor in named.items())
+    if len(named) == 2 and len(set(named.values())) == 1:
+        short = f"{next(iter(named.values()))} most, samples and gap alike"
+    return Answer("What made them?", short or "no factor beyond its intervals", tuple(sentences))
 
 
 def _whether_samples_follow(means: pd.DataFrame) -> Answer:
@@ -147,9 +162,10 @@ def _whether_samples_follow(means: pd.DataFrame) -> Answer:
     like_train, like_unseen = int((rows["low"] > 0.5).sum()), int((rows["high"] < 0.5).sum())
     least, most = rows.loc[rows["value"].idxmin()], rows.loc[rows["value"].idxmax()]
     sentences = (
-        f"At the peak, {like_train} of {len(rows)} settings run nearer to noised training data, {like_unseen} nearer to noised unseen "
-        f"data or further out; the intervals of {len(rows) - like_train - like_unseen} hold the half-way value 0.5.",
-        f"Train-likeness there goes from {_estimate(least)} ({setting_name(least)}) to {_estimate(most)} ({setting_name(most)}).",
+        f"At the peak, {like_train} of {len(rows)} settings run nearer to noised training data, {like_unseen} nearer to "
+        f"noised unseen data or further out; of the others the intervals hold the half-way value 0.5.",
+        f"Train-likeness there goes from {_estimate(least)} ({short_name(least)}) to {_estimate(most)} "
+        f"({short_name(most)}).",
         *([f"It is undefined in {undefined} settings."] if undefined else []),
     )
     return Answer(question, f"train-likeness at the peak: {number(rows['value'].median())} (median)", sentences)

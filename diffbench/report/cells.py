@@ -1,16 +1,14 @@
 """The outcomes of every cell, and their mean over seeds: the numbers that the leaderboard, charts and words share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from diffbench.report.results import Results
+from diffbench.report.slices import SETTING
 from diffbench.study import Cell
 from diffbench.summary.tables import FACTORS
-
-SETTING = [factor for factor in FACTORS if factor != "seed"]
-"""What tells cells apart that are repeats of each other with other seeds."""
 
 STAGE_OF = {
     "memorized_fraction": "memorization",
@@ -27,10 +25,10 @@ FIELDS = ["value", "low", "high", "n", "reason"]
 
 
 def outcomes(results: Results) -> pd.DataFrame:
-    """FACTORS, measure, value, low, high, n, reason, sigma: one row per cell of the study and outcome, also where missing.
+    """FACTORS, measure, value, low, high, n, reason, sigma: a row per cell and outcome, also where missing.
 
-    `sigma` is the level at which train_likeness_at_peak was read: the sampler's level nearest in ln(sigma) to the peak of
-    the cell's gap, which lies on another grid.
+    `sigma` is the level at which train_likeness_at_peak was read: the sampler's level nearest in ln(sigma) to the
+    peak of the cell's gap, which lies on another grid.
     """
     scalars = results.estimates[results.estimates["sigma"].isna()]
     checkpoint = [factor for factor in FACTORS if factor != "guidance"]
@@ -70,7 +68,7 @@ def _every_cell(
     return rows[[*FACTORS, "measure", *FIELDS, "sigma"]]
 
 
-def _why_absent(results: Results, stage: str):  # noqa: ANN202
+def _why_absent(results: Results, stage: str) -> Callable[[Cell], str]:
     missing = results.status[results.status["state"] != "done"].set_index("file")["reason"]
     known = set(results.status["file"])
 
@@ -95,9 +93,9 @@ def _nearest_level(curve: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
 def over_seeds(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Mean over the rows that share `keys`, which are repeats with different seeds.
 
-    value: mean of the defined values (geometric for the sigma at the peak); low and high: the lowest and highest end of the
-    seeds' own 95 % intervals, so they hold the images' and the seeds' spread; n: sum; seeds: rows with a value, of: all
-    rows; reason: why some are undefined.
+    value: mean of the defined values (geometric for the sigma at the peak); low and high: the lowest and highest end of
+    the seeds' own 95 % intervals, so they hold the images' and the seeds' spread; n: sum; seeds: rows with a value,
+    of: all rows; reason: why some are undefined.
     """
     rows = rows.assign(geometric=np.where(rows["measure"] == "sigma_at_peak", _log(rows["value"]), np.nan))
     grouped = rows.groupby(list(keys), dropna=False, sort=False)
@@ -125,7 +123,7 @@ def _reasons(reasons: pd.Series) -> str:
 
 
 def settings(outcome_rows: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes as mean over seeds: SETTING, measure, and the columns of `over_seeds`, with the geometric mean of sigma."""
+    """Outcomes as mean over seeds: SETTING, measure, the columns of `over_seeds`, and the geometric mean of sigma."""
     means = over_seeds(outcome_rows, [*SETTING, "measure"])
     levels = _log(outcome_rows["sigma"]).groupby([outcome_rows[key] for key in [*SETTING, "measure"]], sort=False)
     means["sigma"] = np.exp(levels.mean().to_numpy())
@@ -152,11 +150,3 @@ def above_floor(means: pd.DataFrame) -> pd.Series:
 def spread_over_ranks(count: int, limit: int) -> list[int]:
     """At most `limit` ranks out of `count`, evenly spaced, with the first and the last."""
     return sorted({round(rank) for rank in np.linspace(0, count - 1, min(count, limit))})
-
-
-def setting_name(setting: pd.Series) -> str:
-    """A setting in one line."""
-    return (
-        f"{setting['model']} · n {setting['train_size']} · {setting['granularity']}"
-        f" · step {setting['step']} · w {setting['guidance']:g}"
-    )

@@ -6,7 +6,16 @@ import altair as alt
 import pandas as pd
 
 from diffbench.report.cells import over_seeds
-from diffbench.report.marks import SEEDS, curves, level_color, level_dash, on_slice, panels_by_factor, rounded
+from diffbench.report.marks import (
+    SEEDS,
+    curves,
+    level_color,
+    level_dash,
+    on_slice,
+    panels_by_factor,
+    rounded,
+    value_domain,
+)
 from diffbench.report.page import MAXIMUM_ROWS, Figure
 from diffbench.report.results import Results
 from diffbench.report.slices import slices
@@ -24,19 +33,16 @@ def curves_over_seeds(results: Results, measures: list[str], setting: list[str])
 def gap_by_factor(results: Results, width: int) -> Figure | None:
     """The gap over sigma, one panel per factor; nothing if no factor varies or no gap was measured."""
     means = curves_over_seeds(results, ["gap"], CHECKPOINT)
-    cuts = [cut for cut in slices(results.study) if cut.factor != "guidance"]
-    tables = [on_slice(cut, means) for cut in cuts]
-    if not cuts or not any(len(table) for table in tables):
+    cuts = (cut for cut in slices(results.study) if cut.factor != "guidance")
+    tables = [(cut, table) for cut in cuts if len(table := on_slice(cut, means))]
+    if not tables:
         return None
-    kept = [(cut, table) for cut, table in zip(cuts, tables, strict=True) if len(table)]
-    chart = panels_by_factor(
-        [cut for cut, _ in kept], [table for _, table in kept], alt.Y("value:Q", title=GAP_TITLE), round(0.8 * width), 210, [(0, "no gap")]
-    ).properties(
+    data = pd.concat([table.assign(factor=cut.factor) for cut, table in tables])
+    chart = panels_by_factor(tables, GAP_TITLE, value_domain(data, 0.0, 0.1), width, [(0, "no gap")]).properties(
         title="Where the gap lies: denoising gap over the noise level, one factor at a time",
         description="Relative gap between validation and training denoising error against the noise level sigma, "
         "one panel for each factor of the study, one line for each of its values.",
     )
-    data = pd.concat([table.assign(factor=cut.factor) for cut, table in kept])
     return Figure("gap-by-factor", f"{SEEDS} Guidance acts on sampling only, so it has no panel.", chart, data)
 
 
@@ -54,16 +60,20 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
     data = rounded(means[["run", "measure", "sigma", "level", "value", "low", "high", "n", "seeds", "reason"]])
     chosen = alt.param(name="run", value=shown[0], bind=alt.binding_select(options=shown, name="Run: "))
     steps = [str(step) for step in sorted(means["step"].unique())]
-    panel = round(0.8 * width)
+    panel = round(0.92 * width)
     chart = alt.hconcat(
         _losses(data[data["measure"] != "gap"], steps, panel), _gap(data[data["measure"] == "gap"], steps, panel)
-    )
+    ).resolve_scale(strokeDash="independent")
     chart = chart.add_params(chosen).properties(
         title="How it grows in training: loss and gap of one run, by training step",
-        description="Left: denoising error on training and validation images against the noise level, by training step. "
-        "Right: their relative gap. The select box chooses the run.",
+        description="Left: denoising error on training and validation images against the noise level, by training "
+        "step. Right: their relative gap. The select box chooses the run.",
     )
-    left_out = f" The {len(shown)} of {len(peaks)} runs with the largest gaps can be chosen." if len(shown) < len(peaks) else ""
+    left_out = (
+        f" The {len(shown)} of {len(peaks)} runs with the largest gaps can be chosen."
+        if len(shown) < len(peaks)
+        else ""
+    )
     return Figure("gap-by-step", SEEDS + left_out, chart, means.drop(columns=["level"]).sort_values([*run, "step"]))
 
 
@@ -72,9 +82,15 @@ def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Any:
         "measure:N",
         sort=["mse_train", "mse_validation"],
         scale=alt.Scale(domain=["mse_train", "mse_validation"], range=[[1, 0], [5, 3]]),
-        legend=alt.Legend(title="split", orient="bottom", labelExpr="datum.value == 'mse_train' ? 'train' : 'validation'"),
+        legend=alt.Legend(
+            title="split", orient="bottom", labelExpr="datum.value == 'mse_train' ? 'train' : 'validation'"
+        ),
     )
-    y = alt.Y("value:Q", scale=alt.Scale(type="log"), axis=alt.Axis(title="mean squared error per pixel", format="~g", tickCount=6))
+    y = alt.Y(
+        "value:Q",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(title="mean squared error per pixel", format="~g", tickCount=6),
+    )
     tooltips = [alt.Tooltip("measure:N"), alt.Tooltip("level:N", title="step"), alt.Tooltip("sigma:Q", format=".3~g")]
     layers = curves(data, y, level_color("step", steps), split, 230, tooltips)
     return layers.transform_filter("datum.run == run").properties(width=width, height=230)

@@ -6,11 +6,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from diffbench.report.cells import AT_PEAK, SETTING, setting_name, wide
-from diffbench.report.marks import TOOLTIPS, level_text, levels_of, on_slice, rounded, undefined_marks
+from diffbench.report.cells import AT_PEAK, wide
+from diffbench.report.marks import TOOLTIPS, levels_of, on_slice, rounded, undefined_marks, value_domain
 from diffbench.report.page import MAXIMUM_ROWS, Figure
 from diffbench.report.results import Results
-from diffbench.report.slices import TITLES, Slice, slices
+from diffbench.report.slices import SETTING, TITLES, Slice, short_name, slices, value_text
 from diffbench.report.theme import NEUTRAL, OKABE_ITO, SEQUENCE
 
 ROWS = {
@@ -30,23 +30,26 @@ def outcomes_by_factor(results: Results, cells: pd.DataFrame, means: pd.DataFram
         return None
     measures = [*ROWS, *(floor for _, floor in ROWS.values() if floor)]
     columns, tables = [], []
+    panel = min(width // 2, round(2.15 * width / len(cuts)) - 62)  # all factors fit beside each other
     domains = {measure: _domain(cells, measure) for measure in ROWS}
     for index, cut in enumerate(cuts):
         points = on_slice(cut, cells[cells["measure"].isin(measures)])
         lines = on_slice(cut, means[means["measure"].isin(measures)])
-        panels = [_panel(cut, points, lines, measure, domains[measure], round(0.3 * width), index == 0) for measure in ROWS]
+        panels = [_panel(cut, points, lines, measure, domains[measure], panel, index == 0) for measure in ROWS]
         title = alt.Title(TITLES[cut.factor], fontSize=12, offset=8, anchor="middle")
         columns.append(alt.vconcat(*panels, spacing=14).properties(title=title))
         tables.append(points.assign(factor=cut.factor, fixed=cut.held))
     chart = alt.hconcat(*columns, spacing=18).properties(
         title="What made them: outcomes against each factor, the others held at the centre of the study",
-        description="Rows: peak of the denoising gap, memorized fraction of the samples with its floor, and train-likeness of "
-        "sampling trajectories at the peak. Columns: the factors of the study. Points are seeds with their 95 % intervals.",
+        description="Rows: peak of the denoising gap, memorized fraction of the samples with its floor, and "
+        "train-likeness of sampling trajectories at the peak. Columns: the factors of the study. "
+        "Points are seeds with their 95 % intervals.",
     )
     held = " ".join(f"{TITLES[cut.factor].capitalize()}: {cut.held}." for cut in cuts)
     caption = (
-        "Points: seeds, with their own 95 % intervals over images. Line: mean over seeds. Grey dashes: floor, the same number "
-        "for validation images as if generated; for train-likeness 0 = like unseen data and 1 = like training data. "
+        "Points: seeds, with their own 95 % intervals over images. Line: mean over seeds. Grey bars: floor with its "
+        "interval, the same number for validation images as if generated. Grey dashes: no gap; train-likeness of "
+        "unseen data (0) and of training data (1), read at the sampler's level nearest in ln σ to the peak. "
         f"Crosses: undefined, hover for why. Held: {held}"
     )
     return Figure("outcomes-by-factor", caption, chart, pd.concat(tables))
@@ -54,21 +57,25 @@ def outcomes_by_factor(results: Results, cells: pd.DataFrame, means: pd.DataFram
 
 def _domain(cells: pd.DataFrame, measure: str) -> list[float]:
     """One range for all panels of a row."""
-    rows = cells[cells["measure"] == measure]
-    ends = rows[["value", "low", "high"]].to_numpy(float)
-    ends = ends[np.isfinite(ends)]
-    if measure == "memorized_fraction" or not len(ends):
+    if measure == "memorized_fraction":
         return [0.0, 1.0]
-    top = 1.0 if measure == AT_PEAK else 0.0
-    return [min(0.0, float(ends.min())), max(top, float(ends.max()))]
+    return value_domain(cells[cells["measure"] == measure], 0.0, 1.0 if measure == AT_PEAK else 0.1)
 
 
 def _panel(
     cut: Slice, points: pd.DataFrame, lines: pd.DataFrame, measure: str, domain: list[float], width: int, first: bool
 ) -> Any:
     title, floor = ROWS[measure]
-    x = alt.X("level:N", sort=levels_of(cut), axis=alt.Axis(title=None, labelAngle=-35, labelLimit=90))
-    y = alt.Y("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=alt.Axis(title=title if first else None, tickCount=5))
+    x = alt.X(
+        "level:N",
+        sort=levels_of(cut),
+        axis=alt.Axis(title=None, labelAngle=-35, labelLimit=90, labels=measure == AT_PEAK),
+    )
+    y = alt.Y(
+        "value:Q",
+        scale=alt.Scale(domain=domain, nice=False),
+        axis=alt.Axis(title=title if first else None, tickCount=5),
+    )
     fields = ["level", "value", "low", "high", "n", "reason"]
     data = rounded(points.loc[points["measure"] == measure, [*fields, "seed", "sigma"]])
     mean = rounded(lines.loc[lines["measure"] == measure, [*fields, "seeds"]])
@@ -78,7 +85,9 @@ def _panel(
     per_seed = alt.Chart(data).encode(x=x, xOffset=alt.XOffset("seed:N", scale=alt.Scale(paddingOuter=0.8)))
     whiskers = per_seed.mark_rule(color=OKABE_ITO[0], opacity=0.55).encode(y=alt.Y("low:Q"), y2="high:Q")
     known = per_seed.transform_filter("isValid(datum.value)")
-    dots = known.mark_circle(size=34, color=OKABE_ITO[0], opacity=1).encode(y=y, tooltip=[*tooltips, *TOOLTIPS[:4], TOOLTIPS[5]])
+    dots = known.mark_circle(size=34, color=OKABE_ITO[0], opacity=1).encode(
+        y=y, tooltip=[*tooltips, *TOOLTIPS[:4], TOOLTIPS[5]]
+    )
     line = alt.Chart(mean).mark_line(color=OKABE_ITO[1], strokeWidth=1.6).encode(x=x, y=y)
     layers = [*_floor(lines, floor, measure, x, y), whiskers, line, dots, undefined_marks(per_seed, HEIGHT, tooltips)]
     return alt.layer(*layers).properties(width=width, height=HEIGHT)
@@ -90,8 +99,8 @@ def _floor(lines: pd.DataFrame, floor: str | None, measure: str, x: alt.X, y: al
     if floor:
         data = rounded(lines.loc[lines["measure"] == floor, ["level", "value", "low", "high"]])
         base = alt.Chart(data)
-        band = base.mark_area(color=NEUTRAL, opacity=0.2).encode(x=x, y="low:Q", y2="high:Q")
-        return [band, base.mark_line(**style).encode(x=x, y=y)]
+        band = base.mark_bar(color=NEUTRAL, opacity=0.2).encode(x=x, y="low:Q", y2="high:Q")
+        return [band, base.mark_tick(color=NEUTRAL, thickness=2).encode(x=x, y=y)]
     levels = [0.0, 1.0] if measure == AT_PEAK else [0.0]
     return [alt.Chart(lines.head(1)[["level"]]).mark_rule(**style).encode(y=alt.datum(level)) for level in levels]
 
@@ -101,28 +110,33 @@ def gap_against_memorized(means: pd.DataFrame, width: int) -> Figure | None:
     data = _paired(means)
     if data.empty:
         return None
-    steps = [level_text(step) for step in sorted(data["step"].unique())]
+    steps = [value_text(step) for step in sorted(data["step"].unique())]
     models = list(dict.fromkeys(data["model"]))
-    base = alt.Chart(rounded(data.assign(step=data["step"].map(level_text))))
+    base = alt.Chart(rounded(data.assign(step=data["step"].map(value_text))))
     x = alt.X("gap:Q", title="peak gap (training side)")
     y = alt.Y("memorized:Q", title="memorized fraction (inference side)", scale=alt.Scale(domain=[0, 1]))
     color = alt.Color("step:O", scale=alt.Scale(scheme=SEQUENCE, domain=steps), legend=alt.Legend(title=TITLES["step"]))
-    shape = alt.Shape("model:N", scale=alt.Scale(domain=models), legend=alt.Legend(title="model"))
+    named = alt.Legend(title="model", symbolFillColor=NEUTRAL, symbolStrokeColor=NEUTRAL)
+    shape = alt.Shape(
+        "model:N",
+        scale=alt.Scale(domain=models),
+        legend=alt.Legend(title="model", symbolFillColor=NEUTRAL, symbolStrokeColor=NEUTRAL),
+    )
     path = base.mark_line(color=NEUTRAL, opacity=0.5, strokeWidth=1).encode(x=x, y=y, detail="path:N", order="order:Q")
-    across = base.mark_rule(opacity=0.35).encode(y=y, x="gap_low:Q", x2="gap_high:Q", color=color)
-    up = base.mark_rule(opacity=0.35).encode(x=x, y="memorized_low:Q", y2="memorized_high:Q", color=color)
+    across = base.mark_rule(opacity=0.22).encode(y=y, x="gap_low:Q", x2="gap_high:Q", color=color)
+    up = base.mark_rule(opacity=0.22).encode(x=x, y="memorized_low:Q", y2="memorized_high:Q", color=color)
     tooltips = [alt.Tooltip("setting:N"), *(alt.Tooltip(f"{name}:Q", format=".3~g") for name in FIELDS_PAIRED)]
     dots = base.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=color, shape=shape, tooltip=tooltips)
     chart = alt.layer(path, across, up, dots).properties(
         width=round(1.3 * width),
         height=300,
         title="Do samples follow? Memorized fraction against the peak of the denoising gap",
-        description="One point per setting: memorized fraction of its samples against the peak of its denoising gap, coloured by "
-        "training step, with the intervals of both. Grey lines join the steps of one run.",
+        description="One point per setting: memorized fraction of its samples against the peak of its denoising gap, "
+        "coloured by training step, with the intervals of both. Grey lines join the steps of one run.",
     )
     caption = (
-        "One point per setting, mean over seeds; bars span the seeds' own 95 % intervals; grey lines join the training steps of "
-        "one run at one guidance. Settings with an undefined or unbounded value are left out; the leaderboard says why."
+        "One point per setting, mean over seeds; bars span the seeds' own 95 % intervals; grey lines join the training "
+        "steps of one run at one guidance. Settings with an undefined or unbounded value are left out; the leaderboard says why."
     )
     return Figure("gap-against-memorized", caption, chart, data.drop(columns=["path", "order"]))
 
@@ -145,7 +159,6 @@ def _paired(means: pd.DataFrame) -> pd.DataFrame:
         }
     ).reset_index()
     data = data[np.isfinite(data["gap"]) & np.isfinite(data["memorized"])].head(MAXIMUM_ROWS)
-    data["setting"] = [setting_name(row) for _, row in data.iterrows()]
+    data["setting"] = [short_name(row) for _, row in data.iterrows()]
     path = [name for name in SETTING if name != "step"]
     return data.assign(path=data[path].astype(str).agg(" ".join, axis=1), order=data["step"])
-

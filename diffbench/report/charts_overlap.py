@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-from diffbench.report.cells import SETTING, ranked, setting_name, spread_over_ranks
+from diffbench.report.cells import ranked, spread_over_ranks
 from diffbench.report.charts_gap import curves_over_seeds
-from diffbench.report.marks import SEEDS, curves, on_slice, panels_by_factor, rounded
+from diffbench.report.marks import SEEDS, curves, on_slice, panels_by_factor, rounded, value_domain
 from diffbench.report.page import MAXIMUM_ROWS, Figure
 from diffbench.report.results import Results
-from diffbench.report.slices import slices
+from diffbench.report.slices import SETTING, short_name, slices
 from diffbench.report.theme import DASHES, NEUTRAL, OKABE_ITO
 
 POPULATIONS = {
@@ -36,39 +37,33 @@ PREDICTIONS = {
     "x_r_train_to_train": "noised training → nearest training",
     "x_r_validation_to_validation": "noised validation → nearest validation",
 }
-PREDICTION_COLORS = dict(zip(PREDICTIONS.values(), [OKABE_ITO[1], OKABE_ITO[4], OKABE_ITO[0], OKABE_ITO[2]], strict=True))
+RADIUS_TICKS = [0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+PREDICTION_COLORS = dict(
+    zip(PREDICTIONS.values(), [OKABE_ITO[1], OKABE_ITO[4], OKABE_ITO[0], OKABE_ITO[2]], strict=True)
+)
 
 
 def likeness_by_factor(results: Results, width: int) -> Figure | None:
     """Train-likeness over sigma, one panel per factor."""
     means = curves_over_seeds(results, ["train_likeness"], SETTING)
-    kept = [(cut, table) for cut in slices(results.study) if len(table := on_slice(cut, means))]
-    if not kept:
+    tables = [(cut, table) for cut in slices(results.study) if len(table := on_slice(cut, means))]
+    if not tables:
         return None
-    chart = panels_by_factor(
-        [cut for cut, _ in kept],
-        [table for _, table in kept],
-        alt.Y("value:Q", title="train-likeness", scale=alt.Scale(domain=_likeness_domain(means), clamp=True)),
-        round(0.8 * width),
-        210,
-        [(1, "like noised training data"), (0, "like noised unseen data")],
-    ).properties(
+    data = pd.concat([table.assign(factor=cut.factor) for cut, table in tables])
+    references = [(1, "like training"), (0, "like unseen")]
+    domain = value_domain(data, -0.2, 1.2, limits=(-2.0, 2.0))
+    chart = panels_by_factor(tables, "train-likeness", domain, width, references).properties(
         title="Where samples are made: train-likeness of sampling trajectories over the noise level",
-        description="Train-likeness of the sampler's states against the noise level, one panel per factor: 1 means that the "
-        "states lie among noised training images, 0 like noised validation images, below 0 further out.",
+        description="Train-likeness of the sampler's states against the noise level, one panel per factor: 1 means that "
+        "the states lie among noised training images, 0 like noised validation images, below 0 further out.",
     )
     caption = (
-        f"{SEEDS} Train-likeness = (AUC(val, train) − AUC(states, train)) / (AUC(val, train) − 0.5) of the shell radius; undefined "
-        "where noised training and validation images cannot be told apart. The axis ends at −2 and 2; values beyond lie on its edge."
+        f"{SEEDS} Train-likeness = (AUC(val, train) − AUC(states, train)) / (AUC(val, train) − 0.5) of the shell radius; "
+        "undefined where noised training and validation images cannot be told apart. Where both AUCs reach 1 it is 0 "
+        "however far out the states lie: see their shell radius below. The axis ends at −2 and 2, values beyond lie on "
+        "its edge."
     )
-    data = pd.concat([table.assign(factor=cut.factor) for cut, table in kept])
     return Figure("likeness-by-factor", caption, chart, data)
-
-
-def _likeness_domain(means: pd.DataFrame) -> list[float]:
-    ends = means[["low", "high", "value"]].dropna().to_numpy(float)
-    low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 1.0)
-    return [max(-2.0, min(-0.2, low)), min(2.0, max(1.2, high))]
 
 
 def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | None:
@@ -77,14 +72,14 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     table = curves_over_seeds(results, list(measures), SETTING)
     if table.empty:
         return None
-    table["setting"] = [setting_name(row) for _, row in table[SETTING].iterrows()]
-    names = [name for _, row in ranked(means).iterrows() if (name := setting_name(row)) in set(table["setting"])]
+    table["setting"] = [short_name(row) for _, row in table[SETTING].iterrows()]
+    names = [name for _, row in ranked(means).iterrows() if (name := short_name(row)) in set(table["setting"])]
     limit = max(1, MAXIMUM_ROWS // (len(table) // len(names) + 1))
     shown = [names[rank] for rank in spread_over_ranks(len(names), limit)]
     table = table[table["setting"].isin(shown)].assign(series=lambda rows: rows["measure"].map(measures))
     data = rounded(table[["setting", "measure", "sigma", "series", "value", "low", "high", "n", "seeds", "reason"]])
     chosen = alt.param(name="setting", value=shown[0], bind=alt.binding_select(options=shown, name="Setting: "))
-    panel = round(0.52 * width)
+    panel = round(0.58 * width)
     chart = alt.hconcat(
         _panel(data, RADIUS, "shell radius (log)", POPULATIONS, panel, log=True),
         _panel(data, WEIGHT, "largest posterior weight", POPULATIONS, panel),
@@ -93,27 +88,47 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     ).resolve_scale(color="independent", strokeDash="independent")
     chart = chart.add_params(chosen).properties(
         title="How trajectories differ from noised data, in one setting",
-        description="Three panels against the noise level for one setting: distance to the nearest training image in units of the "
-        "noise, largest weight of the optimal denoiser's posterior, and distance of one-shot predictions to the nearest images.",
+        description="Three panels against the noise level for one setting: distance to the nearest training image in units "
+        "of the noise, largest weight of the optimal denoiser's posterior, and distance of one-shot predictions to the "
+        "nearest images.",
     )
-    some = f" {len(shown)} of {len(names)} settings can be chosen, evenly spaced over the ranks." if len(shown) < len(names) else ""
+    some = (
+        f" {len(shown)} of {len(names)} settings can be chosen, evenly spaced over the ranks."
+        if len(shown) < len(names)
+        else ""
+    )
     caption = (
-        f"{SEEDS} Left: min‖x − xᵢ‖ / (σ√d), about 1 for noised training images. Middle: how sure the optimal denoiser is of one "
-        f"training image. Right: one-shot predictions D(x) at matched σ, equal numbers of references searched.{some}"
+        f"{SEEDS} Left: min‖x − xᵢ‖ / (σ√d), about 1 for noised training images. Middle: how sure the optimal "
+        f"denoiser is of one training image. Right: one-shot predictions D(x) at matched σ, equal numbers of references searched.{some}"
     )
     return Figure("trajectories", caption, chart, table.drop(columns=["series"]))
 
 
-def _panel(data: pd.DataFrame, measures: Mapping[str, str], title: str, colors: Mapping[str, str], width: int, log: bool = False) -> Any:
+def _panel(
+    data: pd.DataFrame,
+    measures: Mapping[str, str],
+    title: str,
+    colors: Mapping[str, str],
+    width: int,
+    log: bool = False,
+) -> Any:
     names = list(measures.values())
     legend = alt.Legend(title=None, orient="bottom", columns=1, symbolType="stroke", symbolSize=300)
     color = alt.Color("series:N", scale=alt.Scale(domain=names, range=_of(names, colors)), legend=legend)
     dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=names, range=DASHES[: len(names)]), legend=legend)
-    scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
-    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, format="~g", tickCount=5))
+    rows = data[data["measure"].isin(measures)]
+    scale = alt.Scale(type="log", nice=False, domain=_log_domain(rows)) if log else alt.Scale()
+    ticks = {"values": RADIUS_TICKS} if log else {"tickCount": 5}
+    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, format="~g", **ticks))
     tooltips = [alt.Tooltip("series:N", title="population"), alt.Tooltip("sigma:Q", title="σ", format=".3~g")]
-    layers = curves(data[data["measure"].isin(measures)], y, color, dash, 210, tooltips)
+    layers = curves(rows, y, color, dash, 210, tooltips)
     return layers.transform_filter("datum.setting == setting").properties(width=width, height=210)
+
+
+def _log_domain(rows: pd.DataFrame) -> list[float]:
+    ends = rows[["value", "low", "high"]].to_numpy(float)
+    ends = ends[np.isfinite(ends) & (ends > 0)]
+    return [float(ends.min()) / 1.1, float(ends.max()) * 1.1] if len(ends) else [0.5, 2.0]
 
 
 def _of(names: Sequence[str], colors: Mapping[str, str]) -> list[str]:

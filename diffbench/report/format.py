@@ -16,7 +16,17 @@ def number(value: float | None) -> str:
     if abs(value) >= 1000:
         return count(value)
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{digits}f}".replace("-", "−") if digits <= 5 else f"{value:.2g}".replace("-", "−")
+    return f"{value:.{digits}f}".replace("-", "−") if digits <= 5 else _power(value)
+
+
+def _power(value: float) -> str:
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "−")
+
+
+def level(sigma: float) -> str:
+    """A noise level: up to three significant digits."""
+    return f"{sigma:.3g}"
 
 
 def interval(low: float, high: float) -> str:

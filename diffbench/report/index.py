@@ -1,6 +1,5 @@
 """The main page of a study: which models memorize, at which noise level, and what made them."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd

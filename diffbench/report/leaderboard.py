@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbench.report.cells import AT_PEAK, SETTING, STAGE_OF, above_floor, ranked, setting_name
-from diffbench.report.format import count, interval, number
+from diffbench.report.cells import AT_PEAK, STAGE_OF, above_floor, ranked
+from diffbench.report.format import count, interval, level, number
+from diffbench.report.slices import SETTING, short_name
 
 MEASURES = (*STAGE_OF, AT_PEAK)
 
@@ -59,7 +60,7 @@ def leaderboard(cells: pd.DataFrame, means: pd.DataFrame) -> list[Entry]:
             Entry(f"seed {seed}", factors | {"seed": seed}, _values(rows), False)
             for seed, rows in by_cell[key].groupby("seed")
         )
-        entries.append(Entry(setting_name(setting), factors, _values(by_setting[key]), bool(above[key]), seeds))
+        entries.append(Entry(short_name(setting), factors, _values(by_setting[key]), bool(above[key]), seeds))
     return entries
 
 
@@ -72,7 +73,7 @@ def show(row: pd.Series) -> Shown:
     value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
     notes = [row["reason"]] if row["reason"] else []
     if np.isfinite(row.get("sigma", np.nan)):
-        notes.append(f"read at σ = {number(row['sigma'])}")
+        notes.append(f"read at σ = {level(row['sigma'])}")
     notes.append(f"n = {count(row['n'])}")
     if "of" in row:
         notes.append(f"{row['seeds']} of {row['of']} seeds have a value")

@@ -7,10 +7,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from diffbench.report.slices import NUMERIC, TITLES, Slice
+from diffbench.report.slices import NUMERIC, TITLES, Slice, value_text
 from diffbench.report.theme import DASHES, NEUTRAL, OKABE_ITO, SEQUENCE, sigma_axis
 
-SEEDS = "Line: mean over seeds. Band: spans the seeds' own 95 % intervals over images. Crosses: undefined, hover for why."
+SEEDS = (
+    "Line: mean over seeds. Band: spans the seeds' own 95 % intervals over images. Crosses: undefined, hover for why."
+)
 
 TOOLTIPS = [
     alt.Tooltip("value:Q", title="value", format=".4~g"),
@@ -88,34 +90,54 @@ def reference_line(data: pd.DataFrame, at: float, text: str, width: int) -> alt.
     return alt.layer(rule, label.encode(y=alt.datum(at), x=alt.value(width), text=alt.value(text)))
 
 
+def value_domain(
+    table: pd.DataFrame, least: float, most: float, limits: tuple[float, float] = (-np.inf, np.inf)
+) -> list[float]:
+    """Range of an axis that holds all intervals of a table, `least` and `most`, but ends at `limits`."""
+    ends = table[["value", "low", "high"]].to_numpy(float)
+    ends = ends[np.isfinite(ends)]
+    low, high = (float(ends.min()), float(ends.max())) if len(ends) else (least, most)
+    margin = 0.03 * (max(high, most) - min(low, least))
+    return [max(limits[0], min(low - margin, least)), min(limits[1], max(high + margin, most))]
+
+
 def on_slice(slice_: Slice, means: pd.DataFrame) -> pd.DataFrame:
     """The rows of a slice, with the factor's value as text in the column `level`."""
     rows = slice_.rows(means)
-    return rows.assign(level=rows[slice_.factor].map(level_text))
-
-
-def level_text(value: Any) -> str:
-    """A factor's value as text."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return rows.assign(level=rows[slice_.factor].map(value_text))
 
 
 def levels_of(slice_: Slice) -> list[str]:
     """The factor's values as text, in order."""
-    return [level_text(value) for value in slice_.values]
+    return [value_text(value) for value in slice_.values]
 
 
 def panels_by_factor(
-    cuts: Sequence[Slice], rows: Sequence[pd.DataFrame], y: alt.Y, width: int, height: int, references: Sequence[tuple[float, str]] = ()
+    tables: Sequence[tuple[Slice, pd.DataFrame]],
+    y_title: str,
+    domain: Sequence[float],
+    width: int,
+    references: Sequence[tuple[float, str]],
 ) -> Any:
-    """One panel of curves per factor, two beside each other; `rows[i]` belongs to `cuts[i]`."""
+    """One panel of curves per factor with its rows, all with the same axes."""
+    columns = 2 if len(tables) in (1, 2, 4) else 3
+    panel, height = round(width * (0.92 if columns == 2 else 0.58)), 210
+    y = alt.Y("value:Q", title=y_title, scale=alt.Scale(domain=list(domain), clamp=True, nice=False))
     panels = []
-    for cut, table in zip(cuts, rows, strict=True):
+    for cut, table in tables:
         tooltips = [alt.Tooltip("level:N", title=TITLES[cut.factor]), alt.Tooltip("sigma:Q", title="σ", format=".3~g")]
         levels = levels_of(cut)
         data = rounded(table[["sigma", "level", "value", "low", "high", "n", "seeds", "reason"]])
         layers = curves(data, y, level_color(cut.factor, levels), level_dash(cut.factor, levels), height, tooltips)
         one = data.head(1)[["sigma"]]
-        named = [reference_line(one, at, text, width) for at, text in references]
-        title = alt.Title(f"by {TITLES[cut.factor]}", subtitle=cut.held, fontSize=12, subtitleFontSize=10, subtitleColor=NEUTRAL, offset=6)
-        panels.append(alt.layer(*named, layers).properties(width=width, height=height, title=title))
-    return alt.concat(*panels, columns=2).resolve_scale(color="independent", strokeDash="independent")
+        named = [reference_line(one, at, text, panel) for at, text in references]
+        title = alt.Title(
+            f"by {TITLES[cut.factor]}",
+            subtitle=cut.held,
+            fontSize=12,
+            subtitleFontSize=10,
+            subtitleColor=NEUTRAL,
+            offset=6,
+        )
+        panels.append(alt.layer(*named, layers).properties(width=panel, height=height, title=title))
+    return alt.concat(*panels, columns=columns).resolve_scale(color="independent", strokeDash="independent")

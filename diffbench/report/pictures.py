@@ -17,9 +17,10 @@ from diffbench import store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet, read_images
 from diffbench.measures.memorization import THRESHOLD
-from diffbench.report.cells import SETTING, ranked, setting_name, spread_over_ranks
+from diffbench.report.cells import ranked, spread_over_ranks
 from diffbench.report.page import Figure
 from diffbench.report.results import Results
+from diffbench.report.slices import SETTING, short_name
 from diffbench.report.theme import NEUTRAL, OKABE_ITO
 from diffbench.study import Cell
 
@@ -95,7 +96,7 @@ def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, 
     found = store.read(folder / "memorization.h5", "memorization")
     first, second = found["distance"].T
     ratio = np.divide(first, second, out=np.zeros(len(first)), where=first > 0)
-    name = f"{setting_name(pd.Series(cell.factors))} · seed {cell.checkpoint.run.seed}"
+    name = f"{short_name(cell.factors)} · seed {cell.checkpoint.run.seed}"
     if training_set.shape == (2,):
         return Sheet(name, figure=_scatter(samples, ratio, training_set, name, index, width))
     order = np.argsort(ratio, kind="stable")[spread_over_ranks(len(ratio), count)]
@@ -153,5 +154,7 @@ def _scatter(samples: Array, ratio: Array, training_set: TrainingSet, name: str,
             description=f"Scatter of generated, training and unseen points in the plane, of {name}.",
         )
     )
-    caption = f"At most {MAXIMUM_POINTS} points of each kind, scaled to the standard deviation of the training pool = 0.5."
+    caption = (
+        f"At most {MAXIMUM_POINTS} points of each kind, scaled to the standard deviation of the training pool = 0.5."
+    )
     return Figure(f"points-{index + 1}", caption, chart, data)

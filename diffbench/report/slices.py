@@ -1,22 +1,26 @@
 """One factor at a time: the settings that differ in one factor only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from diffbench.report.cells import SETTING
 from diffbench.study import Study
+from diffbench.summary.tables import FACTORS
+
+SETTING = [factor for factor in FACTORS if factor != "seed"]
+"""What tells cells apart that are not repeats of each other with other seeds."""
 
 TITLES = {
     "model": "model",
-    "train_size": "training images n",
+    "train_size": "training-set size",
     "granularity": "condition granularity",
     "seed": "seed",
     "step": "training step",
-    "guidance": "guidance w",
+    "guidance": "guidance scale",
 }
+SIGNS = {"model": "", "train_size": "n ", "granularity": "", "step": "step ", "guidance": "w "}
 NUMERIC = ("train_size", "step", "guidance")
 
 
@@ -38,16 +42,22 @@ class Slice:
 
     @property
     def held(self) -> str:
-        """The factors that are held, in words."""
-        return ", ".join(f"{TITLES[name]} {_text(value)}" for name, value in self.fixed.items())
+        """The factors that are held, in short."""
+        return short_name(self.fixed)
 
 
-def _text(value: Any) -> str:
+def short_name(factors: Mapping[str, Any] | pd.Series) -> str:
+    """Factors in one line, such as "mlp-small · n 32 · classes · step 60 · w 0"."""
+    return " · ".join(f"{SIGNS[name]}{value_text(factors[name])}" for name in SETTING if name in factors)
+
+
+def value_text(value: Any) -> str:
+    """A factor's value as text."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def slices(study: Study) -> list[Slice]:
-    """For each factor that the study varies, the slice with most values; of equals the nearest to the study's centre, late."""
+    """For each factor that is varied, the slice with most values; of equals the nearest to the centre, then the last."""
     cells = pd.DataFrame([cell.factors for cell in study.cells])[SETTING].drop_duplicates()
     found = (_best_slice(study, cells, factor) for factor in SETTING)
     return [slice_ for slice_ in found if slice_]

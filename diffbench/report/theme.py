@@ -40,7 +40,7 @@ def theme() -> alt.theme.ThemeConfig:
             "tickColor": "#8a8f98",
             "labelLimit": 120,
         },
-        "axisY": {"minExtent": 34},
+        "axisY": {"minExtent": 34, "grid": True},
         "legend": {
             "labelFontSize": 11,
             "titleFontSize": 11,
@@ -48,6 +48,7 @@ def theme() -> alt.theme.ThemeConfig:
             "labelColor": "#444c56",
             "titleColor": "#444c56",
             "symbolStrokeWidth": 2,
+            "symbolOpacity": 1,
             "labelLimit": 220,
         },
         "header": {"labelFontSize": 12, "labelColor": "#444c56", "titleColor": "#444c56"},
