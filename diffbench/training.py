@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from diffbench.adam import Adam
 from diffbench.conventions import seed_of
 from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.precond import Preconditioned, loss_weight
@@ -83,11 +84,9 @@ class Trainer:
         self.step = 0
         self._parameters = list(network.parameters())
         self._weights = _flattened(self._parameters)
-        self._weights.grad = torch.zeros_like(self._weights)
-        self._ema = self._weights.detach().clone()
-        self._optimizer = torch.optim.Adam(
-            [self._weights], lr=protocol.learning_rate, betas=(0.9, 0.99), eps=1e-8, fused=True
-        )
+        self._gradient = torch.zeros_like(self._weights)
+        self._ema = self._weights.clone()
+        self._optimizer = Adam(self._weights, protocol.learning_rate)
         self._ema_power = ema_exponent(protocol.ema_length) + 1
 
     @property
@@ -102,7 +101,6 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """A copy, on the CPU, of all that further training depends on; weights and EMA by the same names."""
-        moments = self._optimizer.state[self._weights]
         ema = zip(
             self.network.named_parameters(),
             self._ema.split([p.numel() for p in self._parameters]),
@@ -112,7 +110,7 @@ class Trainer:
             "step": self.step,
             "weights": {name: tensor.cpu().clone() for name, tensor in self.network.state_dict().items()},
             "ema": {name: flat.cpu().clone().view_as(parameter) for (name, parameter), flat in ema},
-            "optimizer": {name: moments[name].cpu().clone() for name in ("step", "exp_avg", "exp_avg_sq")},
+            "optimizer": {name: tensor.cpu().clone() for name, tensor in self._optimizer.state.items()},
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -120,8 +118,8 @@ class Trainer:
         self.step = state["step"]
         self.network.load_state_dict(state["weights"])
         self._ema.copy_(torch.cat([tensor.flatten() for tensor in state["ema"].values()]))
-        settings = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": {0: state["optimizer"]}, "param_groups": settings})
+        for name, tensor in self._optimizer.state.items():
+            tensor.copy_(state["optimizer"][name])
 
     def run(self, images: Tensor, labels: Tensor, seed: int, stop: int) -> Iterator[TrainingStep]:
         """Train to step `stop` on images (n, *shape) and labels (n,), which lie on the network's device."""
@@ -185,19 +183,18 @@ class Trainer:
     def _update(self) -> None:
         """One step of the optimizer and of the power-function EMA (EDM2, eq. 121)."""
         gradients = [parameter.grad.flatten() for parameter in self._parameters if parameter.grad is not None]
-        torch.cat(gradients, out=self._weights.grad)
-        self._optimizer.step()
+        self._optimizer.update(torch.cat(gradients, out=self._gradient))
         self.step += 1
         decay = math.pow(1 - 1 / self.step, self._ema_power)
-        self._ema.lerp_(self._weights.detach(), 1 - decay)
+        self._ema.lerp_(self._weights, 1 - decay)
 
 
-def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
+def _flattened(parameters: list[nn.Parameter]) -> Tensor:
     """One buffer (total,) with all parameters' values, of which they become views."""
     flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
     for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
         parameter.data = part.view_as(parameter)
-    return nn.Parameter(flat)
+    return flat
 
 
 @contextmanager

@@ -1,16 +1,82 @@
 """Plan: what a study means, and about what it costs, without doing anything."""
 
+import os
+from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
+from diffbench.data.catalog import facts
 from diffbench.study import Study, load_study
 
+FLOPS_PER_SECOND = 4.0e10
+"""Of one core in float32: what mlp-medium's training reaches on a 2.45 GHz EPYC (benchmarks/training.py)."""
 
-def run(study: Path = Path("config/config.yaml")) -> None:
-    """Print the factors, runs, checkpoints, cells and jobs of a study file."""
+START_SECONDS = {"torch": 1.9, "numpy": 0.9}
+"""CPU seconds of a job apart from the network: start-up, reading, measuring, writing (summary/costs.csv)."""
+
+EVALUATIONS_PER_STEP = 3
+"""A training step costs about three evaluations: forward, and backward with respect to inputs and weights."""
+
+
+def run(study: Annotated[Path, "study file"] = Path("config/config.yaml")) -> None:
+    """Print the factors, runs, checkpoints, cells and jobs of a study file, and an estimate of its cost."""
     plan = load_study(study)
-    print(describe(plan))
+    print("\n".join([*describe(plan), *cost(plan)]))
 
 
-def describe(study: Study) -> str:
-    """The study in a few lines."""
-    return f"{len(study.cells)}"
+def describe(study: Study) -> list[str]:
+    """What the study varies, and how many runs, checkpoints, cells and jobs that means."""
+    values: dict[str, set[object]] = {}
+    for cell in study.cells:
+        for factor, value in cell.factors.items():
+            values.setdefault(factor, set()).add(value)
+    lines = [f"study {study.name}: data set {study.data.name}"]
+    for factor, found in values.items():
+        ordered = sorted(found, key=lambda value: (isinstance(value, str), value))
+        lines.append(
+            f"  {factor:<12} {', '.join(f'{value:g}' if isinstance(value, float) else str(value) for value in ordered)}"
+        )
+    lines.append(f"{len(study.runs)} runs, {len(study.checkpoints)} checkpoints, {len(study.cells)} cells")
+    lines.append(f"{sum(jobs(study).values())} jobs: " + ", ".join(f"{n} {stage}" for stage, n in jobs(study).items()))
+    return lines
+
+
+def jobs(study: Study) -> Counter[str]:
+    """Jobs by stage that the whole study takes when nothing of it exists."""
+    twins = {cell.checkpoint for cell in study.paired_cells}
+    trained = [c for c in study.checkpoints if study.definition(c.run.model).trained]
+    return Counter(
+        train=len(trained) + len(twins),
+        sample=len(study.cells) + len(study.paired_cells),
+        **Counter(Path(name).stem if not name.startswith("optimum/") else "optimum" for name in study.files),
+    )
+
+
+def cost(study: Study) -> list[str]:
+    """Estimated CPU time. The networks' share follows from their FLOPs, that of processes from measured times."""
+    from diffbench.denoisers.build import describe as network_size
+    from diffbench.denoisers.build import fresh_network
+
+    shape = facts(study.data).shape
+    per_image = {}
+    for model in {run.model for run in study.runs}:
+        definition = study.definition(model)
+        if definition.trained:
+            per_image[model] = network_size(fresh_network(definition, shape, 1, seed=0), shape)["flops_per_image"]
+    seconds = Counter[str]()
+    gap, sampling = study.measures.gap, study.sampling
+    for run in study.runs:
+        images = max(study.steps) * study.training.batch if run.model in per_image else 0
+        seconds["training"] += EVALUATIONS_PER_STEP * images * per_image.get(run.model, 0) / FLOPS_PER_SECOND
+    for checkpoint in study.checkpoints:
+        images = 2 * gap.levels * gap.images * gap.noises
+        seconds["denoising losses"] += images * per_image.get(checkpoint.run.model, 0) / FLOPS_PER_SECOND
+    for cell in study.cells:
+        images = 2 * sampling.steps * (sampling.samples + sampling.trajectories) * (2 if cell.guidance else 1)
+        seconds["sampling"] += images * per_image.get(cell.checkpoint.run.model, 0) / FLOPS_PER_SECOND
+    for stage, count in jobs(study).items():
+        kind = "torch" if stage in ("train", "sample", "denoise", "optimum") else "numpy"
+        seconds["processes"] += count * START_SECONDS[kind]
+    total, cores = sum(seconds.values()), os.cpu_count() or 1
+    lines = [f"about {total / 60:.0f} core-minutes, {total / 60 / cores:.0f} minutes on the {cores} cores here:"]
+    return lines + [f"  {name:<17} {value / 60:6.1f} core-minutes" for name, value in seconds.items()]
