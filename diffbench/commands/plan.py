@@ -41,6 +41,10 @@ def describe(study: Study) -> list[str]:
     return lines
 
 
+def _order(value: object) -> tuple[bool, object]:
+    return isinstance(value, str), value
+
+
 def jobs(study: Study) -> Counter[str]:
     """Jobs by stage that the whole study takes when nothing of it exists."""
     twins = {cell.checkpoint for cell in study.paired_cells}
