@@ -24,6 +24,7 @@ STAGES = {
     "denoise": "measure the denoising losses of a checkpoint",
     "sample": "draw the samples and trajectories of a cell",
     "plant": "make the samples of a control without a denoiser",
+    "features": "fit the space in which the quality of samples is measured",
     "memorization": "measure memorization among the samples of a cell",
     "overlap": "measure the overlap of trajectories with noised data",
     "lab": "compute one topic of the 2D laboratory",

@@ -113,8 +113,8 @@ class TrainingProtocol(Strict):
 class SamplingProtocol(Strict):
     """How samples are drawn from a checkpoint, and what is recorded on the way."""
 
-    solver: Literal["heun"] = Field(
-        default="heun", description="Second-order Heun on the probability-flow ODE."
+    solver: Literal["heun", "euler", "dpmpp-2m"] = Field(
+        default="heun", description="Solver of the probability-flow ODE; dpmpp-2m halves Heun's evaluations."
     )
     steps: int = Field(default=18, ge=2, description="Noise levels of the Karras grid.")
     sigma_min: Positive = Field(default=SIGMA_MIN, description="Lowest noise level.")
@@ -152,10 +152,29 @@ class GapProtocol(Strict):
         return self
 
 
+class QualityProtocol(Strict):
+    """In which feature space the quality of samples is measured."""
+
+    space: Literal["auto", "pixels", "pca", "classifier", "encoder"] = Field(
+        default="auto", description="auto: classifier where the data have classes, else pca, or pixels if they are few."
+    )
+    dimensions: int = Field(default=32, ge=2, description="Features of pca and classifier.")
+    encoder: str | None = Field(
+        default=None, description="File of an encoder, relative to the working directory: TorchScript, or .pt2."
+    )
+
+    @model_validator(mode="after")
+    def _encoder_for_its_space(self) -> Self:
+        if (self.space == "encoder") != (self.encoder is not None):
+            raise ValueError("space 'encoder' and the key encoder, a file, go together")
+        return self
+
+
 class MeasuresProtocol(Strict):
     """All measures."""
 
     gap: GapProtocol = GapProtocol()
+    quality: QualityProtocol = QualityProtocol()
 
 
 class ReportProtocol(Strict):

@@ -84,6 +84,10 @@ def test_a_finished_study_has_nothing_to_do(finished):
             {"optimum": 1, "denoise": 2, "summary": 1, "report": 1},
         ),
         (
+            changed(measures__quality={"space": "pca", "dimensions": 8}),
+            {"features": 1, "memorization": 2, "summary": 1, "report": 1},
+        ),
+        (
             changed(sampling__samples=30, sampling__trajectories=12, sampling__steps=5),
             {"sample": 2, "memorization": 2, "overlap": 2, "summary": 1, "report": 1},
         ),
@@ -128,7 +132,7 @@ def test_a_finished_study_has_nothing_to_do(finished):
             {"sample": 2, "memorization": 2, "overlap": 2, "summary": 1, "report": 1},
         ),
     ],
-    ids=["chart", "gap", "sampling", "milestone-between", "milestone-after", "seed", "guidance"],
+    ids=["chart", "gap", "quality", "sampling", "milestone-between", "milestone-after", "seed", "guidance"],
 )
 def test_a_change_computes_only_what_is_new(finished, study, jobs):
     planned = planned_jobs(finished[0], study)

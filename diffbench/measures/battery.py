@@ -1,13 +1,21 @@
-"""The memorization measures of one set of samples, by the names under which tables, reports and audits show them."""
+"""All measures of one set of samples, by the names under which tables, reports and audits show them."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from diffbench.measures.copying import copying_test, nearest_side_rate
-from diffbench.measures.intervals import Estimate, undefined
-from diffbench.measures.memorization import Closeness, closeness, memorization
-from diffbench.measures.neighbors import Images
+import numpy as np
 
-MEASURES = (
+from diffbench.measures import frechet, quality
+from diffbench.measures.copying import copying_test, nearest_side_rate
+from diffbench.measures.frechet import inference_gap
+from diffbench.measures.intervals import Estimate, mean, undefined
+from diffbench.measures.likelihood import feature_likelihood
+from diffbench.measures.memorization import Closeness, closeness, memorization
+from diffbench.measures.neighbors import Images, nearest
+from diffbench.measures.quality import kernel_distance, manifold
+
+CRITERIA = (
     ("memorized_fraction", "memorized_floor", "fraction"),
     ("memorized_fraction_half", "memorized_floor_half", "fraction_half"),
     ("memorized_fraction_quarter", "memorized_floor_quarter", "fraction_quarter"),
@@ -15,12 +23,30 @@ MEASURES = (
     ("calibrated_fraction", "calibrated_floor", "calibrated_fraction"),
     ("auth_pct", "auth_pct_floor", "authentic"),
 )
-"""Name of a measure, name of its floor, field of the record that holds it."""
+"""Name of a criterion, name of its floor, field of the record that holds it."""
+
+NEED_VALIDATION = ("c_t", "nearest_side_rate", "distance_to_validation", "distance_to_validation_floor")
+
+FRECHET = {
+    "fd_train": "fd_train",
+    "fd_validation": "fd_validation",
+    "fd_gap": "relative",
+    "fd_baseline_train": "baseline_train",
+    "fd_baseline_validation": "baseline_validation",
+}
+"""Name of a measure, field of the record that holds it."""
+
+QUALITY_MAXIMUM = 10_000
+"""Of each set, so many images enter the measures of quality at most: they compare all pairs."""
+
+MANIFOLD_LEAST = quality.COVERAGE_NEIGHBORS + 1
+LIKELIHOOD_LEAST = 4
+MISSING = undefined("needs validation images", 0)
 
 
 @dataclass(frozen=True)
 class MemorizationBattery:
-    """Estimates by name, each measure followed by its floor, and the distances behind them."""
+    """Estimates by name, each criterion followed by its floor, and the distances behind them."""
 
     estimates: dict[str, Estimate]
     samples: Closeness
@@ -29,21 +55,93 @@ class MemorizationBattery:
 def memorization_battery(
     samples: Images, train: Images, validation: Images | None, seed: int = 0
 ) -> MemorizationBattery:
-    """All memorization measures of flat samples (m, d) against train (n, d), n >= 2, and validation (v, d) if there is any.
+    """All measures in pixels of flat samples (m, d) against train (n, d), n >= 2, and validation (v, d) if given.
 
-    Floors (the same numbers for validation images as if generated), C_T and the nearest-side rate need validation images
-    and are undefined without.
+    Floors (the same numbers for validation images as if generated), C_T, the nearest-side rate and distances to
+    validation images need validation images and are undefined without.
     """
     close = closeness(samples, train)
+    floor_close = None if validation is None else closeness(validation, train)
     own = memorization(close, seed)
-    floor = None if validation is None else memorization(closeness(validation, train), seed)
-    missing = undefined("needs validation images", 0)
-    estimates = {}
-    for name, floor_name, field in MEASURES:
+    floor = None if floor_close is None else memorization(floor_close, seed)
+    estimates: dict[str, Estimate] = {}
+    for name, floor_name, field in CRITERIA:
         estimates[name] = getattr(own, field)
-        estimates[floor_name] = missing if floor is None else getattr(floor, field)
-    if validation is None:
-        return MemorizationBattery(estimates | {"c_t": missing, "nearest_side_rate": missing}, close)
-    estimates["c_t"] = copying_test(samples, validation, train, seed).c_t
-    estimates["nearest_side_rate"] = nearest_side_rate(samples, train, validation, seed)
-    return MemorizationBattery(estimates, close)
+        estimates[floor_name] = MISSING if floor is None else getattr(floor, field)
+    if validation is None or floor_close is None:
+        return MemorizationBattery(estimates | dict.fromkeys(NEED_VALIDATION, MISSING), close)
+    values = (
+        copying_test(samples, validation, train, seed, (close.first, floor_close.first)).c_t,
+        nearest_side_rate(samples, train, validation, seed),
+        distance_per_pixel(samples, validation, seed),
+        distance_per_pixel(train, validation, seed),
+    )
+    return MemorizationBattery(estimates | dict(zip(NEED_VALIDATION, values, strict=True)), close)
+
+
+def distance_per_pixel(images: Images, validation: Images, seed: int) -> Estimate:
+    """Mean over images (m, d) of the root mean square difference per pixel to the nearest validation image."""
+    distances = nearest(images, validation, 1).distances[:, 0]
+    return mean(distances / math.sqrt(images.shape[1]), seed)
+
+
+def quality_battery(samples: Images, train: Images, validation: Images | None, seed: int = 0) -> dict[str, Estimate]:
+    """All measures of quality by name, from features (m, k), (n, k) and (v, k).
+
+    KID, precision, recall, density and coverage take training images as the real ones. Sets that are too small for a
+    measure leave it undefined. Of larger sets a random 10,000 images are used.
+    """
+    rng = np.random.default_rng(seed)
+    generated, real = _some(samples, rng), _some(train, rng)
+    held_out = None if validation is None else _some(validation, rng)
+    return dict(
+        (
+            *_frechet(generated, real, held_out, seed),
+            *_against_train(generated, real, seed),
+            *_likelihood(generated, real, held_out, seed),
+        )
+    )
+
+
+Named = Iterator[tuple[str, Estimate]]
+
+
+def _frechet(samples: Images, train: Images, validation: Images | None, seed: int) -> Named:
+    few = _too_few(2 * frechet.GROUPS, samples, train, validation)
+    found = None if few else inference_gap(samples, train, validation, seed)
+    for name, field in FRECHET.items():
+        yield name, few or getattr(found, field)
+
+
+def _against_train(samples: Images, train: Images, seed: int) -> Named:
+    few = _too_few(2 * quality.GROUPS, samples, train, None)
+    yield "kid", few or kernel_distance(samples, train, seed)
+    few = _too_few(MANIFOLD_LEAST, samples, train, None)
+    found = None if few else manifold(samples, train, seed)
+    for name in ("precision", "recall", "density", "coverage"):
+        yield name, few or getattr(found, name)
+
+
+def _likelihood(samples: Images, train: Images, validation: Images | None, seed: int) -> Named:
+    few = _too_few(LIKELIHOOD_LEAST, samples, train, validation)
+    if validation is None or few:
+        yield "fld", few or MISSING
+        yield "fld_gap", few or MISSING
+        return
+    found = feature_likelihood(samples, train, validation, seed)
+    yield "fld", found.fld
+    yield "fld_gap", found.gap
+
+
+def _too_few(least: int, samples: Images, train: Images, validation: Images | None) -> Estimate | None:
+    """The undefined estimate where a set has fewer than `least` images."""
+    for name, images in (("samples", samples), ("training images", train), ("validation images", validation)):
+        if images is not None and images.shape[0] < least:
+            return undefined(f"needs {least} {name}, got {images.shape[0]}", images.shape[0])
+    return None
+
+
+def _some(features: Images, rng: np.random.Generator) -> Images:
+    if features.shape[0] <= QUALITY_MAXIMUM:
+        return features
+    return features[np.sort(rng.choice(features.shape[0], QUALITY_MAXIMUM, replace=False))]

@@ -1,13 +1,13 @@
 """Frechet distance between feature Gaussians, and the inference-side gap it shows."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.measures.intervals import Estimate, jackknife
+from diffbench.measures.intervals import Estimate, jackknife, undefined
 from diffbench.measures.neighbors import Images, require_finite
 
 Floats = NDArray[np.float64]
@@ -62,22 +62,23 @@ def frechet_distance(generated: Gaussian, real: Gaussian) -> float:
     return max(distance, 0.0)
 
 
-def inference_gap(generated: Images, train: Images, validation: Images, seed: int) -> InferenceGap:
-    """FDs from features (m, d), (n_t, d), (n_v, d), and their relative gap.
+def inference_gap(generated: Images, train: Images, validation: Images | None, seed: int) -> InferenceGap:
+    """FDs from features (m, d), (n_t, d), (n_v, d), and their relative gap; without validation, FD to train alone.
 
     FD falls with the number of images, so every set is cut by a random choice to one size: the largest that
     leaves disjoint training images for reference and baseline. Intervals: delete-a-group jackknife over all
     sets at once.
     """
-    size = min(generated.shape[0], validation.shape[0], train.shape[0] // 2)
-    for name, features in (("generated", generated), ("train", train), ("validation", validation)):
+    held_out = train if validation is None else validation  # FD to train does not depend on it
+    size = min(generated.shape[0], held_out.shape[0], train.shape[0] // 2)
+    for name, features in (("generated", generated), ("train", train), ("validation", held_out)):
         _check(name, features, 2 * GROUPS)
     rng = np.random.default_rng(seed)
     own = rng.permutation(train.shape[0])[: 2 * size]
     picks = [
         (generated, rng.permutation(generated.shape[0])[:size]),
         (train, own[:size]),
-        (validation, rng.permutation(validation.shape[0])[:size]),
+        (held_out, rng.permutation(held_out.shape[0])[:size]),
         (train, own[size:]),
     ]
     totals = [_moments(features, rows) for features, rows in picks]
@@ -89,7 +90,11 @@ def inference_gap(generated: Images, train: Images, validation: Images, seed: in
             for g in range(GROUPS)
         ]
     )
-    return InferenceGap(*(jackknife(whole[i], parts[:, i], size) for i in range(len(whole))))
+    found = InferenceGap(*(jackknife(whole[i], parts[:, i], size) for i in range(len(whole))))
+    if validation is not None:
+        return found
+    none = undefined("needs validation images", 0)
+    return replace(found, fd_validation=none, relative=none, baseline_validation=none)
 
 
 def _distances(totals: list[Floats]) -> tuple[float, float, float, float, float]:

@@ -1,4 +1,4 @@
-"""Memorization: which samples of a cell are copies of training images."""
+"""Memorization: which samples of a cell are copies of training images, and how good the samples are."""
 
 from pathlib import Path
 
@@ -6,22 +6,22 @@ import numpy as np
 
 from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
-from diffbench.measures.battery import memorization_battery
+from diffbench.measures.battery import memorization_battery, quality_battery
 from diffbench.specs import StageSpec
+from diffbench.stages.features import read_reference
 from diffbench.summary.estimates import scalar_variables
 
 
-def run(spec: StageSpec, data: Path, conditions: Path, samples: Path, out: Path) -> None:
-    """Compare the samples with the training subset, validation images giving the floor."""
+def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: Path, out: Path) -> None:
+    """Compare the samples with the training subset and with validation images, in pixels and in the feature space."""
     training_set = read_training_set(data, conditions)
     generated = store.read(samples, "sample")["samples"]
-    battery = memorization_battery(
-        generated.reshape(len(generated), -1), training_set.flat_train, training_set.flat_validation
-    )
-    variables = scalar_variables(battery.estimates) | {
-        "nearest": store.Variable(
-            battery.samples.nearest, ("sample",), "index of the nearest training image"
-        ),
+    generated = generated.reshape(len(generated), -1)
+    battery = memorization_battery(generated, training_set.flat_train, training_set.flat_validation)
+    reference = read_reference(features, data, training_set)
+    quality = quality_battery(reference.space.transform(generated), reference.train, reference.validation)
+    variables = scalar_variables(battery.estimates | quality, dict.fromkeys(quality, reference.space.name)) | {
+        "nearest": store.Variable(battery.samples.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
             np.stack([battery.samples.first, battery.samples.second], axis=1),
             ("sample", "rank"),

@@ -6,10 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from diffbench import provenance, store
+from diffbench.conventions import DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.study import Study
 from diffbench.summary import TABLES
 from diffbench.summary.claims import judge
+from diffbench.summary.estimates import rows
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.tables import ESTIMATE, FACTORS, Gathered, gather, stage_costs
 from diffbench.summary.timescales import timescales
@@ -30,10 +32,10 @@ def run(study: Study, results: Path) -> None:
     with store.atomic(results / "claims.json") as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2))
     with store.atomic(folder / "manifest.json") as temporary:
-        temporary.write_text(json.dumps(manifest(study, gathered), indent=2))
+        temporary.write_text(json.dumps(manifest(study, gathered, results), indent=2))
 
 
-def manifest(study: Study, gathered: Gathered) -> dict[str, object]:
+def manifest(study: Study, gathered: Gathered, results: Path) -> dict[str, object]:
     """What the study is, what of it exists, and what made it."""
     done = gathered.files["state"] == "done"
     missing = set(gathered.files.loc[~done, "file"])
@@ -44,8 +46,21 @@ def manifest(study: Study, gathered: Gathered) -> dict[str, object]:
         "cells_complete": len(complete),
         "files": len(gathered.files),
         "files_missing": len(missing),
+        "feature_space": feature_space(results),
         "provenance": provenance.attributes({}, {}),
     }
+
+
+def feature_space(results: Path) -> dict[str, object] | None:
+    """Name of the space in which quality is measured, and what is known of it, such as a classifier's accuracy."""
+    try:
+        file = store.read(results / "features.h5", "features")
+    except DiffbenchError:
+        return None
+    found: dict[str, object] = {"name": file.attributes["space"]}
+    for row in rows(file):
+        found[str(row["measure"])] = {name: float(row[name]) for name in ("value", "low", "high")}
+    return found
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from diffbench.measures.features.spaces import PIXELS
 from diffbench.measures.intervals import Estimate
 from diffbench.store import StageFile, Variable
 
@@ -20,9 +21,18 @@ FIELDS = {
 }
 
 
-def scalar_variables(estimates: Mapping[str, Estimate]) -> dict[str, Variable]:
-    """Estimates by name as variables over the dimension `measure`."""
-    variables = {"measure": Variable(np.array(list(estimates)), ("measure",), "name of the measure")}
+def scalar_variables(
+    estimates: Mapping[str, Estimate], spaces: Mapping[str, str] | None = None
+) -> dict[str, Variable]:
+    """Estimates by name as variables over the dimension `measure`.
+
+    spaces: the feature space that an estimate was measured in, by the estimate's name, where it is not pixels.
+    """
+    named = np.array([(spaces or {}).get(name, PIXELS) for name in estimates])
+    variables = {
+        "measure": Variable(np.array(list(estimates)), ("measure",), "name of the measure"),
+        "space": Variable(named, ("measure",), "feature space in which images were compared"),
+    }
     for field, text in FIELDS.items():
         values = np.array([getattr(estimate, field) for estimate in estimates.values()])
         variables[field] = Variable(values, ("measure",), text)
@@ -30,7 +40,7 @@ def scalar_variables(estimates: Mapping[str, Estimate]) -> dict[str, Variable]:
 
 
 def curve_variables(curves: Mapping[str, Sequence[Estimate]]) -> dict[str, Variable]:
-    """Estimates per noise level as variables over `curve` x `sigma`; the caller writes the coordinate `sigma`."""
+    """Estimates per noise level, all in pixels, as variables over `curve` x `sigma`; the caller writes `sigma`."""
     variables = {"curve": Variable(np.array(list(curves)), ("curve",), "name of the measure")}
     for field, text in FIELDS.items():
         values = np.array([[getattr(estimate, field) for estimate in curve] for curve in curves.values()])
@@ -39,10 +49,11 @@ def curve_variables(curves: Mapping[str, Sequence[Estimate]]) -> dict[str, Varia
 
 
 def rows(file: StageFile) -> Iterator[dict[str, Any]]:
-    """One tidy row per estimate: measure, sigma (nan for scalars), value, low, high, n, reason."""
+    """One tidy row per estimate: measure, space, sigma (nan for scalars), value, low, high, n, reason."""
     for index, name in enumerate(file.arrays.get("measure", ())):
-        yield {"measure": name, "sigma": np.nan} | {field: file[field][index] for field in FIELDS}
+        fields = {field: file[field][index] for field in FIELDS}
+        yield {"measure": name, "space": file["space"][index], "sigma": np.nan} | fields
     for index, name in enumerate(file.arrays.get("curve", ())):
         for level, sigma in enumerate(file["sigma"]):
             fields = {field: file[f"curve_{field}"][index, level] for field in FIELDS}
-            yield {"measure": name, "sigma": sigma} | fields
+            yield {"measure": name, "space": PIXELS, "sigma": sigma} | fields

@@ -13,7 +13,7 @@ from diffbench.study import Study
 from diffbench.summary.estimates import rows
 
 FACTORS = ["model", "train_size", "granularity", "seed", "step", "guidance"]
-ESTIMATE = ["sigma", "measure", "value", "low", "high", "n", "reason"]
+ESTIMATE = ["sigma", "measure", "space", "value", "low", "high", "n", "reason"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def _logs_behind(name: str) -> Iterator[str]:
     for stage in (Path(name).stem, "sample"):
         yield f"{stage}/{folder}.log"
     yield f"train/{folder.partition('/w')[0]}.log"
+    if Path(name).stem == "memorization":
+        yield "features.log"
 
 
 def stage_costs(results: Path) -> pd.DataFrame:

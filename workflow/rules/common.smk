@@ -23,6 +23,7 @@ CELL = f"{CHECKPOINT}/w{{guidance}}"
 STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 CELL_NAME = CELL.removeprefix(f"{RESULTS}/")
 DATA = f"{RESULTS}/data.h5"
+FEATURES = f"{RESULTS}/features.h5"
 CONDITIONS = f"{RESULTS}/conditions/n{{train_size}}/{{granularity}}.h5"
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
 OPTIMUM = f"{RESULTS}/optimum/n{{train_size}}/{{granularity}}.h5"

@@ -2,6 +2,7 @@ rule memorization:
     input:
         data=DATA,
         conditions=CONDITIONS,
+        features=FEATURES,
         samples=f"{CELL}/samples.h5",
     output:
         ensure(f"{CELL}/memorization.h5", non_empty=True),
@@ -19,4 +20,4 @@ rule memorization:
         spec=spec("cell"),
     shell:
         "python -m diffbench memorization --spec {params.spec:q} --data {input.data} --conditions {input.conditions}"
-        " --samples {input.samples} --out {output} 2> {log}"
+        " --features {input.features} --samples {input.samples} --out {output} 2> {log}"

@@ -1,0 +1,93 @@
+"""A foreign encoder, given as a file: TorchScript, or a program of torch.export (.pt2). torch is imported here only."""
+
+import io
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import DiffbenchError
+from diffbench.measures.features.spaces import Features
+from diffbench.measures.neighbors import Images
+
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network that turns images (m, *shape) of float32, in the data set's own units, into features (m, k)."""
+
+    file: str  # its name, for messages and the name of the space
+    content: NDArray[np.uint8]  # the file's bytes, so that what was used can be used again
+    shape: tuple[int, ...]  # of one image
+    mean: float
+    scale: float  # scaled = (raw - mean) * scale
+
+    @property
+    def name(self) -> str:
+        """Named beside every value measured in the space."""
+        return f"encoder:{self.file}"
+
+    def transform(self, images: Images) -> Features:
+        """Scaled flat images (m, d) to features (m, k), on the CPU. DiffbenchError if the network cannot."""
+        import torch
+
+        count = images.shape[0]
+        parts: list[Features] = []
+        for start in range(0, count, BATCH):
+            block = np.asarray(images[start : start + BATCH], np.float64) / self.scale + self.mean
+            batch = torch.from_numpy(block.astype(np.float32).reshape(-1, *self.shape))
+            try:
+                with torch.inference_mode():
+                    output = self._network(batch)
+            except Exception as error:  # whatever a foreign network raises
+                raise DiffbenchError(
+                    f"{self.file}: fails on images of shape {tuple(batch.shape)}: {_first_line(error)}; it must take"
+                    " float32 images in any number"
+                ) from None
+            parts.append(self._checked(output, len(batch)))
+        return np.concatenate(parts)
+
+    def _checked(self, output: Any, count: int) -> Features:
+        shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
+        if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != count or shape[1] == 0:
+            raise DiffbenchError(f"{self.file}: gives {shape} for {count} images; features must be ({count}, k)")
+        features = output.float().numpy()
+        if not np.isfinite(features).all():
+            raise DiffbenchError(f"{self.file}: gives NaN or infinite features")
+        return features
+
+    @cached_property
+    def _network(self) -> Any:
+        import torch
+
+        stream = io.BytesIO(self.content.tobytes())
+        try:
+            if self.file.endswith(".pt2"):
+                return torch.export.load(stream).module()
+            return torch.jit.load(stream, map_location="cpu").eval()
+        except Exception as error:  # torch raises what it likes on foreign bytes
+            raise DiffbenchError(
+                f"{self.file}: neither TorchScript (torch.jit.save) nor, with the ending .pt2, a program of"
+                f" torch.export ({_first_line(error)})"
+            ) from None
+
+
+def read_encoder(path: Path, shape: tuple[int, ...], mean: float, scale: float) -> Encoder:
+    """The encoder in a file, for images of `shape`, checked on a grey image. DiffbenchError if it is not one."""
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise DiffbenchError(f"measures.quality.encoder: {path}: {error.strerror}") from None
+    encoder = Encoder(path.name, content, shape, mean, scale)
+    encoder.transform(np.zeros((2, math.prod(shape)), np.float32))
+    return encoder
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
