@@ -1,11 +1,9 @@
-"""A study: a centre, sweeps around it, and the runs, checkpoints and cells they mean. No torch: the DAG is built from it.
+"""A study: a centre, sweeps around it, and the runs, checkpoints and cells they mean.
 
-A run is a training: model x train size x granularity x seed. A checkpoint is a run at a training step. A cell is a
-checkpoint sampled at one guidance scale.
+No torch here: the DAG is built from it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -18,6 +16,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.granularity import PATTERN, Granularity
 from diffbench.denoisers.definitions import PRESETS, ModelDefinition
+from diffbench.design import Cell, Checkpoint, Run
 from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
     Count,
@@ -32,60 +31,6 @@ from diffbench.protocol import (
 )
 
 GranularityName = Annotated[str, Field(pattern=PATTERN)]
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Run:
-    """One training."""
-
-    model: str
-    train_size: int
-    granularity: str
-    seed: int
-
-    @property
-    def path(self) -> str:
-        """Folder of the run inside the study's results."""
-        return f"{self.model}/n{self.train_size}/{self.granularity}/seed{self.seed}"
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Checkpoint:
-    """A run at a training step; step 0 for models that are not trained."""
-
-    run: Run
-    step: int
-
-    @property
-    def path(self) -> str:
-        """Folder of the checkpoint inside the study's results."""
-        return f"{self.run.path}/step{self.step}"
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Cell:
-    """A checkpoint sampled at one guidance scale."""
-
-    checkpoint: Checkpoint
-    guidance: float
-
-    @property
-    def path(self) -> str:
-        """Folder of the cell inside the study's results."""
-        return f"{self.checkpoint.path}/w{self.guidance:g}"
-
-    @property
-    def factors(self) -> dict[str, Any]:
-        """All factors by name, in the order in which tables show them."""
-        run = self.checkpoint.run
-        return {
-            "model": run.model,
-            "train_size": run.train_size,
-            "granularity": run.granularity,
-            "seed": run.seed,
-            "step": self.checkpoint.step,
-            "guidance": self.guidance,
-        }
 
 
 class Center(Strict):
@@ -103,6 +48,7 @@ class Sweep(Strict):
     model: list[Name] | None = Field(default=None, min_length=1)
     train_size: list[Annotated[int, Field(ge=2)]] | None = Field(default=None, min_length=1)
     granularity: list[GranularityName] | None = Field(default=None, min_length=1)
+    step: list[Count] | None = Field(default=None, min_length=1, description="Among steps; left out: all of them.")
     guidance: list[float] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
@@ -215,20 +161,25 @@ class Study(Strict):
         """The study as JSON without some of its keys, for stages that do not read them."""
         return self.model_dump_json(exclude=set(keys))
 
-    def milestone_before(self, step: int) -> int | None:
-        """The milestone whose checkpoint the training up to `step` starts from, if any."""
-        return max((milestone for milestone in self.steps if milestone < step), default=None)
+    @cached_property
+    def milestones(self) -> dict[Run, list[int]]:
+        """Steps at which each run has a checkpoint, rising."""
+        found: dict[Run, list[int]] = {}
+        for checkpoint in self.checkpoints:
+            found.setdefault(checkpoint.run, []).append(checkpoint.step)
+        return found
 
-    def steps_of(self, model: str) -> list[int]:
-        """Milestones of a model; models that are not trained have the single step 0."""
-        return sorted(set(self.steps)) if self.definition(model).trained else [0]
+    def milestone_before(self, checkpoint: Checkpoint) -> int | None:
+        """The run's milestone from which the training up to a checkpoint starts, if any."""
+        return max((step for step in self.milestones[checkpoint.run] if step < checkpoint.step), default=None)
 
     def seeds_of(self, model: str) -> list[int]:
         """Seeds of a model; those of models that are not trained would be copies of each other: the first alone."""
         return self.seeds if self.definition(model).trained else self.seeds[:1]
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
-        center = dict(self.center)
+        """Values of all factors but the seed; step is None where all milestones are meant."""
+        center = dict(self.center) | {"step": None}
         yield center
         for sweep in self.sweeps:
             names, values = zip(*sweep.varied.items(), strict=True)
@@ -240,9 +191,14 @@ class Study(Strict):
             guidance = float(factors["guidance"])
             if guidance != 0 and factors["granularity"] == "none":
                 continue
-            for seed, step in product(self.seeds_of(factors["model"]), self.steps_of(factors["model"])):
+            for seed, step in product(self.seeds_of(factors["model"]), self._steps_of(factors)):
                 run = Run(factors["model"], factors["train_size"], factors["granularity"], seed)
                 yield Cell(Checkpoint(run, step), guidance)
+
+    def _steps_of(self, factors: dict[str, Any]) -> list[int]:
+        if not self.definition(factors["model"]).trained:
+            return [0]
+        return self.steps if factors["step"] is None else [factors["step"]]
 
 
 def load_study(path: Path | str) -> Study:
@@ -291,6 +247,8 @@ def _problems(study: Study) -> Iterator[str]:
         for model in factors.get("model", []):
             if model not in known:
                 yield f"key '{where}model': unknown model '{model}', known are {', '.join(known)}"
+        for step in set(factors.get("step", [])) - set(study.steps):
+            yield f"key '{where}step': {step} is not among the steps {study.steps}"
         for size in factors.get("train_size", []):
             if problem := catalog.bad_train_size(study.data, data, size):
                 yield f"key '{where}train_size': {problem}"

@@ -12,7 +12,8 @@ from diffbench import store
 from diffbench.conventions import karras_sigmas, log_sigmas
 from diffbench.measures.intervals import Estimate, proportion, undefined
 from diffbench.stages import summary
-from diffbench.study import Cell, Checkpoint, Study, parse_study
+from diffbench.design import Cell, Checkpoint
+from diffbench.study import Study, parse_study
 from diffbench.summary.estimates import curve_variables, scalar_variables
 
 SMALL = {
@@ -164,9 +165,7 @@ def _write_overlap(path: Path, cell: Cell, blank: bool) -> None:
         likeness = -0.8 + 0.3 * size - 0.4 * math.log10(sigma + 0.01)
         hidden = sigma > 3
         reason = "noised training and validation images cannot be told apart here (AUC_VT holds 0.5)"
-        curves["train_likeness"].append(
-            undefined(reason, 512) if hidden else _estimate(likeness, 0.15, 512, blank)
-        )
+        curves["train_likeness"].append(undefined(reason, 512) if hidden else _estimate(likeness, 0.15, 512, blank))
         spread = 0.4 / (1 + sigma)
         for name, value in {
             "auc_vt": 0.5 + spread,

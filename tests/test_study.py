@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffbench.conventions import DiffbenchError
+from diffbench.design import Checkpoint
 from diffbench.study import Study, load_study, parse_study
 
 BASE = {"name": "t", "steps": [10, 20], "seeds": [0]}
@@ -83,11 +84,22 @@ def test_untrained_models_have_one_checkpoint_at_step_0_and_planted_samples_no_d
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=6, unique=True))
 def test_milestones_form_a_chain_from_fresh_weights(steps):
     planned = study(steps=steps)
+    run = planned.runs[0]
     chain, step = [], max(steps)
     while step is not None:
         chain.append(step)
-        step = planned.milestone_before(step)
+        step = planned.milestone_before(Checkpoint(run, step))
     assert chain[::-1] == sorted(steps)
+
+
+def test_a_sweep_may_name_the_steps_that_it_means():
+    planned = study(steps=[10, 20], sweeps=[{"train_size": [32], "step": [20]}, {"guidance": [1], "step": [20]}])
+    assert {(c.run.train_size, c.step) for c in planned.checkpoints} == {(256, 10), (256, 20), (32, 20)}
+    assert {(c.checkpoint.run.train_size, c.checkpoint.step, c.guidance) for c in planned.cells} == {
+        (256, 10, 0), (256, 20, 0), (256, 20, 1), (32, 20, 0)
+    }  # fmt: skip
+    before = {c.run.train_size: planned.milestone_before(c) for c in planned.checkpoints if c.step == 20}
+    assert before == {256: 10, 32: None}
 
 
 @given(
@@ -107,6 +119,7 @@ def test_order_of_sweeps_does_not_matter(sweeps):
         ({"steps": [5, 5]}, "key 'steps': values repeat"),
         ({"steps": [1.5]}, "key 'steps.0'"),
         ({"sweeps": [{}]}, "key 'sweeps.0': an empty sweep"),
+        ({"sweeps": [{"step": [7]}]}, "key 'sweeps.0.step': 7 is not among the steps [10, 20]"),
         ({"sweeps": [{"model": []}]}, "key 'sweeps.0.model': list should have at least 1 item"),
         ({"sweeps": [{"train_size": [5000]}]}, "key 'sweeps.0.train_size': 5000 is beyond the 1228 images"),
         ({"center": {"model": "gpt"}}, "key 'center.model': unknown model 'gpt', known are"),

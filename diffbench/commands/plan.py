@@ -70,7 +70,7 @@ def cost(study: Study) -> list[str]:
     seconds = Counter[str]()
     gap, sampling = study.measures.gap, study.sampling
     for run in study.runs:
-        images = max(study.steps) * study.training.batch if run.model in per_image else 0
+        images = study.milestones[run][-1] * study.training.batch if run.model in per_image else 0
         seconds["training"] += EVALUATIONS_PER_STEP * images * per_image.get(run.model, 0) / FLOPS_PER_SECOND
     for checkpoint in study.checkpoints:
         images = 2 * gap.levels * gap.images * gap.noises

@@ -7,7 +7,7 @@ import pandas as pd
 
 from diffbench.report.results import Results
 from diffbench.report.slices import SETTING
-from diffbench.study import Cell
+from diffbench.design import Cell
 from diffbench.summary.tables import FACTORS
 
 STAGE_OF = {
@@ -109,13 +109,13 @@ def over_seeds(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         of=("value", "size"),
         reason=("reason", _reasons),
     ).reset_index()
-    geometric = np.exp(means.pop("geometric"))
-    means["value"] = geometric.where(geometric.notna(), means["value"])
+    geometric = np.exp(means.pop("geometric").to_numpy(float))
+    means["value"] = np.where(np.isnan(geometric), means["value"], geometric)
     return means
 
 
 def _log(values: pd.Series) -> pd.Series:
-    return np.log(values.where(values > 0))
+    return pd.Series(np.log(values.where(values > 0).to_numpy(float)), index=values.index)
 
 
 def _reasons(reasons: pd.Series) -> str:

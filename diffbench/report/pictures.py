@@ -22,7 +22,7 @@ from diffbench.report.page import Figure
 from diffbench.report.results import Results
 from diffbench.report.slices import SETTING, short_name
 from diffbench.report.theme import NEUTRAL, OKABE_ITO
-from diffbench.study import Cell
+from diffbench.design import Cell
 
 Array = NDArray[Any]
 

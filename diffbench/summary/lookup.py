@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 
 from diffbench.measures.intervals import Estimate
-from diffbench.study import Cell, Checkpoint, Study
+from diffbench.design import Cell, Checkpoint
+from diffbench.study import Study
 
 
 class Lookup:

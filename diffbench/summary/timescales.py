@@ -13,10 +13,11 @@ import pandas as pd
 
 from diffbench import store
 from diffbench.conventions import DiffbenchError
+from diffbench.design import Cell
 from diffbench.measures.gap import onset
 from diffbench.measures.intervals import Estimate
 from diffbench.measures.timescales import effective_memorization, tau_gen, tau_mem
-from diffbench.study import Cell, Run, Study
+from diffbench.study import Study
 from diffbench.summary.lookup import Lookup
 
 QUALITY = "distance_to_validation"
@@ -74,12 +75,9 @@ def _rows_of_sizes(study: Study, lookup: Lookup) -> Iterator[dict[str, Any]]:
 
 def _rows_of_onsets(study: Study, results: Path) -> Iterator[dict[str, Any]]:
     """Per noise level: the milestone at which the validation loss is least."""
-    steps_of: dict[Run, list[int]] = defaultdict(list)
-    for checkpoint in study.checkpoints:
-        steps_of[checkpoint.run].append(checkpoint.step)
-    for run, steps in steps_of.items():
+    for run, steps in study.milestones.items():
         losses, sigmas, found = [], np.array([]), []
-        for step in sorted(steps):
+        for step in steps:
             try:
                 file = store.read(results / run.path / f"step{step}/denoise.h5", "denoise")
             except DiffbenchError:

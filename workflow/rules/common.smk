@@ -6,6 +6,7 @@ from pathlib import Path
 from diffbench import specs
 from diffbench.conventions import DiffbenchError
 from diffbench.data.granularity import TWIN
+from diffbench.design import Checkpoint, Run
 from diffbench.study import parse_study
 from diffbench.summary import TABLES
 
@@ -65,8 +66,10 @@ def trained_checkpoint(wildcards):
 
 
 def milestone_before(wildcards):
-    """The checkpoint that a segment starts from, if it is not the first of its run."""
-    step = STUDY.milestone_before(int(wildcards.step))
+    """The checkpoint that a segment starts from, if it is not the first of its run. A twin has its run's milestones."""
+    granularity = wildcards.granularity.removesuffix(TWIN)
+    run = Run(wildcards.model, int(wildcards.train_size), granularity, int(wildcards.seed))
+    step = STUDY.milestone_before(Checkpoint(run, int(wildcards.step)))
     if step is None:
         return []
     return f"{RUN}/step{step}/checkpoint.pt".format(**wildcards)
