@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from diffbench.data.granularity import Granularity
-from diffbench.measures.intervals import Estimate, undefined
 from diffbench.design import Cell
+from diffbench.measures.intervals import Estimate, undefined
 from diffbench.study import Study
 from diffbench.summary.lookup import Lookup, center_cells, levels
 from diffbench.summary.verdicts import Claim, Criterion, over_seeds

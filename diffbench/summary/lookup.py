@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from diffbench.measures.intervals import Estimate
 from diffbench.design import Cell, Checkpoint
+from diffbench.measures.intervals import Estimate
 from diffbench.study import Study
 
 
