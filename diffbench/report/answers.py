@@ -49,6 +49,11 @@ def _estimate(row: pd.Series) -> str:
     return f"{number(row['value'])} {interval(row['low'], row['high'])}".strip()
 
 
+def _extremes(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The rows with the least and the largest value."""
+    return rows.iloc[int(rows["value"].argmin())], rows.iloc[int(rows["value"].argmax())]
+
+
 def effects(results: Results, means: pd.DataFrame) -> list[Effect]:
     """Effects on memorized fraction and peak gap of every factor that the study varies, where two values are finite."""
     found = []
@@ -61,7 +66,7 @@ def effects(results: Results, means: pd.DataFrame) -> list[Effect]:
             if len(rows) < 2:
                 continue
             rows = rows.assign(level=rows[cut.factor].map(value_text))
-            lowest, highest = rows.loc[rows["value"].idxmin()], rows.loc[rows["value"].idxmax()]
+            lowest, highest = _extremes(rows)
             found.append(Effect(cut.factor, measure, lowest, highest, bool(highest["low"] > lowest["high"])))
     return found
 
@@ -101,7 +106,7 @@ def _where(results: Results, means: pd.DataFrame) -> Answer:
     if gaps.empty or peaks.empty:
         return Answer(question, "undefined", ("No setting has a gap with a finite peak; the leaderboard says why.",))
     sigmas = peaks.drop_duplicates([name for name in SETTING if name != "guidance"])["value"]
-    largest = gaps.loc[gaps["value"].idxmax()]
+    _, largest = _extremes(gaps)
     at = peaks.set_index(SETTING).loc[tuple(largest[SETTING])]
     sentences = [
         f"The peaks of {len(sigmas)} checkpoints (means over seeds) lie {_range(sigmas)}.",
@@ -160,10 +165,10 @@ def _whether_samples_follow(means: pd.DataFrame) -> Answer:
     if rows.empty:
         return Answer(question, "undefined", ("Train-likeness at the peak of the gap is undefined in every setting.",))
     like_train, like_unseen = int((rows["low"] > 0.5).sum()), int((rows["high"] < 0.5).sum())
-    least, most = rows.loc[rows["value"].idxmin()], rows.loc[rows["value"].idxmax()]
+    least, most = _extremes(rows)
     sentences = (
-        f"At the peak, {like_train} of {len(rows)} settings run nearer to noised training data, {like_unseen} nearer to "
-        f"noised unseen data or further out; of the others the intervals hold the half-way value 0.5.",
+        f"At the peak, {like_train} of {len(rows)} settings run nearer to noised training data, {like_unseen} nearer "
+        "to noised unseen data or further out; of the others the intervals hold the half-way value 0.5.",
         f"Train-likeness there goes from {_estimate(least)} ({short_name(least)}) to {_estimate(most)} "
         f"({short_name(most)}).",
         *([f"It is undefined in {undefined} settings."] if undefined else []),

@@ -120,7 +120,7 @@ def gap_against_memorized(means: pd.DataFrame, width: int) -> Figure | None:
     shape = alt.Shape(
         "model:N",
         scale=alt.Scale(domain=models),
-        legend=alt.Legend(title="model", symbolFillColor=NEUTRAL, symbolStrokeColor=NEUTRAL),
+        legend=named,
     )
     path = base.mark_line(color=NEUTRAL, opacity=0.5, strokeWidth=1).encode(x=x, y=y, detail="path:N", order="order:Q")
     across = base.mark_rule(opacity=0.22).encode(y=y, x="gap_low:Q", x2="gap_high:Q", color=color)
@@ -136,7 +136,8 @@ def gap_against_memorized(means: pd.DataFrame, width: int) -> Figure | None:
     )
     caption = (
         "One point per setting, mean over seeds; bars span the seeds' own 95 % intervals; grey lines join the training "
-        "steps of one run at one guidance. Settings with an undefined or unbounded value are left out; the leaderboard says why."
+        "steps of one run at one guidance. Settings with an undefined or unbounded value are left out; the leaderboard "
+        "says why."
     )
     return Figure("gap-against-memorized", caption, chart, data.drop(columns=["path", "order"]))
 

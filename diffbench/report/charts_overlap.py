@@ -54,11 +54,11 @@ def likeness_by_factor(results: Results, width: int) -> Figure | None:
     domain = value_domain(data, -0.2, 1.2, limits=(-2.0, 2.0))
     chart = panels_by_factor(tables, "train-likeness", domain, width, references).properties(
         title="Where samples are made: train-likeness of sampling trajectories over the noise level",
-        description="Train-likeness of the sampler's states against the noise level, one panel per factor: 1 means that "
-        "the states lie among noised training images, 0 like noised validation images, below 0 further out.",
+        description="Train-likeness of the sampler's states against the noise level, one panel per factor: 1 means "
+        "that the states lie among noised training images, 0 like noised validation images, below 0 further out.",
     )
     caption = (
-        f"{SEEDS} Train-likeness = (AUC(val, train) − AUC(states, train)) / (AUC(val, train) − 0.5) of the shell radius; "
+        f"{SEEDS} It is (AUC(val, train) − AUC(states, train)) / (AUC(val, train) − 0.5) of the shell radius, "
         "undefined where noised training and validation images cannot be told apart. Where both AUCs reach 1 it is 0 "
         "however far out the states lie: see their shell radius below. The axis ends at −2 and 2, values beyond lie on "
         "its edge."
@@ -88,9 +88,9 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     ).resolve_scale(color="independent", strokeDash="independent")
     chart = chart.add_params(chosen).properties(
         title="How trajectories differ from noised data, in one setting",
-        description="Three panels against the noise level for one setting: distance to the nearest training image in units "
-        "of the noise, largest weight of the optimal denoiser's posterior, and distance of one-shot predictions to the "
-        "nearest images.",
+        description="Three panels against the noise level for one setting: distance to the nearest training image in "
+        "units of the noise, largest weight of the optimal denoiser's posterior, and distance of one-shot predictions "
+        "to the nearest images.",
     )
     some = (
         f" {len(shown)} of {len(names)} settings can be chosen, evenly spaced over the ranks."
@@ -99,7 +99,8 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     )
     caption = (
         f"{SEEDS} Left: min‖x − xᵢ‖ / (σ√d), about 1 for noised training images. Middle: how sure the optimal "
-        f"denoiser is of one training image. Right: one-shot predictions D(x) at matched σ, equal numbers of references searched.{some}"
+        f"denoiser is of one training image. Right: one-shot predictions D(x) at matched σ, equal numbers "
+        f"of references searched.{some}"
     )
     return Figure("trajectories", caption, chart, table.drop(columns=["series"]))
 
@@ -118,7 +119,7 @@ def _panel(
     dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=names, range=DASHES[: len(names)]), legend=legend)
     rows = data[data["measure"].isin(measures)]
     scale = alt.Scale(type="log", nice=False, domain=_log_domain(rows)) if log else alt.Scale()
-    ticks = {"values": RADIUS_TICKS} if log else {"tickCount": 5}
+    ticks: dict[str, Any] = {"values": RADIUS_TICKS} if log else {"tickCount": 5}
     y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, format="~g", **ticks))
     tooltips = [alt.Tooltip("series:N", title="population"), alt.Tooltip("sigma:Q", title="σ", format=".3~g")]
     layers = curves(rows, y, color, dash, 210, tooltips)

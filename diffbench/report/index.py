@@ -1,5 +1,6 @@
 """The main page of a study: which models memorize, at which noise level, and what made them."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import pandas as pd
@@ -50,13 +51,13 @@ def write_index(results: Results, protocol: ReportProtocol) -> None:
     )
 
 
-def unfinished(results: Results) -> list[dict[str, Any]]:
+def unfinished(results: Results) -> list[dict[Hashable, Any]]:
     """Files of the study that are missing or broken, with the reason."""
     rows = results.status[results.status["state"] != "done"]
     return rows[["file", "stage", "state", "reason"]].to_dict("records")
 
 
-def stage_costs(costs: pd.DataFrame) -> list[dict[str, Any]]:
+def stage_costs(costs: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """Jobs, seconds and memory by stage, dearest first."""
     if costs.empty:
         return []

@@ -54,7 +54,7 @@ def _legend(factor: str) -> alt.Legend:
 
 def curves(
     data: pd.DataFrame, y: alt.Y, color: alt.Color, dash: alt.StrokeDash, height: int, tooltips: Sequence[alt.Tooltip]
-) -> alt.LayerChart:
+) -> Any:
     """Mean, band and undefined marks over the noise level; `data` has sigma and the columns of `over_seeds`."""
     base = alt.Chart(data).encode(x=sigma_axis(), color=color)
     band = base.mark_area(opacity=0.16, line=False).encode(y=_y(y, "low"), y2="high:Q")
@@ -83,7 +83,7 @@ def undefined_marks(base: alt.Chart, height: int, tooltips: Sequence[alt.Tooltip
     )
 
 
-def reference_line(data: pd.DataFrame, at: float, text: str, width: int) -> alt.LayerChart:
+def reference_line(data: pd.DataFrame, at: float, text: str, width: int) -> Any:
     """A grey line across a panel, named at its right end."""
     rule = alt.Chart(data).mark_rule(color=NEUTRAL, strokeDash=[4, 4], strokeWidth=1).encode(y=alt.datum(at))
     label = alt.Chart(data).mark_text(align="right", baseline="bottom", color=NEUTRAL, fontSize=10, dy=-2)

@@ -76,7 +76,8 @@ def vega_bundle() -> str:
     import vl_convert
 
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    return vl_convert.javascript_bundle(vl_version=version).replace("</script", "<\\/script")
+    bundle = vl_convert.javascript_bundle(vl_version=version)  # pyright: ignore[reportCallIssue] (stub: no default)
+    return bundle.replace("</script", "<\\/script")
 
 
 @lru_cache

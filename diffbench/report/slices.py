@@ -57,7 +57,7 @@ def value_text(value: Any) -> str:
 
 
 def slices(study: Study) -> list[Slice]:
-    """For each factor that is varied, the slice with most values; of equals the nearest to the centre, then the last."""
+    """For each factor that is varied, the slice with most values; of equals that nearest to the centre, and late."""
     cells = pd.DataFrame([cell.factors for cell in study.cells])[SETTING].drop_duplicates()
     found = (_best_slice(study, cells, factor) for factor in SETTING)
     return [slice_ for slice_ in found if slice_]
