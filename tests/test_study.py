@@ -7,6 +7,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from diffbench.conventions import DiffbenchError
 from diffbench.design import Checkpoint
@@ -152,3 +153,20 @@ def test_unreadable_files(tmp_path):
     broken.write_text("just text")
     with pytest.raises(DiffbenchError, match="a study is a mapping"):
         load_study(broken)
+
+
+def test_config_readme_names_every_protocol_key_with_its_default():
+    text = Path("config/README.md").read_text()
+
+    def check(prefix: str, record: BaseModel) -> None:
+        for name, field in type(record).model_fields.items():
+            value = getattr(record, name)
+            if isinstance(value, BaseModel):
+                check(f"{prefix}.{name}", value)
+            else:
+                default = "" if value is None else value
+                assert f"| `{prefix}.{name}` | {default} | {field.description} |" in text, f"{prefix}.{name}"
+
+    planned = study()
+    for section in ("training", "sampling", "measures", "report"):
+        check(section, getattr(planned, section))
