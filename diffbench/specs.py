@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from diffbench.denoisers.definitions import ModelDefinition, Optimal
-from diffbench.lab_protocol import LabProtocol
+from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
     GapProtocol,
     SamplingProtocol,
@@ -100,8 +100,8 @@ def cell(study: Study, wildcards: Any) -> str:
 
 
 def lab(study: Study, wildcards: Any) -> str:
-    settings = LabProtocol(**{wildcards.topic: getattr(study.lab, wildcards.topic)})
-    return LabSpec(factors={"topic": wildcards.topic}, lab=settings).model_dump_json(exclude_unset=True)
+    spec = LabSpec(factors={"topic": wildcards.topic}, lab=study.lab or LabProtocol())
+    return spec.model_dump_json(exclude={"lab": set(TOPICS) - {wildcards.topic}})
 
 
 def equivalent(study: Study, wildcards: Any) -> str:
