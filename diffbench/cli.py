@@ -35,6 +35,7 @@ STAGES = {
 }
 COMMANDS = {
     "plan": "print what a study means and costs, without doing anything",
+    "audit": "find copies of training images among samples in array files",
     "circle": "print the peak of the denoising gap on the symmetric circle",
     "schema": "print the JSON schema of study files",
 }

@@ -1,16 +1,18 @@
 """A user's own images in an array file: .npz, .npy or .h5, with optional class labels."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.data.raw import RawImages, blocks, mistake, unlabelled
+from diffbench.data.raw import RawImages, block_length, blocks, mistake, unlabelled
+from diffbench.data.spool import spooled
 
 CHANNELS = (1, 3)
 
@@ -21,6 +23,8 @@ class Array(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     read: Callable[[], NDArray[Any]]
+    mapped: Callable[[], NDArray[Any]]
+    """The array on disk, not in memory: the file itself where it is .npy, else a temporary copy."""
 
 
 def load(path: Path, images: str | None, labels: str | None) -> RawImages:
@@ -80,21 +84,42 @@ def opened(path: Path) -> Iterator[dict[str, Array]]:
 @contextmanager
 def _npy(path: Path) -> Iterator[dict[str, Array]]:
     array = np.load(path, mmap_mode="r", allow_pickle=False)
-    yield {"": Array(array.shape, array.dtype, lambda: np.array(array))}
+    yield {"": Array(array.shape, array.dtype, lambda: np.array(array), lambda: array)}
 
 
 @contextmanager
 def _npz(path: Path) -> Iterator[dict[str, Array]]:
     with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as arrays:
 
-        def header(name: str) -> Array:
+        def array(name: str) -> Array:
             with archive.open(f"{name}.npy") as member:
-                version = np.lib.format.read_magic(member)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(member)
-            return Array(shape, dtype, lambda: arrays[name])
+                shape, fortran, dtype = _header(member)
 
-        yield {name: header(name) for name in arrays.files}
+            def mapped() -> NDArray[Any]:
+                parts = _rows(archive, name) if not fortran else [arrays[name]]
+                return spooled(shape, dtype, parts)
+
+            return Array(shape, dtype, lambda: arrays[name], mapped)
+
+        yield {name: array(name) for name in arrays.files}
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and type of the array in .npy format that begins here."""
+    version = np.lib.format.read_magic(member)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(member)
+
+
+def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
+    """The rows of an array of a .npz file in order, some at a time, so that it need not fit in memory."""
+    with archive.open(f"{name}.npy") as member:
+        shape, _, dtype = _header(member)
+        row = math.prod(shape[1:]) * dtype.itemsize
+        length = block_length(shape[1:])
+        for start in range(0, shape[0], length):
+            count = min(length, shape[0] - start)
+            yield np.frombuffer(member.read(count * row), dtype).reshape(count, *shape[1:])
 
 
 @contextmanager
@@ -103,7 +128,15 @@ def _h5(path: Path) -> Iterator[dict[str, Array]]:
 
     def array(dataset: h5py.Dataset) -> Array:
         text = dataset.dtype.kind == "O"
-        return Array(dataset.shape, dataset.dtype, lambda: np.asarray(dataset.asstr()[()] if text else dataset[()]))
+
+        def mapped() -> NDArray[Any]:
+            length = block_length(dataset.shape[1:])
+            parts = (dataset[start : start + length] for start in range(0, len(dataset), length))
+            return spooled(dataset.shape, dataset.dtype, parts)
+
+        return Array(
+            dataset.shape, dataset.dtype, lambda: np.asarray(dataset.asstr()[()] if text else dataset[()]), mapped
+        )
 
     with h5py.File(path, "r") as file:
         yield {name: array(item) for name, item in file.items() if isinstance(item, h5py.Dataset)}

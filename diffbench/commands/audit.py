@@ -1,0 +1,84 @@
+"""Audit: which samples are copies of training images, from plain array files, without a study."""
+
+import json as json_format
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from diffbench import provenance, store
+from diffbench.conventions import DiffbenchError
+from diffbench.data.image_set import ImageSet, read_image_set
+from diffbench.measures.audit import Audit, audit
+from diffbench.summary.estimates import scalar_variables
+
+PRINTED = 10
+"""Suspicious pairs that are printed."""
+
+
+def run(
+    samples: Annotated[
+        str, "generated images (n, ...): a .npy, .npz or .h5 file, as FILE:ARRAY where it holds several arrays"
+    ],
+    train: Annotated[str, "training images of the same shape, uint8 (divided by 255) or floats on the same scale"],
+    validation: Annotated[str | None, "unseen images; without them floors, c_t and the like are undefined"] = None,
+    out: Annotated[Path, "HDF5 file to write, with a page of the same name beside it"] = Path("audit.h5"),
+    json: Annotated[bool, "print one JSON object, measure -> value, low, high, n, space"] = False,
+) -> None:
+    """Print all measures and the most suspicious pairs, and write them to `out` and to an HTML page beside it."""
+    if out.suffix not in (".h5", ".hdf5"):
+        raise DiffbenchError(f"out: {out} does not end in .h5")
+    generated, trained = read_image_set("samples", samples), read_image_set("train", train)
+    held_out = None if validation is None else read_image_set("validation", validation)
+    found = audit(generated, trained, held_out)
+    _write(out, found, [images for images in (generated, trained, held_out) if images is not None])
+    from diffbench.report.audit import write_audit_page  # the charts' libraries take a second to start
+
+    page = out.with_suffix(".html")
+    write_audit_page(page, found, generated, trained, held_out)
+    if json:
+        for note in found.notes:
+            print(f"note: {note}", file=sys.stderr)
+        print(json_format.dumps(as_json(found)))
+        return
+    print("\n".join([*_lines(found), "", f"Wrote {out} and {page}"]))
+
+
+def as_json(found: Audit) -> dict[str, dict[str, Any]]:
+    """Measure -> value, low, high, n, space; where it is undefined these are None, and a reason says why."""
+    result: dict[str, dict[str, Any]] = {}
+    for name, estimate in found.estimates.items():
+        numbers = {key: getattr(estimate, key) for key in ("value", "low", "high")}
+        result[name] = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
+        result[name] |= {"n": estimate.n, "space": found.spaces[name]}
+        if estimate.reason:
+            result[name]["reason"] = estimate.reason
+    return result
+
+
+def _lines(found: Audit) -> Iterator[str]:
+    """The audit as text."""
+    yield from (f"note: {note}" for note in found.notes)
+    yield f"{'measure':<30} {'value':>10}  {'95 % interval':<24} {'n':>6}  space"
+    for name, estimate in found.estimates.items():
+        span = f"[{estimate.low:.4g}, {estimate.high:.4g}]"
+        text = f"undefined: {estimate.reason}" if estimate.reason else f"{estimate.value:>10.4g}  {span:<24}"
+        yield f"{name:<30} {text:<36} {estimate.n:>6}  {found.spaces[name]}"
+    yield ""
+    yield f"{'sample':>8} {'training image':>14} {'distance':>10} {'d1/d2':>8}   most suspicious pairs, from index 0"
+    for sample in found.suspicious[:PRINTED]:
+        distance, ratio = found.distances[sample, 0], found.ratios[sample]
+        yield f"{sample:>8} {found.nearest[sample]:>14} {distance:>10.4g} {ratio:>8.4g}"
+
+
+def _write(out: Path, found: Audit, sets: list[ImageSet]) -> None:
+    variables = scalar_variables(found.estimates, found.spaces) | {
+        "nearest": store.Variable(found.nearest, ("sample",), "index of the nearest training image"),
+        "distance": store.Variable(
+            found.distances, ("sample", "rank"), "L2 distance to the nearest and second nearest training image"
+        ),
+        "suspicious": store.Variable(found.suspicious, ("order",), "indices of samples, most suspicious first"),
+    }
+    protocol = {images.name: images.origin for images in sets} | {"notes": list(found.notes)}
+    store.write(out, "audit", variables, provenance.attributes({}, protocol))
