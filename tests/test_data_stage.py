@@ -91,7 +91,7 @@ def test_label_counts_of_every_granularity(digits: Path, granularity: str, count
 
 
 def test_a_subset_beyond_the_pool_is_refused(digits: Path) -> None:
-    with pytest.raises(DiffbenchError, match=r"data\.h5: train_size 1485 is beyond the 1484 distinct images"):
+    with pytest.raises(DiffbenchError, match=r"data\.h5: 1485 training images .*beyond the 1484 distinct images"):
         read_images(digits, 1485)
 
 
@@ -173,6 +173,32 @@ def test_every_subset_of_the_symmetric_circle_is_a_symmetric_circle(tmp_path: Pa
     assert chosen.scale == pytest.approx(0.5 / (RADIUS / 2**0.5), rel=1e-12)
     assert np.allclose(chosen.train / chosen.scale, expected.train, atol=1e-5)
     assert np.allclose(chosen.validation / chosen.scale, expected.validation, atol=1e-5)
+
+
+@pytest.mark.parametrize(("train_size", "sigma", "gap"), [(10, 1.184, 0.3627), (12, 0.999, 0.1769)])
+def test_the_symmetric_circle_has_the_converged_gap_of_the_laboratory(
+    tmp_path: Path, train_size: int, sigma: float, gap: float
+) -> None:
+    """Split, scaling and units are right together: y_delta, delta = 1.6, shows the toy gap of the closed form."""
+    import torch
+
+    from diffbench.denoisers.blurred import BlurredOptimalDenoiser
+    from diffbench.denoisers.optimal import OptimalDenoiser
+
+    chosen, _ = read_images(_data(tmp_path, name=SYMMETRIC, points=240), train_size)
+    optimal = OptimalDenoiser(torch.from_numpy(chosen.train), torch.zeros(train_size, dtype=torch.int64))
+    denoiser = BlurredOptimalDenoiser(optimal, 1.6 * chosen.scale)
+    noise = torch.randn(4000, 1, 2, generator=torch.Generator().manual_seed(0))
+
+    def mean_error(points: np.ndarray) -> float:
+        """Mean L2 norm of the error, the same noise for every point."""
+        clean = torch.from_numpy(points).expand(4000, -1, 2)
+        noised = (clean + sigma * chosen.scale * noise).reshape(-1, 2)
+        levels = torch.full((len(noised),), sigma * chosen.scale)
+        return float((denoiser(noised, levels) - clean.reshape(-1, 2)).norm(dim=1).mean())
+
+    train, validation = mean_error(chosen.train), mean_error(chosen.validation)
+    assert (validation - train) / train == pytest.approx(gap, abs=0.03)
 
 
 def test_subsets_of_the_symmetric_circle_are_nested_along_divisors(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ class TrainingSet:
 def read_images(data: Path, train_size: int, twin: bool = False) -> tuple[TrainingSet, Conditions]:
     """The training subset of `train_size` images without conditions, and true classes, from the data file.
 
-    A twin's subset is as large and shares no image with it: it comes next in the pool. No more of the file is read than that. DiffbenchError if the pool has no such subset.
+    A twin's subset is as large and shares no image with it: it comes next in the pool. No more of the file is read
+    than that. DiffbenchError if the pool has no such subset.
     """
     with store.opened(data, "data") as (file, attributes):
         mean, scale = attributes["mean"], attributes["scale"]
