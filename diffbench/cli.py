@@ -9,10 +9,9 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
-
-from pydantic import ValidationError
 
 from diffbench.conventions import DiffbenchError
 
@@ -44,12 +43,12 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand. Returns the exit code: 1 for an error that the user can mend, told in one line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser(arguments[0] if arguments else "")
-    options = vars(parser.parse_args(arguments))
-    command, action = options.pop("command"), options.pop("action")
+    command = arguments[0] if arguments else ""
     try:
+        options = vars(_parser(command).parse_args(arguments))
+        action = options.pop("action")
         action(**options)
-    except (DiffbenchError, ValidationError) as error:
+    except DiffbenchError as error:
         print(f"diffbench {command}: error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -59,7 +58,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="diffbench", description="Measure whether diffusion models memorize."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text in (COMMANDS | STAGES).items():
         subparser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == command:
@@ -81,7 +80,7 @@ def _add_options(parser: argparse.ArgumentParser, run: Callable[..., None]) -> N
             kind, text = get_args(kind)
         if isinstance(kind, UnionType):
             kind = get_args(kind)[0]
-        converter: Any = getattr(kind, "model_validate_json", kind)
+        converter: Any = partial(kind.parse_json, origin=f"--{name}") if hasattr(kind, "parse_json") else kind
         option = f"--{name.replace('_', '-')}"
         if kind is bool:
             parser.add_argument(option, action="store_true", help=text)

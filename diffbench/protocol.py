@@ -18,11 +18,18 @@ class Strict(BaseModel):
 
     @classmethod
     def parse(cls, raw: Any, origin: str) -> Self:
-        """Validate `raw` (plain YAML or JSON values) or raise a DiffbenchError that names `origin` and every bad key."""
+        """Validate plain YAML or JSON values, or raise a DiffbenchError that names `origin` and every bad key."""
         try:
-            return cls.model_validate_json(json.dumps(raw))
+            text = json.dumps(raw)
         except TypeError as error:
             raise DiffbenchError(f"{origin}: not plain YAML: {error}") from None
+        return cls.parse_json(text, origin)
+
+    @classmethod
+    def parse_json(cls, text: str, origin: str) -> Self:
+        """Validate JSON text as `parse` does values."""
+        try:
+            return cls.model_validate_json(text)
         except ValidationError as error:
             raise DiffbenchError(
                 "; ".join(f"{origin}: {_explain(detail)}" for detail in error.errors())

@@ -1,4 +1,6 @@
 rule data:
+    input:
+        STUDY.data.path or [],
     output:
         ensure(DATA, non_empty=True),
     log:

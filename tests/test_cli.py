@@ -1,0 +1,47 @@
+"""The command line: every subcommand has help, and every mistake is one line on stderr with exit code 1."""
+
+import json
+
+import pytest
+
+from diffbench.cli import COMMANDS, STAGES, main
+
+
+@pytest.mark.parametrize("command", [*STAGES, *COMMANDS])
+def test_every_subcommand_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([command, "--help"])
+    assert done.value.code == 0
+    assert f"usage: diffbench {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["data", "--spec", '{"name": "digits", "x": 1}', "--out", "x.h5"], "--spec: key 'x' is unknown"),
+        (["data", "--spec", "{", "--out", "x.h5"], "--spec: key '(top level)': invalid JSON"),
+        (["data", "--spec", '{"name": "digts"}', "--out", "x.h5"], "unknown data set 'digts'"),
+        (["plan", "--study", "none.yaml"], "none.yaml: cannot be read: No such file or directory"),
+        (["circle", "--points", "21", "--delta", "1"], "21 is odd"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"diffbench {arguments[0]}: error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_plan_does_nothing_but_print(capsys, tmp_path, monkeypatch):
+    study = tmp_path / "study.yaml"
+    study.write_text(json.dumps({"name": "t", "steps": [10], "sweeps": [{"guidance": [0, 1]}]}))
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", "--study", str(study)]) == 0
+    printed = capsys.readouterr().out
+    assert "2 runs, 2 checkpoints, 4 cells" in printed
+    assert "4 sample" in printed
+    assert "core-minutes" in printed
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
