@@ -29,8 +29,8 @@ class GapTopic(Strict):
     points: CirclePoints = Field(default=20, description="Points of the circle, half of which train.")
     delta: Positive = Field(default=1.6, description="Error scale of the denoiser.")
     guide_delta: Positive = Field(default=2.2, description="Error scale of the denoiser to be guided away from.")
-    deltas: Deltas = [0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4]
-    point_counts: PointCounts = [12, 16, 20, 24, 32, 40]
+    deltas: Deltas = Field(default=[0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4])
+    point_counts: PointCounts = Field(default=[12, 16, 20, 24, 32, 40])
     guidances: list[float] = Field(default=[0.0, 0.2, 0.4, 0.8], min_length=1)
     draws: int = Field(default=50_000, ge=2, description="Noise vectors of the Monte-Carlo cross-check.")
 
@@ -55,7 +55,7 @@ class ProfileTopic(Strict):
     """The expected error along the circle, between two training points."""
 
     points: CirclePoints = 20
-    deltas: Deltas = [0.4, 0.8, 1.6, 2.4]
+    deltas: Deltas = Field(default=[0.4, 0.8, 1.6, 2.4])
     sigmas: list[Positive] = Field(default=[0.3, 1.2, 3.0], min_length=1)
     angles: int = Field(default=33, ge=5, description="Angles from one training point to the next.")
 
@@ -64,8 +64,8 @@ class DiscretizationTopic(Strict):
     """The delta that seems best by Frechet distance, by solver and number of steps."""
 
     points: CirclePoints = 20
-    euler_steps: list[Count] = [9, 18, 36, 72]
-    heun_steps: list[Count] = [9, 18, 36]
+    euler_steps: list[Count] = Field(default=[9, 18, 36, 72])
+    heun_steps: list[Count] = Field(default=[9, 18, 36])
 
 
 class CollapseTopic(Strict):
@@ -79,8 +79,8 @@ class CollapseTopic(Strict):
 class RecallTopic(Strict):
     """The probability that a generated point recalls a training point."""
 
-    deltas: Deltas = [0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0, 2.4, 3.0]
-    point_counts: PointCounts = [12, 20, 40, 80, 160]
+    deltas: Deltas = Field(default=[0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0, 2.4, 3.0])
+    point_counts: PointCounts = Field(default=[12, 20, 40, 80, 160])
     radius: Fraction = Field(
         default=0.25,
         description="Radius of recall as a share of the spacing of neighbouring training points; at 1/4 the nearest"

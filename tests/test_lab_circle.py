@@ -133,9 +133,7 @@ def test_command_prints_undefined_values_as_such(capsys: pytest.CaptureFixture[s
         (20, 1.0, 2.0, float("nan"), "guidance"),
     ],
 )
-def test_bad_input_is_refused(
-    points: int, delta: float, guide_delta: float | None, guidance: float, word: str
-) -> None:
+def test_bad_input_is_refused(points: int, delta: float, guide_delta: float | None, guidance: float, word: str) -> None:
     with pytest.raises(DiffbenchError, match=word):
         symmetric_curve(points, delta, guide_delta, guidance)
 

@@ -77,9 +77,7 @@ def test_frechet_distance_agrees_with_a_matrix_root() -> None:
     for _ in range(5):
         first, second = (moments(rng.standard_normal((6, 2)) @ rng.standard_normal((2, 2))) for _ in range(2))
         root = np.real(sqrtm(first.covariance @ second.covariance))
-        expected = np.sum((first.mean - second.mean) ** 2) + np.trace(
-            first.covariance + second.covariance - 2 * root
-        )
+        expected = np.sum((first.mean - second.mean) ** 2) + np.trace(first.covariance + second.covariance - 2 * root)
         assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-7)
 
 

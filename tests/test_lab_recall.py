@@ -10,9 +10,7 @@ from diffbench.data.planar import equidistant, planar_set
 from diffbench.lab.recall import recall_probability
 
 
-@pytest.mark.parametrize(
-    ("count", "delta", "radius"), [(1, 0.5, 1.0), (10, 1.6, 0.5), (10, 0.1, 1.0), (30, 3.0, 0.2)]
-)
+@pytest.mark.parametrize(("count", "delta", "radius"), [(1, 0.5, 1.0), (10, 1.6, 0.5), (10, 0.1, 1.0), (30, 3.0, 0.2)])
 def test_disjoint_discs_are_non_central_chi_squares(count: int, delta: float, radius: float) -> None:
     train = equidistant(count)
     square = ((train[:, None] - train) ** 2).sum(axis=2)
@@ -34,9 +32,7 @@ def test_overlapping_discs_are_counted_once(radius: float) -> None:
 def test_duplicates_own_one_disc() -> None:
     train = planar_set("moons", 20, 0.3, 0).train
     twice = np.concatenate([train, train])
-    assert recall_probability(twice, 0.5, 0.7) == pytest.approx(
-        recall_probability(train, 0.5, 0.7), rel=1e-12
-    )
+    assert recall_probability(twice, 0.5, 0.7) == pytest.approx(recall_probability(train, 0.5, 0.7), rel=1e-12)
 
 
 @given(delta=st.floats(0.05, 3.0), radius=st.floats(0.01, 20.0), seed=st.integers(0, 1000))

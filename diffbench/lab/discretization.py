@@ -39,9 +39,9 @@ def scanned_deltas() -> NDArray[np.float64]:
 def apparent_optimum(ring: Points, true: Moments, solver: Solver | None, steps: int = 0) -> ApparentOptimum:
     """Least Frechet distance to the moments of the true distribution over delta; solver None: the exact flow.
 
-    ring: equidistant training points of a circle, at least three. The distance is scanned over delta and every minimum of the scan is polished, since a coarse solver adds
-    one: on the symmetric circle Euler's loss of covariance is made up for by the blur of a delta that the
-    exact flow rejects.
+    ring: equidistant training points of a circle, at least three. The distance is scanned over delta and every minimum
+    of the scan is polished, since a coarse solver adds one: on the symmetric circle Euler's loss of covariance is made
+    up for by the blur of a delta that the exact flow rejects.
     """
     from scipy.optimize import minimize_scalar  # costs 0.2 s at start-up
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from diffbench.conventions import DiffbenchError
 from diffbench.data.planar import Points
 from diffbench.lab.ideal import PlanarDenoiser, blurred
-from diffbench.measures.intervals import Estimate, undefined
+from diffbench.measures.intervals import Estimate, mean, undefined
 
 ErrorOf = Callable[[float, float], float]
 """Mean error of y_delta as a function of (delta, sigma)."""
@@ -46,17 +46,11 @@ def equivalent_delta(
     it (errors off the training points need not be monotone in delta).
     """
     if len(sigmas) != len(measured):
-        raise DiffbenchError(
-            f"measured errors: {len(measured)} for {len(sigmas)} noise levels; give one for each"
-        )
-    return [
-        _at_level(float(s), float(e), error_of, delta_range) for s, e in zip(sigmas, measured, strict=True)
-    ]
+        raise DiffbenchError(f"measured errors: {len(measured)} for {len(sigmas)} noise levels; give one for each")
+    return [_at_level(float(s), float(e), error_of, delta_range) for s, e in zip(sigmas, measured, strict=True)]
 
 
-def _at_level(
-    sigma: float, measured: float, error_of: ErrorOf, delta_range: tuple[float, float]
-) -> EquivalentDelta:
+def _at_level(sigma: float, measured: float, error_of: ErrorOf, delta_range: tuple[float, float]) -> EquivalentDelta:
     from scipy.optimize import brentq  # costs 0.2 s at start-up
 
     if not np.isfinite(measured):
@@ -76,47 +70,66 @@ def _at_level(
     return EquivalentDelta(sigma, math.exp(root), len(crossings), "")
 
 
-def equivalent_estimates(
-    sigmas: NDArray[np.float64], means: Sequence[Estimate], error_of: ErrorOf
-) -> list[Estimate]:
-    """Equivalent deltas (L,) of mean errors with intervals; undefined ones say why.
+class ErrorTable:
+    """Error norms of y_delta at clean points (k, 2) under given noise, at TABULATED deltas over DELTA_RANGE.
 
-    The interval is that of the mean error, carried over; where an end has no delta, it is that of DELTA_RANGE.
+    noise: draws of (k, 2) for each of L levels; errors are means over draws. Between the deltas they are interpolated
+    over ln(delta): they are smooth in it, and one table serves many roots.
     """
-    ends = [np.array([getattr(each, name) for each in means]) for name in ("value", "low", "high")]
-    found = [equivalent_delta(sigmas, errors, error_of, DELTA_RANGE) for errors in ends]
-    return [
-        undefined(value.reason, each.n)
-        if value.reason
-        else Estimate(
-            value.delta,
-            min(value.delta, DELTA_RANGE[0] if low.reason else low.delta),
-            max(value.delta, DELTA_RANGE[1] if high.reason else high.delta),
-            each.n,
-        )
-        for each, value, low, high in zip(means, *found, strict=True)
-    ]
+
+    def __init__(
+        self,
+        train: Points,
+        clean: Points,
+        sigmas: NDArray[np.float64],
+        noise: Sequence[Sequence[NDArray[np.floating]]],
+    ) -> None:
+        self.log_deltas = np.log(np.geomspace(*DELTA_RANGE, TABULATED))
+        denoisers = [blurred(train, float(delta)) for delta in np.exp(self.log_deltas)]
+        self.norms = {
+            float(sigma): np.stack([_error_norms(each, clean, float(sigma), draws) for each in denoisers])
+            for sigma, draws in zip(sigmas, noise, strict=True)
+        }
+        """sigma -> (TABULATED, k)."""
+
+    def __call__(self, delta: float, sigma: float) -> float:
+        """Mean error over the points, at one of the table's levels."""
+        return float(np.interp(np.log(delta), self.log_deltas, self.norms[sigma].mean(axis=1)))
+
+    def at(self, delta: float, sigma: float) -> NDArray[np.float64]:
+        """Error at each point, (k,)."""
+        norms = self.norms[sigma]
+        place = np.interp(np.log(delta), self.log_deltas, np.arange(TABULATED))
+        below = min(int(place), TABULATED - 2)
+        return norms[below] + (place - below) * (norms[below + 1] - norms[below])
 
 
-def tabulated_error(
-    train: Points, clean: Points, sigmas: NDArray[np.float64], noise: Sequence[Sequence[NDArray[np.floating]]]
-) -> ErrorOf:
-    """Mean error norm of y_delta over clean points (k, 2) and given noise, draws of (k, 2) for each of L levels.
-
-    Evaluated at TABULATED deltas and interpolated between them in logarithms: the mean error is smooth in delta,
-    and one table serves many roots. To be called at one of `sigmas` only.
-    """
-    deltas = np.geomspace(*DELTA_RANGE, TABULATED)
-    tables = {
-        float(sigma): [_sampled_error(blurred(train, float(delta)), clean, float(sigma), draws) for delta in deltas]
-        for sigma, draws in zip(sigmas, noise, strict=True)
-    }
-    return lambda delta, sigma: float(np.exp(np.interp(np.log(delta), np.log(deltas), np.log(tables[sigma]))))
-
-
-def _sampled_error(
+def _error_norms(
     denoiser: PlanarDenoiser, clean: Points, sigma: float, draws: Sequence[NDArray[np.floating]]
-) -> float:
+) -> NDArray[np.float64]:
     noise = np.concatenate(draws).astype(np.float64)
     targets = np.tile(clean, (len(draws), 1))
-    return float(np.linalg.norm(denoiser(targets + sigma * noise, sigma) - targets, axis=1).mean())
+    errors = np.linalg.norm(denoiser(targets + sigma * noise, sigma) - targets, axis=1)
+    return errors.reshape(len(draws), len(clean)).mean(axis=0)
+
+
+def equivalent_estimates(
+    sigmas: NDArray[np.float64], norms: NDArray[np.float64], table: ErrorTable, seed: int
+) -> list[Estimate]:
+    """Equivalent deltas (L,) of a model's error norms (L, k) at the table's points and noise; undefined ones say why.
+
+    The interval is that of the mean difference to y_delta's own errors, point by point, so that the noise that both
+    share leaves it; its ends are carried over to delta. Where an end has no delta, it is that of DELTA_RANGE.
+    """
+    found = equivalent_delta(sigmas, norms.mean(axis=1), table, DELTA_RANGE)
+    return [_with_interval(each, row, table, seed) for each, row in zip(found, norms, strict=True)]
+
+
+def _with_interval(found: EquivalentDelta, norms: NDArray[np.float64], table: ErrorTable, seed: int) -> Estimate:
+    if found.reason:
+        return undefined(found.reason, len(norms))
+    difference = mean(norms - table.at(found.delta, found.sigma), seed)
+    shifts = np.array([difference.low, difference.high]) - difference.value
+    ends = equivalent_delta(np.full(2, found.sigma), norms.mean() + shifts, table, DELTA_RANGE)
+    low, high = (end if each.reason else each.delta for end, each in zip(DELTA_RANGE, ends, strict=True))
+    return Estimate(found.delta, min(low, found.delta), max(high, found.delta), len(norms))

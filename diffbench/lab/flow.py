@@ -74,9 +74,7 @@ def endpoint(denoiser: PlanarDenoiser, start: Points, sigmas: NDArray[np.float64
     return deque(trajectory(denoiser, start, sigmas, solver), maxlen=1).pop()
 
 
-def exact_endpoint(
-    train: Points, delta: float, start: Points, sigma_start: float, sigma_stop: float
-) -> Points:
+def exact_endpoint(train: Points, delta: float, start: Points, sigma_start: float, sigma_stop: float) -> Points:
     """End points of y_delta's flow from sigma_start to sigma_stop >= 0 to 1e-9, by the identity: the
     optimum's flow in s~, with a high-order adaptive solver. Shape (m, 2).
     """
@@ -124,9 +122,7 @@ def endpoint_moments(train: Points, delta: float, sigmas: NDArray[np.float64], s
     return moments(endpoint(blurred(train, delta), start, sigmas, solver), weights)
 
 
-def ring_endpoint_moments(
-    ring: Points, delta: float, sigmas: NDArray[np.float64], solver: Solver
-) -> Moments:
+def ring_endpoint_moments(ring: Points, delta: float, sigmas: NDArray[np.float64], solver: Solver) -> Moments:
     """`endpoint_moments` for n >= 3 equidistant points of a circle about the origin, n times as fast.
 
     What starts about one point stands for all: rotations by 2 pi / n average its mean to 0 and its second

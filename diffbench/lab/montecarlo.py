@@ -38,9 +38,7 @@ def sampled_gap(
     gap = unseen.mean() / seen.mean() - 1
     spread = np.std(unseen - (1 + gap) * seen, ddof=1) / (seen.mean() * np.sqrt(draws))
     half = float(ndtri(0.5 + CONFIDENCE / 2)) * spread
-    return SampledGap(
-        float(gap), float(gap - half), float(gap + half), float(seen.mean()), float(unseen.mean())
-    )
+    return SampledGap(float(gap), float(gap - half), float(gap + half), float(seen.mean()), float(unseen.mean()))
 
 
 def _errors(denoiser: PlanarDenoiser, clean: Points, sigma: float, noise: Points) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from diffbench import provenance, store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet, read_training_set
-from diffbench.lab.equivalent import DELTA_RANGE, equivalent_estimates, tabulated_error
-from diffbench.measures.intervals import mean
+from diffbench.lab.equivalent import DELTA_RANGE, ErrorTable, equivalent_estimates
 from diffbench.noise import gap_noise
 from diffbench.specs import EquivalentSpec
 from diffbench.store import StageFile
@@ -28,21 +29,18 @@ def run(spec: EquivalentSpec, data: Path, conditions: Path, losses: Path, out: P
     measured = store.read(losses, "denoise")
     sigmas = measured["sigma"] / training_set.scale
     norms = measured["norm_train"] / training_set.scale
-    error_of = _error_of(training_set, measured, spec.noises)
-    curves = {"equivalent_delta": equivalent_estimates(sigmas, [mean(level, SEED) for level in norms], error_of)}
+    table = _table(training_set, measured, spec.noises)
+    curves = {"equivalent_delta": equivalent_estimates(sigmas, norms, table, SEED)}
     variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level in units of the raw data")}
     protocol = {"noises": spec.noises, "delta_range": DELTA_RANGE}
-    store.write(
-        out, "equivalent", variables | curve_variables(curves), provenance.attributes(spec.factors, protocol)
-    )
+    store.write(out, "equivalent", variables | curve_variables(curves), provenance.attributes(spec.factors, protocol))
 
 
-def _error_of(training_set: TrainingSet, measured: StageFile, noises: int):
-    """Mean error norm of y_delta over the measured images and their noise, in raw units."""
+def _table(training_set: TrainingSet, measured: StageFile, noises: int) -> ErrorTable:
+    """Errors of y_delta at the measured images under their noise, in raw units."""
     count = measured["norm_train"].shape[1]
-    points = training_set.train.astype(float) / training_set.scale
+    points = training_set.train.astype(np.float64) / training_set.scale
     noise = [
-        [gap_noise("train", level, draw, count, 2) for draw in range(noises)]
-        for level in range(len(measured["sigma"]))
+        [gap_noise("train", level, draw, count, 2) for draw in range(noises)] for level in range(len(measured["sigma"]))
     ]
-    return tabulated_error(points, points[:count], measured["sigma"] / training_set.scale, noise)
+    return ErrorTable(points, points[:count], measured["sigma"] / training_set.scale, noise)

@@ -4,9 +4,13 @@ from pathlib import Path
 
 from diffbench.protocol import ReportProtocol
 from diffbench.report.index import write_index
+from diffbench.report.lab import write_laboratory
 from diffbench.report.results import load_results
 
 
 def run(spec: ReportProtocol, results: Path) -> None:
-    """Write report/index.html and report/data/*.csv inside `results`."""
-    write_index(load_results(results), spec)
+    """Write report/index.html and report/data/*.csv inside `results`; with a laboratory report/lab.html too."""
+    found = load_results(results)
+    write_index(found, spec)
+    if found.study.lab is not None:
+        write_laboratory(found, spec)

@@ -3,6 +3,7 @@ rule report:
         rules.summary.output,
     output:
         ensure(f"{RESULTS}/report/index.html", non_empty=True),
+        [f"{RESULTS}/report/lab.html"] if STUDY.lab else [],
     log:
         f"{RESULTS}/logs/report.log",
     conda:

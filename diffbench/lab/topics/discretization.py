@@ -18,10 +18,10 @@ def variables(topic: DiscretizationTopic) -> dict[str, Variable]:
     return {
         "solver": Variable(np.array([each.solver for each in found]), ("run",), "solver; exact: the flow itself"),
         "steps": Variable(np.array([each.steps for each in found]), ("run",), "steps of the solver; 0: exact"),
-        "best_delta": Variable(
-            np.array([each.delta for each in found]), ("run",), "delta of least Frechet distance"
-        ),
+        "best_delta": Variable(np.array([each.delta for each in found]), ("run",), "delta of least Frechet distance"),
         "best_distance": Variable(np.array([each.distance for each in found]), ("run",), "distance there"),
         "delta": Variable(scanned_deltas(), ("delta",), "error scale of the denoiser"),
-        "distance": Variable(np.stack([each.scan for each in found]), ("run", "delta"), "squared Frechet distance to the circle"),
+        "distance": Variable(
+            np.stack([each.scan for each in found]), ("run", "delta"), "squared Frechet distance to the circle"
+        ),
     }

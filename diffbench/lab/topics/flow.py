@@ -15,7 +15,7 @@ from diffbench.lab_protocol import FlowTopic
 from diffbench.store import Variable
 
 EXTENT = 1.5 * RADIUS
-CELLS = 24
+CELLS = 40
 """Cells along one side of the density's picture."""
 
 SOLVER_LEVELS = 72
@@ -73,9 +73,7 @@ def variables(topic: FlowTopic) -> dict[str, Variable]:
             densities.astype(np.float32), ("scene", "sigma", "cell"), "ln of the noised training density"
         ),
         "level": Variable(grid, ("level",), "noise level of a trajectory's state"),
-        "path": Variable(
-            paths.astype(np.float32), ("scene", "level", "start", "axis"), "state of a trajectory"
-        ),
+        "path": Variable(paths.astype(np.float32), ("scene", "level", "start", "axis"), "state of a trajectory"),
         "points": Variable(np.concatenate(points), ("point", "axis"), "clean points"),
         "point_scene": Variable(np.array(owners), ("point",), "scene of a point, as its index"),
         "point_role": Variable(roles, ("point",), "0: training point, 1: validation point"),

@@ -31,8 +31,7 @@ def variables(topic: GapTopic) -> dict[str, Variable]:
         "guidance": "guidance weight",
     }
     found = {
-        name: Variable(np.array(column), ("setting",), texts[name])
-        for name, column in zip(texts, columns, strict=True)
+        name: Variable(np.array(column), ("setting",), texts[name]) for name, column in zip(texts, columns, strict=True)
     }
     found["sigma"] = Variable(karras_sigmas(LEVELS), ("sigma",), "noise level")
     for name, text in {
@@ -56,7 +55,7 @@ def swept(topic: GapTopic) -> list[Setting]:
     settings = (
         [(topic.points, delta, math.nan, 0.0) for delta in topic.deltas]
         + [(points, topic.delta, math.nan, 0.0) for points in topic.point_counts]
-        + [(*center, topic.guide_delta, weight) for weight in topic.guidances]
+        + [(*center, topic.guide_delta if weight else math.nan, weight) for weight in topic.guidances]
     )
     return list(dict.fromkeys(settings))
 

@@ -14,8 +14,7 @@ def variables(topic: ProfileTopic) -> dict[str, Variable]:
     train = equidistant(topic.points // 2)
     angles = np.linspace(0, 2 * np.pi / len(train), topic.angles)
     norms = [
-        [angular_profile(blurred(train, delta), sigma, angles).norm for sigma in topic.sigmas]
-        for delta in topic.deltas
+        [angular_profile(blurred(train, delta), sigma, angles).norm for sigma in topic.sigmas] for delta in topic.deltas
     ]
     return {
         "delta": Variable(np.array(topic.deltas), ("delta",), "error scale of the denoiser"),
