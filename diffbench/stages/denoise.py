@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
-from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.build import load_denoiser
 from diffbench.devices import pick_device
 from diffbench.measures.gap import gap_curve, memorized_share
@@ -42,8 +40,7 @@ def run(
     scalars, curves = estimates(losses, reference, gap_sigmas(spec.gap))
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     protocol = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
-    attributes = provenance.attributes(spec.factors, protocol, str(where))
-    store.write(out, "denoise", variables, attributes | {"parameters": parameter_count(denoiser)})
+    store.write(out, "denoise", variables, provenance.attributes(spec.factors, protocol, str(where)))
 
 
 def estimates(
@@ -79,11 +76,6 @@ def estimates(
         "membership_tpr_at_01_percent": members.tpr_at_01_percent,
     }
     return scalars, curves
-
-
-def parameter_count(denoiser: Denoiser) -> int:
-    """Number of weights; 0 for closed forms."""
-    return sum(p.numel() for p in denoiser.parameters()) if isinstance(denoiser, nn.Module) else 0
 
 
 def level_means(losses: NDArray[np.float64]) -> list[Estimate]:

@@ -69,8 +69,8 @@ def run(
 def sample_labels(training_set: TrainingSet, count: int) -> NDArray[np.int64]:
     """Labels (count,) of samples, whose frequencies follow the training set's.
 
-    The golden ratio spreads quantiles evenly over any number of samples. Equal frequencies give equal labels, so samples
-    of a run and its twin form pairs.
+    The golden ratio spreads quantiles evenly over any number of samples. Equal frequencies give equal labels, so that
+    samples of a run and its twin form pairs.
     """
     golden = (np.sqrt(5) - 1) / 2
     quantiles = ((np.arange(count) + 0.5) * golden) % 1.0

@@ -13,6 +13,7 @@ from diffbench.summary import TABLES
 from diffbench.summary.claims import judge
 from diffbench.summary.estimates import rows
 from diffbench.summary.lookup import Lookup
+from diffbench.summary.models import model_sizes
 from diffbench.summary.tables import ESTIMATE, FACTORS, Gathered, gather, stage_costs
 from diffbench.summary.timescales import timescales
 from diffbench.summary.verdicts import as_records
@@ -26,9 +27,12 @@ def run(study: Study, results: Path) -> None:
     tables = gathered.tables | {"timescales": timescales(study, lookup, results)}
     for name in TABLES:
         write_table(folder / name, tables.get(name, pd.DataFrame()).reindex(columns=FACTORS + ESTIMATE))
+    sizes = model_sizes(study)
+    write_csv(folder / "models.csv", sizes)
     write_csv(folder / "status.csv", gathered.files)
     write_csv(folder / "costs.csv", stage_costs(results))
-    verdicts = as_records(judge(study, lookup, gathered.parameters, facts(study.data).classes))
+    parameters = dict(zip(sizes["model"], sizes["parameters"], strict=True))
+    verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes))
     with store.atomic(results / "claims.json") as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2))
     with store.atomic(folder / "manifest.json") as temporary:

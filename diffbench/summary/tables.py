@@ -21,14 +21,12 @@ class Gathered:
     """Tables by stage, and the provenance and status of every file that the study expects."""
 
     tables: dict[str, pd.DataFrame]  # FACTORS + ESTIMATE
-    parameters: dict[str, int]  # number of weights of each model, 0 for closed forms
     files: pd.DataFrame  # file, stage, state, reason, wall_seconds, peak_memory_mb, device
 
 
 def gather(study: Study, results: Path) -> Gathered:
     """Read every measure's file of the study; a missing or broken one becomes a row that says why."""
     found: dict[str, list[dict[str, Any]]] = {}
-    parameters: dict[str, int] = {}
     files = []
     for name in study.files:
         stage = stage_of(name)
@@ -40,12 +38,10 @@ def gather(study: Study, results: Path) -> Gathered:
             continue
         factors = file.attributes["factors"]
         found.setdefault(stage, []).extend(factors | row for row in rows(file))
-        if stage == "denoise":
-            parameters[factors["model"]] = file.attributes["parameters"]
         provenance = {key: file.attributes[key] for key in ("wall_seconds", "peak_memory_mb", "device")}
         files.append({"file": name, "stage": stage, "state": "done", "reason": ""} | provenance)
     tables = {stage: pd.DataFrame(entries).reindex(columns=FACTORS + ESTIMATE) for stage, entries in found.items()}
-    return Gathered(tables, parameters, pd.DataFrame(files))
+    return Gathered(tables, pd.DataFrame(files))
 
 
 def stage_of(name: str) -> str:

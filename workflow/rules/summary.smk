@@ -5,6 +5,7 @@ rule summary:
         expand(
             f"{RESULTS}/summary/{{table}}.{{kind}}", table=TABLES, kind=["csv", "h5"]
         ),
+        models=f"{RESULTS}/summary/models.csv",
         status=f"{RESULTS}/summary/status.csv",
         costs=f"{RESULTS}/summary/costs.csv",
         manifest=ensure(f"{RESULTS}/summary/manifest.json", non_empty=True),
