@@ -42,9 +42,15 @@ def load_results(folder: Path) -> Results:
     return Results(folder, study, manifest, estimates, status, costs)
 
 
+NUMBERS = ("train_size", "seed", "step", "guidance", "sigma", "value", "low", "high", "n")
+
+
 def _table(path: Path) -> pd.DataFrame:
     """A table of the summary; only empty text is undefined, since a condition may be called "none"."""
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        if table.empty:  # where every cell failed; pandas cannot tell its columns' types then
+            table = table.astype({name: float for name in NUMBERS if name in table})
+        return table
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=["job", "seconds", "cpu_seconds", "max_rss_mb"])
