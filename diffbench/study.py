@@ -235,6 +235,8 @@ def _problems(study: Study) -> Iterator[str]:
         return
     if study.lab and data.shape != (2,):
         yield f"key 'lab': the laboratory is for points of the plane, not '{study.data.name}'; leave it out"
+    if study.measures.quality.space == "classifier" and data.classes < 2:
+        yield f"key 'measures.quality.space': '{study.data.name}' has no classes to train a classifier on; use pca"
     for key in ("seeds", "steps"):
         values = getattr(study, key)
         if len(set(values)) < len(values):

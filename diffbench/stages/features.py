@@ -89,12 +89,12 @@ def _space(spec: QualityProtocol, data: Path) -> tuple[FeatureSpace, dict[str, E
         if len(shape) == 1:
             raise DiffbenchError("measures.quality.space: the data are points, not images to encode; use pixels")
         return read_encoder(Path(spec.encoder or ""), tuple(shape), mean, scale), {}
+    if kind == "classifier" and classes < 2:
+        raise DiffbenchError("measures.quality.space: the data have no classes to train a classifier on; use pca")
     # The pool's order is random and class-balanced: its first images are as good as any.
     images, labels = read_images(data, min(pool, FITTED_MAXIMUM, max(2, FITTED_VALUES // dimension)))
     if kind == "pca":
         return fit_pca(images.flat_train, spec.dimensions, seed_of("pca") % 2**32), {}
-    if classes < 2:
-        raise DiffbenchError("measures.quality.space: the data have no classes to train a classifier on; use pca")
     fitted = fit_classifier(
         images.flat_train,
         labels.train,

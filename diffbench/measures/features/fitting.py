@@ -1,5 +1,6 @@
 """Feature spaces fitted to training images; scikit-learn is imported here and only when one is fitted."""
 
+import math
 import warnings
 from typing import NamedTuple
 
@@ -13,10 +14,12 @@ from diffbench.measures.neighbors import Images
 FITTED_MAXIMUM = 20_000
 """Images that a space is fitted to at most: more would change it little."""
 
-FITTED_VALUES = 2**26
-"""Values of all of them together at most (256 MB in float32)."""
+FITTED_VALUES = 2**25
+"""Values of all of them together at most (128 MB in float32)."""
 
-EPOCHS = 60
+UPDATES = 1000
+"""Of the classifier's weights, each on 200 images or all of fewer; it stops before if its loss stands still."""
+BATCH = 200
 WIDENING = 4
 """Units of the classifier's first layer per unit of the second, whose outputs are the features."""
 
@@ -63,9 +66,12 @@ def fit_classifier(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    model = MLPClassifier((WIDENING * dimensions, dimensions), max_iter=EPOCHS, random_state=seed)
+    batch = min(BATCH, len(images))
+    epochs = math.ceil(UPDATES * batch / len(images))
+    widths = (WIDENING * dimensions, dimensions)
+    model = MLPClassifier(widths, batch_size=batch, max_iter=epochs, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is fixed on purpose
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of updates is fixed on purpose
         model.fit(images, classes)
     layers = tuple(
         Layer(np.asarray(weight, np.float64), np.asarray(bias, np.float64))
