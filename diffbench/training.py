@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffbench.adam import Adam
 from diffbench.conventions import seed_of
@@ -83,8 +83,11 @@ class Trainer:
         self.protocol = protocol
         self.step = 0
         self._parameters = list(network.parameters())
-        self._weights = _flattened(self._parameters)
+        self._weights = torch.empty(sum(p.numel() for p in self._parameters), device=self._parameters[0].device)
+        for parameter, part in zip(self._parameters, self._parts(self._weights), strict=True):
+            parameter.data = part.copy_(parameter.detach())
         self._gradient = torch.zeros_like(self._weights)
+        self._gradient_parts = self._parts(self._gradient)
         self._ema = self._weights.clone()
         self._optimizer = Adam(self._weights, protocol.learning_rate)
         self._ema_power = ema_exponent(protocol.ema_length) + 1
@@ -101,15 +104,12 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """A copy, on the CPU, of all that further training depends on; weights and EMA by the same names."""
-        ema = zip(
-            self.network.named_parameters(),
-            self._ema.split([p.numel() for p in self._parameters]),
-            strict=True,
-        )
+        names = [name for name, _ in self.network.named_parameters()]
+        ema = zip(names, self._parts(self._ema), strict=True)
         return {
             "step": self.step,
             "weights": {name: tensor.cpu().clone() for name, tensor in self.network.state_dict().items()},
-            "ema": {name: flat.cpu().clone().view_as(parameter) for (name, parameter), flat in ema},
+            "ema": {name: tensor.cpu().clone() for name, tensor in ema},
             "optimizer": {name: tensor.cpu().clone() for name, tensor in self._optimizer.state.items()},
         }
 
@@ -117,7 +117,8 @@ class Trainer:
         """Take over a state that `state` returned."""
         self.step = state["step"]
         self.network.load_state_dict(state["weights"])
-        self._ema.copy_(torch.cat([tensor.flatten() for tensor in state["ema"].values()]))
+        for part, saved in zip(self._parts(self._ema), state["ema"].values(), strict=True):
+            part.copy_(saved)
         for name, tensor in self._optimizer.state.items():
             tensor.copy_(state["optimizer"][name])
 
@@ -160,6 +161,11 @@ class Trainer:
             clean = torch.where(flipped, clean.flip(-1), clean)
         return Batch(clean, noise, sigma, label)
 
+    def _parts(self, flat: Tensor) -> list[Tensor]:
+        """Views of a buffer (total,), one per parameter, of its shape and order of dimensions in memory."""
+        parts = zip(self._parameters, flat.split([p.numel() for p in self._parameters]), strict=True)
+        return [part.as_strided(p.shape, p.stride(), part.storage_offset()) for p, part in parts]
+
     def _dropout_stream(self, seed: int) -> AbstractContextManager[None]:
         """Within it, dropout's masks depend on seed and step alone; the caller's random state is kept."""
         if self.protocol.dropout == 0:
@@ -182,19 +188,12 @@ class Trainer:
 
     def _update(self) -> None:
         """One step of the optimizer and of the power-function EMA (EDM2, eq. 121)."""
-        gradients = [parameter.grad.flatten() for parameter in self._parameters if parameter.grad is not None]
-        self._optimizer.update(torch.cat(gradients, out=self._gradient))
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        torch._foreach_copy_(self._gradient_parts, gradients)  # pyright: ignore[reportPrivateImportUsage]
+        self._optimizer.update(self._gradient)
         self.step += 1
         decay = math.pow(1 - 1 / self.step, self._ema_power)
         self._ema.lerp_(self._weights, 1 - decay)
-
-
-def _flattened(parameters: list[nn.Parameter]) -> Tensor:
-    """One buffer (total,) with all parameters' values, of which they become views."""
-    flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
-    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-        parameter.data = part.view_as(parameter)
-    return flat
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from diffbench.denoisers.precond import Preconditioned, loss_weight
 
 TINY: dict[str, TrainedDefinition] = {
     "mlp": Mlp(width=12, blocks=2),
-    "unet": Unet(channels=8, multipliers=(1, 2, 2), blocks=2, attention_levels=2),
+    "unet": Unet(channels=16, multipliers=(1, 2, 2), blocks=2, attention_levels=2),
     "dit": Dit(width=16, depth=2, heads=2),
 }
 

@@ -27,7 +27,7 @@ from diffbench.training import Trainer
 
 KINDS: list[ModelDefinition] = [
     Mlp(width=8, blocks=1),
-    Unet(channels=8, multipliers=(1, 2), blocks=1),
+    Unet(channels=16, multipliers=(1, 2), blocks=1),
     Dit(width=8, depth=1, heads=2),
 ]
 NOWHERE = Path("not-read")
@@ -175,7 +175,7 @@ def test_what_cannot_be_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DiffbenchError, match="kind 'optimal' cannot be trained"):
         run(tmp_path / "out.pt", spec(1, model=Optimal()))
     with pytest.raises(DiffbenchError, match="1x4x4 have sides that 8 does not divide"):
-        run(tmp_path / "out.pt", spec(1, model=Unet(channels=8, multipliers=(1, 1, 1, 1), blocks=1)))
+        run(tmp_path / "out.pt", spec(1, model=Unet(channels=16, multipliers=(1, 1, 1, 1), blocks=1)))
     monkeypatch.setattr(train, "read_training_set", lambda data, conditions: some_images((2,)))
     with pytest.raises(DiffbenchError, match="horizontal_flip: the data are no images"):
         run(tmp_path / "out.pt", spec(1, horizontal_flip=True))

@@ -22,7 +22,7 @@ from diffbench.training import Trainer, batch_indices, denoising_loss, ema_expon
 SHAPE = (1, 4, 4)
 TINY: dict[str, TrainedDefinition] = {
     "mlp": Mlp(width=8, blocks=1),
-    "unet": Unet(channels=8, multipliers=(1, 2), blocks=1),
+    "unet": Unet(channels=16, multipliers=(1, 2), blocks=1),
     "dit": Dit(width=8, depth=1, heads=2),
 }
 IMAGES = 0.5 * torch.randn(10, *SHAPE, generator=torch.Generator().manual_seed(1))

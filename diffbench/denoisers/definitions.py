@@ -24,7 +24,7 @@ class Unet(Strict):
 
     trained: ClassVar[bool] = True
     kind: Literal["unet"] = "unet"
-    channels: int = Field(ge=8, multiple_of=8, description="Channels of the finest level.")
+    channels: int = Field(ge=16, multiple_of=16, description="Channels of the finest level.")
     multipliers: tuple[Count, ...] = Field(min_length=1, description="Channels of each level, as multiples.")
     blocks: Count = Field(description="Residual blocks per level on the way down; one more on the way up.")
     attention_levels: int = Field(default=1, ge=0, description="How many of the coarsest levels attend.")
@@ -104,7 +104,9 @@ class Planted(Strict):
 TrainedDefinition = Mlp | Unet | Dit
 """Models that are trained."""
 
-ModelDefinition = Annotated[TrainedDefinition | Optimal | Blurred | Autoguided | Constant | Planted, Field(discriminator="kind")]
+ModelDefinition = Annotated[
+    TrainedDefinition | Optimal | Blurred | Autoguided | Constant | Planted, Field(discriminator="kind")
+]
 
 PRESETS: dict[str, TrainedDefinition | Optimal | Constant] = {
     "mlp-small": Mlp(width=96, blocks=2),

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from diffbench.denoisers.embedding import Embedding
 
-GROUP_CHANNELS = 8
+GROUP_CHANNELS = 16
 """Channels that a group norm normalizes together; channel counts are multiples of it."""
 HEAD_CHANNELS = 64
 """Channels of an attention head, at most."""
 
 
 def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(min(32, channels // GROUP_CHANNELS), channels, eps=1e-6)
+    return nn.GroupNorm(channels // GROUP_CHANNELS, channels, eps=1e-6)
 
 
 def _conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -126,13 +126,16 @@ class ResidualUnet(nn.Module):
                 self.up.append(Stage(width + skips.pop(), widths[level], features, dropout, attentive[level]))
                 width = widths[level]
             if level > 0:
-                self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), _conv(width, width)))
+                # Convolving before enlarging costs a quarter of the usual order; the next block smooths the result.
+                self.up.append(nn.Sequential(_conv(width, width), nn.Upsample(scale_factor=2)))
 
         self.last_norm, self.last = _norm(width), _zeroed(_conv(width, image_channels))
+        # Channels last spares convolutions a reordering of memory per call, on CPUs and tensor cores alike.
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor, c_noise: Tensor, label: Tensor) -> Tensor:
         embedding = self.embedding(c_noise, label)
-        hidden = self.first(x)
+        hidden = self.first(x.contiguous(memory_format=torch.channels_last))
         skips = [hidden]
         for layer in self.down:
             hidden = layer(hidden, embedding) if isinstance(layer, Stage) else layer(hidden)
@@ -144,4 +147,4 @@ class ResidualUnet(nn.Module):
                 hidden = layer(torch.cat([hidden, skips.pop()], dim=1), embedding)
             else:
                 hidden = layer(hidden)
-        return self.last(nnf.silu(self.last_norm(hidden)))
+        return self.last(nnf.silu(self.last_norm(hidden))).contiguous()
