@@ -10,9 +10,9 @@ import numpy as np
 
 from diffbench import store
 from diffbench.conventions import karras_sigmas, log_sigmas
+from diffbench.design import Cell, Checkpoint
 from diffbench.measures.intervals import Estimate, proportion, undefined
 from diffbench.stages import summary
-from diffbench.design import Cell, Checkpoint
 from diffbench.study import Study, parse_study
 from diffbench.summary.estimates import curve_variables, scalar_variables
 
@@ -115,9 +115,13 @@ def _write_denoise(path: Path, checkpoint: Checkpoint, blank: bool) -> None:
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
-    variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")}
+    losses = np.outer(train * (1 + gap), np.linspace(0.9, 1.1, 8))
+    variables = {
+        "sigma": store.Variable(sigmas, ("sigma",), "noise level"),
+        "loss_validation": store.Variable(losses, ("sigma", "held_out"), "loss of validation images"),
+    }
     variables |= scalar_variables(scalars) | curve_variables(curves)
-    store.write(path, "denoise", variables, PROVENANCE | {"factors": factors})
+    store.write(path, "denoise", variables, PROVENANCE | {"factors": factors, "parameters": 1000})
 
 
 def _checkpoint_factors(checkpoint: Checkpoint) -> dict[str, Any]:

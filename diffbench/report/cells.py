@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from diffbench.design import Cell
 from diffbench.report.results import Results
 from diffbench.report.slices import SETTING
-from diffbench.design import Cell
 from diffbench.summary.tables import FACTORS
 
 STAGE_OF = {

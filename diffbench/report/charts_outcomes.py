@@ -1,5 +1,6 @@
 """Charts of what a cell comes to: peak gap, memorized fraction and train-likeness, against factors and each other."""
 
+import json
 from typing import Any
 
 import altair as alt
@@ -50,7 +51,7 @@ def outcomes_by_factor(results: Results, cells: pd.DataFrame, means: pd.DataFram
         "Points: seeds, with their own 95 % intervals over images. Line: mean over seeds. Grey bars: floor with its "
         "interval, the same number for validation images as if generated. Grey dashes: no gap; train-likeness of "
         "unseen data (0) and of training data (1), read at the sampler's level nearest in ln σ to the peak. "
-        f"Crosses: undefined, hover for why. Held: {held}"
+        f"Crosses: undefined, hover for why. The gap does not depend on guidance. Held: {held}"
     )
     return Figure("outcomes-by-factor", caption, chart, pd.concat(tables))
 
@@ -66,43 +67,57 @@ def _panel(
     cut: Slice, points: pd.DataFrame, lines: pd.DataFrame, measure: str, domain: list[float], width: int, first: bool
 ) -> Any:
     title, floor = ROWS[measure]
-    x = alt.X(
-        "level:N",
-        sort=levels_of(cut),
-        axis=alt.Axis(title=None, labelAngle=-35, labelLimit=90, labels=measure == AT_PEAK),
+    names = levels_of(cut)
+    axis = alt.Axis(
+        title=None,
+        values=list(range(len(names))),
+        labelExpr=f"{json.dumps(names)}[datum.value]",
+        labels=measure == AT_PEAK,  # only below the lowest row, so that rows of all columns are aligned
+        labelAngle=-35,
+        labelLimit=90,
+        labelOverlap=False,
+        grid=False,
     )
-    y = alt.Y(
-        "value:Q",
-        scale=alt.Scale(domain=domain, nice=False),
-        axis=alt.Axis(title=title if first else None, tickCount=5),
-    )
+    x = alt.X("place:Q", scale=alt.Scale(domain=[-0.5, len(names) - 0.5], nice=False), axis=axis)
+    ticks = alt.Axis(title=title if first else None, tickCount=5)
+    y = alt.Y("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=ticks)
     fields = ["level", "value", "low", "high", "n", "reason"]
-    data = rounded(points.loc[points["measure"] == measure, [*fields, "seed", "sigma"]])
-    mean = rounded(lines.loc[lines["measure"] == measure, [*fields, "seeds"]])
+    data = _placed(rounded(points.loc[points["measure"] == measure, [*fields, "seed", "sigma"]]), names)
+    mean = _placed(rounded(lines.loc[lines["measure"] == measure, [*fields, "seeds"]]), names)
     tooltips = [alt.Tooltip("level:N", title=TITLES[cut.factor]), alt.Tooltip("seed:N")]
     if measure == AT_PEAK:
         tooltips.append(alt.Tooltip("sigma:Q", title="at σ", format=".3~g"))
-    per_seed = alt.Chart(data).encode(x=x, xOffset=alt.XOffset("seed:N", scale=alt.Scale(paddingOuter=0.8)))
+    per_seed = alt.Chart(data).encode(x=x)
     whiskers = per_seed.mark_rule(color=OKABE_ITO[0], opacity=0.55).encode(y=alt.Y("low:Q"), y2="high:Q")
     known = per_seed.transform_filter("isValid(datum.value)")
-    dots = known.mark_circle(size=34, color=OKABE_ITO[0], opacity=1).encode(
-        y=y, tooltip=[*tooltips, *TOOLTIPS[:4], TOOLTIPS[5]]
-    )
+    dots = known.mark_circle(size=30, color=OKABE_ITO[0], opacity=1).encode(y=y, tooltip=[*tooltips, *TOOLTIPS[:4]])
     line = alt.Chart(mean).mark_line(color=OKABE_ITO[1], strokeWidth=1.6).encode(x=x, y=y)
-    layers = [*_floor(lines, floor, measure, x, y), whiskers, line, dots, undefined_marks(per_seed, HEIGHT, tooltips)]
+    floors = _placed(rounded(lines.loc[lines["measure"] == floor, fields]), names) if floor else None
+    baselines = _floor(floors, x) if floors is not None else _levels(mean, [0.0, 1.0] if measure == AT_PEAK else [0.0])
+    layers = [*baselines, whiskers, line, dots, undefined_marks(per_seed, HEIGHT, tooltips)]
     return alt.layer(*layers).properties(width=width, height=HEIGHT)
 
 
-def _floor(lines: pd.DataFrame, floor: str | None, measure: str, x: alt.X, y: alt.Y) -> list[Any]:
-    """Grey baselines of a panel."""
-    style: dict[str, Any] = {"color": NEUTRAL, "strokeDash": [4, 3], "strokeWidth": 1.4}
-    if floor:
-        data = rounded(lines.loc[lines["measure"] == floor, ["level", "value", "low", "high"]])
-        base = alt.Chart(data)
-        band = base.mark_bar(color=NEUTRAL, opacity=0.2).encode(x=x, y="low:Q", y2="high:Q")
-        return [band, base.mark_tick(color=NEUTRAL, thickness=2).encode(x=x, y=y)]
-    levels = [0.0, 1.0] if measure == AT_PEAK else [0.0]
-    return [alt.Chart(lines.head(1)[["level"]]).mark_rule(**style).encode(y=alt.datum(level)) for level in levels]
+def _placed(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Positions on the axis in the column `place`: whole numbers, seeds beside each other around them."""
+    place = table["level"].map(names.index).astype(float)
+    if "seed" in table:
+        rank = table["seed"].rank(method="dense")
+        place += (rank - (1 + rank.max()) / 2) * min(0.16, 0.6 / max(rank.max(), 1.0))
+    return table.assign(place=place)
+
+
+def _floor(floors: pd.DataFrame, x: alt.X) -> list[Any]:
+    """A grey bar over the interval of the floor, with a line at its value."""
+    base = alt.Chart(floors.assign(left=floors["place"] - 0.42, place=floors["place"] + 0.42))
+    bar = base.mark_rect(color=NEUTRAL, opacity=0.22).encode(x=x, x2="left:Q", y="low:Q", y2="high:Q")
+    return [bar, base.mark_rule(color=NEUTRAL, strokeWidth=2).encode(x=x, x2="left:Q", y="value:Q")]
+
+
+def _levels(table: pd.DataFrame, levels: list[float]) -> list[Any]:
+    """Dashed grey lines across a panel."""
+    base = alt.Chart(table.head(1)[["level"]])
+    return [base.mark_rule(color=NEUTRAL, strokeDash=[4, 3]).encode(y=alt.datum(level)) for level in levels]
 
 
 def gap_against_memorized(means: pd.DataFrame, width: int) -> Figure | None:
@@ -161,5 +176,5 @@ def _paired(means: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
     data = data[np.isfinite(data["gap"]) & np.isfinite(data["memorized"])].head(MAXIMUM_ROWS)
     data["setting"] = [short_name(row) for _, row in data.iterrows()]
-    path = [name for name in SETTING if name != "step"]
-    return data.assign(path=data[path].astype(str).agg(" ".join, axis=1), order=data["step"])
+    runs = data[[name for name in SETTING if name != "step"]]
+    return data.assign(path=[short_name(run) for _, run in runs.iterrows()], order=data["step"])

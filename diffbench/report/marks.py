@@ -78,7 +78,7 @@ def undefined_marks(base: alt.Chart, height: int, tooltips: Sequence[alt.Tooltip
     """A cross on the lower edge for every undefined value."""
     return (
         base.transform_filter("!isValid(datum.value)")
-        .mark_point(shape="cross", size=24, opacity=0.5, filled=True)
+        .mark_point(shape="cross", size=36, opacity=0.75, filled=True)
         .encode(y=alt.value(height - 4), tooltip=[*tooltips, alt.Tooltip("reason:N", title="undefined because")])
     )
 

@@ -37,8 +37,8 @@ def load_results(folder: Path) -> Results:
         raise DiffbenchError(f"{summary}: no readable summary ({error}); run snakemake to make it") from None
     study = Study.parse(manifest["study"], str(summary / "manifest.json"))
     estimates = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-    estimates["reason"] = estimates["reason"].fillna("").astype(str)
-    status["reason"] = status["reason"].fillna("").astype(str)
+    for table in (estimates, status):
+        table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), "")
     return Results(folder, study, manifest, estimates, status, costs)
 
 

@@ -1,0 +1,369 @@
+"""The report's numbers against the tables by independent computation, and pages of incomplete or odd studies."""
+
+import base64
+import csv
+import io
+import json
+import math
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from diffbench import store
+from diffbench.conventions import DiffbenchError
+from diffbench.protocol import ReportProtocol
+from diffbench.report import answers, cells, leaderboard, page, pictures, slices
+from diffbench.report.charts_gap import gap_by_step
+from diffbench.report.charts_overlap import trajectories
+from diffbench.report.format import interval, number
+from diffbench.report.marks import rounded
+from diffbench.report.results import load_results
+from diffbench.stages import report
+from diffbench.study import Study
+from tests.report_studies import SAMPLES, make_study, memorized_hits
+
+MISSING = "mlp-large/n32/classes/seed1/step400"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A study that lacks the files of one checkpoint, with its report."""
+    folder = tmp_path_factory.mktemp("study")
+    make_study(folder, skip=lambda file: file.startswith(MISSING))
+    report.run(ReportProtocol(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(folder):
+    return cells.outcomes(load_results(folder))
+
+
+def raw(folder: Path, table: str) -> list[dict[str, str]]:
+    with (folder / "summary" / f"{table}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def scalars(folder: Path, table: str, measure: str) -> dict[tuple[str, ...], dict[str, str]]:
+    """Rows of a scalar by (model, n, granularity, seed, step[, guidance]), read without pandas."""
+    names = ["model", "train_size", "granularity", "seed", "step"] + (["guidance"] if table != "denoise" else [])
+    found = (row for row in raw(folder, table) if row["measure"] == measure and not row["sigma"])
+    return {tuple(row[name] for name in names): row for row in found}
+
+
+def key_of(row: pd.Series, guidance: bool) -> tuple[str, ...]:
+    names = ["model", "train_size", "granularity", "seed", "step"]
+    return (*(str(row[name]) for name in names), *([str(row["guidance"])] if guidance else []))
+
+
+@pytest.mark.parametrize(
+    ("measure", "table"),
+    [("memorized_fraction", "memorization"), ("distance_to_validation_floor", "memorization"), ("peak_gap", "denoise")],
+)
+def test_outcome_of_every_cell_equals_its_row_in_the_table(folder, rows, measure, table):
+    expected = scalars(folder, table, measure)
+    seen = 0
+    for _, row in rows[rows["measure"] == measure].iterrows():
+        source = expected.get(key_of(row, table == "memorization"))
+        if source is None:
+            assert np.isnan(row["value"])
+            assert row["reason"] == "missing: not made yet"
+            continue
+        seen += 1
+        for field in ("value", "low", "high", "n"):
+            assert row[field] == float(source[field])
+    assert seen == len(rows[rows["measure"] == measure]) - 1
+
+
+def test_train_likeness_is_read_at_the_level_nearest_to_the_peak_in_log_sigma(folder, rows):
+    peaks = scalars(folder, "denoise", "sigma_at_peak")
+    curves = defaultdict(list)
+    for row in raw(folder, "overlap"):
+        if row["measure"] == "train_likeness":
+            names = ("model", "train_size", "granularity", "seed", "step", "guidance")
+            curves[tuple(row[name] for name in names)].append(row)
+    for _, row in rows[rows["measure"] == cells.AT_PEAK].iterrows():
+        key = key_of(row, guidance=True)
+        if key not in curves:
+            continue
+        peak = math.log(float(peaks[key[:5]]["value"]))
+        nearest = min(curves[key], key=lambda level: abs(math.log(float(level["sigma"])) - peak))
+        assert row["sigma"] == float(nearest["sigma"])
+        assert row["value"] == float(nearest["value"])
+        assert row["low"] == float(nearest["low"])
+
+
+def test_mean_over_seeds_by_hand(folder, rows):
+    means = cells.settings(rows).set_index([*slices.SETTING, "measure"])
+    setting = ("mlp-small", 32, "classes", 400, 0.0)
+    text = ("mlp-small", "32", "classes", "{}", "400", "0.0")
+    found = scalars(folder, "memorization", "memorized_fraction")
+    seeds = [found[tuple(part.format(seed) for part in text)] for seed in (0, 1)]
+    mean = means.loc[(*setting, "memorized_fraction")]
+    assert mean["value"] == pytest.approx(sum(float(seed["value"]) for seed in seeds) / 2, abs=1e-15)
+    assert mean["low"] == min(float(seed["low"]) for seed in seeds)
+    assert mean["high"] == max(float(seed["high"]) for seed in seeds)
+    assert mean["n"] == 2 * SAMPLES
+    assert (mean["seeds"], mean["of"]) == (2, 2)
+    peaks = [float(row["value"]) for key, row in scalars(folder, "denoise", "sigma_at_peak").items()
+             if key[0] == "mlp-small" and key[1] == "32" and key[4] == "400"]  # fmt: skip
+    assert len(set(peaks)) == 2
+    sigma = means.loc[(*setting, "sigma_at_peak")]["value"]
+    assert sigma == pytest.approx(math.sqrt(peaks[0] * peaks[1]), rel=1e-12)
+
+
+def test_missing_seed_is_left_out_of_the_mean_and_named(rows):
+    means = cells.settings(rows).set_index([*slices.SETTING, "measure"])
+    lacking = means.loc[("mlp-large", 32, "classes", 400, 0.0, "memorized_fraction")]
+    assert (lacking["seeds"], lacking["of"], lacking["n"]) == (1, 2, SAMPLES)
+    assert lacking["reason"] == "missing: not made yet"
+    shown = leaderboard.show(lacking)
+    assert "1 of 2 seeds have a value" in shown.note
+
+
+def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_floor(folder, rows):
+    study = load_results(folder).study
+    entries = leaderboard.leaderboard(rows, cells.settings(rows))
+    assert len(entries) == len({tuple(cell.factors[name] for name in slices.SETTING) for cell in study.cells})
+    values = [entry.values["memorized_fraction"].value for entry in entries]
+    assert values == sorted(values, reverse=True)
+    hits = defaultdict(list)
+    for cell in study.cells:
+        if MISSING not in cell.path:
+            hits[tuple(cell.factors[name] for name in slices.SETTING)].append(memorized_hits(cell))
+    from scipy.stats import binomtest
+
+    top = binomtest(1, 64).proportion_ci(0.95, "exact").high
+    for entry in entries:
+        found = hits[tuple(entry.factors.values())]
+        assert entry.values["memorized_fraction"].value == pytest.approx(np.mean(found) / SAMPLES)
+        lowest = min(binomtest(hit, SAMPLES).proportion_ci(0.95, "exact").low for hit in found)
+        assert entry.memorizes == (lowest > top)
+    assert 0 < sum(entry.memorizes for entry in entries) < len(entries)
+
+
+def test_answer_counts_what_the_leaderboard_flags(folder, rows):
+    means = cells.settings(rows)
+    results = load_results(folder)
+    first = answers.answers(results, means, answers.effects(results, means))[0]
+    entries = leaderboard.leaderboard(rows, means)
+    flagged = [entry for entry in entries if entry.memorizes]
+    assert first.short == f"{len(flagged)} of {len(entries)} settings memorize beyond their floor"
+    assert first.examples[0].startswith(f"{flagged[0].name}: {flagged[0].values['memorized_fraction'].text}")
+
+
+def test_effect_of_a_factor_is_the_largest_difference_on_its_slice(folder, rows):
+    means = cells.settings(rows)
+    found = {(effect.factor, effect.measure): effect for effect in answers.effects(load_results(folder), means)}
+    value = means.set_index([*slices.SETTING, "measure"])["value"]
+    small, large = (value[("mlp-small", n, "classes", 400, 0.0, "peak_gap")] for n in (32, 128))
+    assert found["train_size", "peak_gap"].size == pytest.approx(small - large)
+    assert found["train_size", "peak_gap"].lowest["level"] == "128"
+    assert ("guidance", "peak_gap") not in found
+
+
+def test_slices_hold_the_centre_and_the_last_step(folder):
+    found = {cut.factor: cut for cut in slices.slices(load_results(folder).study)}
+    assert set(found) == {"model", "train_size", "step", "guidance"}
+    assert found["train_size"].values == (32, 128)
+    assert found["train_size"].fixed == {"model": "mlp-small", "granularity": "classes", "step": 400, "guidance": 0.0}
+    assert found["model"].values == ("mlp-small", "mlp-large")
+
+
+def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
+    figure = gap_by_step(load_results(folder), 500)
+    assert figure
+    losses = defaultdict(list)
+    for row in raw(folder, "denoise"):
+        if row["measure"] == "mse_train":
+            key = (row["model"], int(row["train_size"]), int(row["step"]), float(row["sigma"]))
+            losses[key].append(float(row["value"]))
+    shown = figure.data[figure.data["measure"] == "mse_train"]
+    assert len(shown) == len(losses)
+    for row in shown.itertuples():
+        assert row.value == pytest.approx(np.mean(losses[row.model, row.train_size, row.step, row.sigma]), rel=1e-12)
+    written = pd.read_csv(folder / "report" / "data" / "gap-by-step.csv")
+    assert written["value"].to_numpy() == pytest.approx(figure.data["value"].to_numpy(), nan_ok=True)
+
+
+def test_every_chart_has_title_description_few_rows_and_a_table(folder):
+    html = (folder / "report" / "index.html").read_text()
+    found = re.search(r'<script type="application/json" id="specifications">(.*?)</script>', html, re.DOTALL)
+    assert found
+    specifications = json.loads(found[1])
+    assert set(specifications) == {
+        "gap-by-factor",
+        "gap-by-step",
+        "outcomes-by-factor",
+        "gap-against-memorized",
+        "likeness-by-factor",
+        "trajectories",
+    }
+    for name, specification in specifications.items():
+        assert specification["title"]
+        assert len(specification["description"]) > 40
+        assert sum(map(len, specification["datasets"].values())) <= page.MAXIMUM_ROWS
+        assert (folder / "report" / "data" / f"{name}.csv").stat().st_size > 100
+    assert len(html) < 10e6
+
+
+def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
+    monkeypatch.setattr("diffbench.report.charts_overlap.MAXIMUM_ROWS", 600)
+    monkeypatch.setattr("diffbench.report.charts_gap.MAXIMUM_ROWS", 300)
+    results = load_results(folder)
+    means = cells.settings(cells.outcomes(results))
+    chosen, of_all = trajectories(results, means, 500), gap_by_step(results, 500)
+    assert chosen
+    assert "3 of 8 settings" in chosen.caption
+    assert len(chosen.data) <= 600
+    assert of_all
+    assert "2 of 3 runs" in of_all.caption
+    assert len(of_all.data) <= 300
+
+
+def test_page_says_what_is_missing_and_where_it_comes_from(folder):
+    html = (folder / "report" / "index.html").read_text()
+    assert "15 of 16 cells complete" in " ".join(html.split())
+    assert f"{MISSING}/w0/memorization.h5" in html
+    assert "not made yet" in html
+    manifest = json.loads((folder / "summary" / "manifest.json").read_text())
+    assert manifest["provenance"]["git_commit"] in html
+    costs = re.search(r"<th scope=\"row\">sample</th><td>(\d+)</td><td>(.*?)</td>", html)
+    assert costs
+    assert costs.groups() == ("16", "48.0 s")
+
+
+def test_page_refers_to_nothing_outside(folder):
+    html = (folder / "report" / "index.html").read_text()
+    markup = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+    assert re.findall(r'(?:src|href)="(?!data:image/png|data/|#)([^"]*)"', markup) == []
+    assert "default-src 'none'" in markup
+
+
+def test_undefined_values_are_shown_with_their_reason_and_never_as_zero(tmp_path):
+    make_study(tmp_path, {"sweeps": [{"train_size": [32, 128]}], "steps": [100], "seeds": [0]}, blank=True)
+    report.run(ReportProtocol(), tmp_path)
+    html = (tmp_path / "report" / "index.html").read_text()
+    row = re.search(r'<tr class="setting".*?</tr>', html, re.DOTALL)
+    assert row
+    fields = re.findall(r'<span class="(value|undefined)" title="(.*?)">(.*?)</span>', row[0])
+    assert fields[0] == ("undefined", "made up without a value; n = 40; 0 of 1 seeds have a value", "undefined")
+    assert [text for _, _, text in fields].count("undefined") == 5  # all but the two floors
+    assert "No setting has a memorized fraction" in html
+    assert "No setting has a gap with a finite peak" in html
+
+
+def test_single_cell_gives_a_page_without_charts_of_factors(tmp_path):
+    make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
+    report.run(ReportProtocol(), tmp_path)
+    html = (tmp_path / "report" / "index.html").read_text()
+    assert "The study varies no factor." in html
+    assert "1 of 1 cells complete" in " ".join(html.split())
+
+
+def test_plane_is_pictured_as_points(tmp_path):
+    make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]}, shape=(2,))
+    results = load_results(tmp_path)
+    (sheet,) = pictures.sheets(results, cells.settings(cells.outcomes(results)), 500, 12)
+    assert sheet.figure
+    data = sheet.figure.data
+    samples = store.read(tmp_path / results.study.cells[0].path / "samples.h5", "sample")["samples"]
+    generated = data.loc[data["kind"] == "generated", ["x", "y"]].to_numpy()
+    assert generated == pytest.approx(samples)
+    assert set(data["kind"]) == {"training", "unseen", "generated"}
+    radii = np.hypot(data["x"], data["y"])[data["kind"] == "training"]
+    assert radii.std() < 0.05 * radii.mean()  # a circle stays one under scaling, as its mean is near 0
+
+
+def test_model_without_a_denoiser_is_told_from_one_that_failed(tmp_path):
+    models = {"copies": {"kind": "planted", "copies": 0.5}}
+    make_study(
+        tmp_path,
+        {"models": models, "sweeps": [{"model": ["mlp-small", "copies"]}], "steps": [100], "seeds": [0]},
+        skip=lambda file: "denoise" in file,
+    )
+    rows = cells.outcomes(load_results(tmp_path))
+    reasons = rows[rows["measure"] == "peak_gap"].set_index("model")["reason"]
+    assert reasons["copies"] == "this model has no denoise measures"
+    assert reasons["mlp-small"] == "missing: not made yet"
+
+
+def test_no_summary_is_one_clear_error(tmp_path):
+    with pytest.raises(DiffbenchError, match="no readable summary"):
+        load_results(tmp_path)
+
+
+def test_pairs_run_from_the_closest_copy_and_show_the_images(folder):
+    results = load_results(folder)
+    sheets = pictures.sheets(results, cells.settings(cells.outcomes(results)), 500, 7)
+    first = sheets[0]
+    cell = next(cell for cell in results.study.cells if first.name == f"{slices.short_name(cell.factors)} · seed 0")
+    file = store.read(folder / cell.path / "memorization.h5", "memorization")
+    ratios = np.sort(file["distance"][:, 0] / file["distance"][:, 1])
+    assert len(first.pairs) == 7
+    assert first.pairs[0].ratio == ratios[0]
+    assert first.pairs[-1].ratio == ratios[-1]
+    assert all(pair.memorized == (pair.ratio < 1 / 3) for pair in first.pairs)
+    with store.opened(folder / "data.h5", "data") as (data, _):
+        train = data["pool"][: cell.checkpoint.run.train_size]
+    closest = int(np.argsort(file["distance"][:, 0] / file["distance"][:, 1], kind="stable")[0])
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(first.pairs[0].nearest.split(",")[1]))))
+    expected = train[file["nearest"][closest], 0] / train.max() * 255
+    assert shown == pytest.approx(expected, abs=1)
+
+
+@given(st.integers(1, 300), st.integers(2, 40))
+def test_ranks_are_spread_from_first_to_last(count, limit):
+    ranks = cells.spread_over_ranks(count, limit)
+    assert ranks[0] == 0
+    assert ranks[-1] == count - 1
+    assert len(ranks) == len(set(ranks)) == min(count, limit)
+
+
+def test_infinite_values_are_named_and_never_written_into_charts():
+    table = pd.DataFrame({"value": [math.inf, 1.23456789, math.nan]})
+    assert rounded(table)["value"].to_numpy() == pytest.approx([math.nan, 1.2346, math.nan], nan_ok=True)
+    row = pd.Series({"value": math.inf, "low": math.nan, "high": math.nan, "n": 7, "reason": "unbounded"})
+    shown = leaderboard.show(row)
+    assert (shown.text, shown.interval, shown.note, shown.drawable) == ("∞", "", "unbounded; n = 7", False)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.12345, "0.123"),
+        (-0.5, "−0.500"),
+        (12.345, "12.3"),
+        (1234567.0, "1\u202f234\u202f567"),
+        (6.1e-8, "6.1e−8"),
+        (math.nan, "undefined"),
+        (-math.inf, "−∞"),
+    ],
+)
+def test_numbers_as_shown(value, text):
+    assert number(value) == text
+
+
+def test_interval_without_ends_is_not_shown():
+    assert interval(math.nan, 1.0) == ""
+    assert interval(0.0, 0.25) == "[0, 0.250]"
+
+
+@given(st.recursive(st.none() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=5))
+def test_inlined_json_cannot_end_its_script(value):
+    text = page.inline_json({"value": value})
+    assert "<" not in text
+    assert json.loads(text) == {"value": value}
+
+
+def test_study_of_the_manifest_is_the_study(folder):
+    manifest = json.loads((folder / "summary" / "manifest.json").read_text())
+    assert load_results(folder).study == Study.model_validate_json(json.dumps(manifest["study"]))
