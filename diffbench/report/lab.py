@@ -107,7 +107,7 @@ def _gap_card(laboratory: Laboratory) -> Card:
         rows = np.flatnonzero(wanted)
         low, high = rows[values[rows].argmin()], rows[values[rows].argmax()]
         sentences.append(
-            f"Peak from {number(peaks[low])} to {number(peaks[high])}"
+            f"Peak from {number(float(peaks[low]))} to {number(float(peaks[high]))}"
             f" as {name} goes from {values[low]:g} to {values[high]:g}."
         )
     inside, checked = agreement(gap)
@@ -139,19 +139,20 @@ def _recall_card(laboratory: Laboratory) -> Card:
 
 
 def _learned_card(learned: pd.DataFrame) -> Card | None:
-    """The equivalent delta where the noise is moderate, at the first and the last milestone."""
-    if learned.empty or learned["value"].notna().sum() == 0:
+    """The equivalent delta at the noise level nearest to 1, at the first and the last milestone."""
+    if learned.empty:
         return None
-    size = learned["train_size"].min()
-    rows = learned[learned["train_size"] == size]
-    nearest = rows["sigma"].iloc[(np.log(rows["sigma"] / 1.0)).abs().argmin()]
-    values = rows[rows["sigma"] == nearest].groupby("step")["value"].mean()
-    first, last = values.index[0], values.index[-1]
+    size = int(learned["train_size"].to_numpy().min())
+    levels = learned["sigma"].to_numpy(float)
+    sigma = float(levels[np.abs(np.log(levels)).argmin()])
+    rows = learned.loc[(learned["train_size"] == size) & (learned["sigma"] == sigma)]
+    steps = sorted(int(step) for step in rows["step"].unique())
+    first, last = (float(rows.loc[rows["step"] == step, "value"].mean()) for step in (steps[0], steps[-1]))
     return Card(
         "How ideal is a trained network?",
-        f"Equivalent δ from {number(values[first])} to {number(values[last])} in training",
+        f"Equivalent δ from {number(first)} to {number(last)} in training",
         (
-            f"At σ = {number(nearest)}, {size} training points, steps {first} to {last}, mean over seeds.",
+            f"At σ = {number(sigma)}, {size} training points, steps {steps[0]} to {steps[-1]}, mean over seeds.",
             "The smaller it is, the closer the network comes to the optimum that memorizes.",
         ),
     )

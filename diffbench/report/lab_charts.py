@@ -36,7 +36,7 @@ def heading(text: str, subtitle: str = "") -> alt.Title:
     return alt.Title(text, subtitle=subtitle, fontSize=12, subtitleFontSize=10, subtitleColor=NEUTRAL, offset=6)
 
 
-def upright(at: float, text: str, field: str = "x") -> alt.LayerChart:
+def upright(at: float, text: str, field: str = "x") -> Any:
     """A grey upright line at one place of the axis, named at its top."""
     data = pd.DataFrame({field: [at], "text": [text]})
     base = alt.Chart(data).encode(x=f"{field}:Q")

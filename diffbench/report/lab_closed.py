@@ -31,7 +31,10 @@ def recall_figure(recall: StageFile, topic: RecallTopic, width: int) -> Figure:
     )
     table["share"] = table["delta"] / table["spacing"]
     values = sorted(table["train_points"].unique().tolist())
-    color, dash = (make("train_points", "training points", values) for make in (ordered_color, ordered_dash))
+    color, dash = (
+        ordered_color("train_points", "training points", values),
+        ordered_dash("train_points", "training points", values),
+    )
     data = rounded(table)
     y = alt.Y("recall:Q", scale=alt.Scale(domain=[0, 1.02], nice=False), axis=alt.Axis(title="probability of recall"))
     tooltip = ["train_points:Q", *(alt.Tooltip(f"{n}:Q", format=".3~g") for n in ("delta", "share", "recall"))]
@@ -68,7 +71,7 @@ def profile_figure(profile: StageFile, width: int) -> Figure:
     between = float(profile["angle"].max()) / 2
     panels = []
     for sigma in profile["sigma"]:
-        base = alt.Chart(data[np.isclose(data["sigma"], sigma)])
+        base = alt.Chart(data.loc[np.isclose(data["sigma"], sigma)])
         line = base.mark_line(strokeWidth=2).encode(
             x=alt.X("angle:Q", scale=alt.Scale(nice=False), axis=alt.Axis(title="angle / degrees", tickCount=5)),
             y=alt.Y("error:Q", axis=alt.Axis(title="mean error ‖D − x₀‖", tickCount=5)),
@@ -104,7 +107,7 @@ def discretization_figure(found: StageFile, width: int) -> Figure:
         }
     )
     data = rounded(table.assign(distance=table["distance"].clip(lower=DRAWN_DISTANCES)))
-    data["run"] = [_run_name(row.solver, row.steps) for row in data.itertuples()]
+    data["run"] = data["solver"] + " " + data["steps"].astype(str)
     color = alt.Color(
         "solver:N",
         scale=alt.Scale(domain=SOLVERS, range=[NEUTRAL, OKABE_ITO[0], OKABE_ITO[1]]),
@@ -136,13 +139,9 @@ def discretization_figure(found: StageFile, width: int) -> Figure:
     return Figure("lab-discretization", caption, chart, table.merge(runs, on=["solver", "steps"]))
 
 
-def _run_name(solver: str, steps: int) -> str:
-    return solver if steps == 0 else f"{solver} {steps}"
-
-
 def _best(runs: pd.DataFrame, color: alt.Color, width: int) -> Any:
-    exact = runs[runs["solver"] == "exact"]
-    solved = rounded(runs[runs["solver"] != "exact"])
+    exact = runs.loc[runs["solver"] == "exact"]
+    solved = rounded(runs.loc[runs["solver"] != "exact"])
     base = alt.Chart(solved).encode(
         x=log_axis("steps", "steps"),
         y=alt.Y("best_delta:Q", axis=alt.Axis(title="δ of least distance")),
@@ -170,7 +169,10 @@ def collapse_figure(collapse: StageFile, width: int) -> Figure:
     )
     table["ratio"] = table["measured"] / table["theory"]
     dimensions = sorted(table["dimension"].unique().tolist())
-    color, dash = (make("dimension", "dimension d", dimensions) for make in (ordered_color, ordered_dash))
+    color, dash = (
+        ordered_color("dimension", "dimension d", dimensions),
+        ordered_dash("dimension", "dimension d", dimensions),
+    )
     data = rounded(table)
     x = log_axis("train_size", "training points n")
     tooltip = [

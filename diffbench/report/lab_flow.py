@@ -82,14 +82,14 @@ def _titles(topic: FlowTopic) -> Mapping[str, tuple[str, str]]:
 
 
 def _arrows(flow: StageFile, names: list[str]) -> pd.DataFrame:
-    """One row per position; per scene the angles (degrees clockwise from up) and ln10-speeds at all levels."""
+    """One row per position; per scene the angles (degrees clockwise from up) and log10 of the speeds at all levels."""
     positions, velocity = flow["positions"], -flow["velocity"].astype(float)  # sampling goes down in sigma
     angle = np.degrees(np.arctan2(velocity[..., 0], velocity[..., 1])).round().astype(int)
     speed = np.log10(np.maximum(np.hypot(velocity[..., 0], velocity[..., 1]), 1e-3)).round(2)
-    columns = {"x": positions[:, 0].round(2), "y": positions[:, 1].round(2)}
+    columns: dict[str, Any] = {"x": positions[:, 0].round(2), "y": positions[:, 1].round(2)}
     for index, name in enumerate(names):
-        columns[f"angle_{name}"] = list(angle[index].T.tolist())
-        columns[f"speed_{name}"] = list(speed[index].T.tolist())
+        columns[f"angle_{name}"] = angle[index].T.tolist()
+        columns[f"speed_{name}"] = speed[index].T.tolist()
     return pd.DataFrame(columns)
 
 
@@ -163,9 +163,7 @@ def _marks(points: pd.DataFrame, name: str, reach: float, unseen_color: str) -> 
     return [unseen, seen]
 
 
-def _field(
-    arrows: pd.DataFrame, points: pd.DataFrame, name: str, reach: float, title: tuple[str, str]
-) -> alt.LayerChart:
+def _field(arrows: pd.DataFrame, points: pd.DataFrame, name: str, reach: float, title: tuple[str, str]) -> Any:
     speeds = alt.Legend(title="speed |dx/dσ|", orient="bottom", labelExpr="format(pow(10, datum.value), '~g')")
     shown = (
         alt.Chart(arrows)
@@ -184,7 +182,7 @@ def _field(
     return alt.layer(*layers).properties(width=PANEL, height=PANEL, title=heading)
 
 
-def _journey(cells: pd.DataFrame, paths: pd.DataFrame, points: pd.DataFrame, name: str, reach: float) -> alt.LayerChart:
+def _journey(cells: pd.DataFrame, paths: pd.DataFrame, points: pd.DataFrame, name: str, reach: float) -> Any:
     scale = alt.Scale(scheme="viridis", domain=[FAINTEST, 0])
     legend = alt.Legend(title="ln density below its maximum", orient="bottom")
     density = (

@@ -75,8 +75,8 @@ def gap_figure(gap: StageFile, topic: GapTopic, width: int) -> Figure:
 
 def _panel(table: pd.DataFrame, field: str, legend: str, title: str, held: str, width: int) -> Any:
     values = sorted(table[field].unique().tolist())
-    shown = table[(table["sigma"] >= SHOWN[0]) & (table["sigma"] <= SHOWN[1])]
-    data = rounded(shown[[field, "sigma", "gap", "train", "validation"]])
+    shown = table.loc[(table["sigma"] >= SHOWN[0]) & (table["sigma"] <= SHOWN[1])]
+    data = rounded(shown.loc[:, [field, "sigma", "gap", "train", "validation"]])
     peaks = data.loc[data.groupby(field)["gap"].idxmax()]
     x = log_axis("sigma", RAW_SIGMA, SHOWN)
     y = alt.Y(
@@ -103,14 +103,19 @@ def check_figure(gap: StageFile, topic: GapTopic, measured: pd.DataFrame, width:
     )
     parts = [sampled.assign(panel="laboratory's Monte Carlo", setting=center)]
     if len(measured):
-        parts.append(measured.rename(columns={"model": "panel"})[["sigma", "value", "low", "high", "panel", "setting"]])
+        parts.append(
+            measured.rename(columns={"model": "panel"}).loc[:, ["sigma", "value", "low", "high", "panel", "setting"]]
+        )
     points = pd.concat(parts, ignore_index=True)
-    points["exact"] = [_exact(gap, int(row.setting), row.sigma) for row in points.itertuples()]
+    points["exact"] = [
+        _exact(gap, int(setting), float(sigma))
+        for setting, sigma in zip(points["setting"], points["sigma"], strict=True)
+    ]
     within = points["sigma"].between(*CHECKED)
     names = list(points["panel"].unique())
     panels = [
         _check_panel(
-            curves, points[within & (points["panel"] == name)], str(name), round(2.2 * width / len(names) - 46)
+            curves, points.loc[within & (points["panel"] == name)], str(name), round(2.2 * width / len(names) - 46)
         )
         for name in names
     ]
@@ -139,11 +144,15 @@ def _exact(gap: StageFile, setting: int, sigma: float) -> float:
 
 
 def _check_panel(curves: pd.DataFrame, points: pd.DataFrame, name: str, width: int) -> Any:
-    setting = curves[(curves["setting"] == points["setting"].iloc[0]) & curves["sigma"].between(*CHECKED)]
+    setting = curves.loc[(curves["setting"] == points["setting"].iloc[0]) & curves["sigma"].between(*CHECKED)]
     x = log_axis("sigma", "σ", CHECKED)
     y = alt.Y("gap:Q", axis=alt.Axis(title=None, tickCount=5, minExtent=24))
-    line = alt.Chart(rounded(setting[["sigma", "gap"]])).mark_line(color=OKABE_ITO[0], strokeWidth=2).encode(x=x, y=y)
-    base = alt.Chart(rounded(points[["sigma", "value", "low", "high", "exact"]])).encode(x=x)
+    line = (
+        alt.Chart(rounded(setting.loc[:, ["sigma", "gap"]]))
+        .mark_line(color=OKABE_ITO[0], strokeWidth=2)
+        .encode(x=x, y=y)
+    )
+    base = alt.Chart(rounded(points.loc[:, ["sigma", "value", "low", "high", "exact"]])).encode(x=x)
     bars = base.mark_rule(color=OKABE_ITO[1], strokeWidth=1.5).encode(y="low:Q", y2="high:Q")
     dots = base.mark_point(color=OKABE_ITO[1], shape="diamond", size=34, filled=True, opacity=1).encode(
         y="value:Q", tooltip=[alt.Tooltip(f"{n}:Q", format=".4~g") for n in ("sigma", "value", "low", "high", "exact")]

@@ -44,7 +44,7 @@ def learned_figure(table: pd.DataFrame, width: int) -> Figure | None:
 def _column(key: Any, rows: pd.DataFrame, steps: list[int], width: int, first: bool) -> Any:
     model, size, _ = key
     shown = rounded(
-        rows[rows["sigma"].between(*SHOWN)][["step", "sigma", "value", "low", "high", "n", "seeds", "reason"]]
+        rows.loc[rows["sigma"].between(*SHOWN), ["step", "sigma", "value", "low", "high", "n", "seeds", "reason"]]
     )
     y = log_axis("value", "equivalent δ" if first else "", (0.02, 30), alt.Y)
     numbers = (alt.Tooltip(f"{name}:Q", format=".3~g") for name in ("sigma", "value", "low", "high"))

@@ -12,9 +12,8 @@ from diffbench.store import Variable
 def variables(topic: DiscretizationTopic) -> dict[str, Variable]:
     """Distances (run, delta) and the apparent optimum (run,), a run being a solver with a number of steps."""
     train, true = equidistant(topic.points // 2), Moments(np.zeros(2), RADIUS**2 / 2 * np.eye(2))
-    runs: list[tuple[Solver | None, int]] = [(None, 0)]
-    runs += [("euler", steps) for steps in topic.euler_steps] + [("heun", steps) for steps in topic.heun_steps]
-    found = [apparent_optimum(train, true, solver, steps) for solver, steps in runs]
+    solvers: dict[Solver | None, list[int]] = {None: [0], "euler": topic.euler_steps, "heun": topic.heun_steps}
+    found = [apparent_optimum(train, true, solver, steps) for solver, counts in solvers.items() for steps in counts]
     return {
         "solver": Variable(np.array([each.solver for each in found]), ("run",), "solver; exact: the flow itself"),
         "steps": Variable(np.array([each.steps for each in found]), ("run",), "steps of the solver; 0: exact"),
