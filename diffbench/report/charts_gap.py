@@ -21,6 +21,7 @@ from diffbench.report.results import Results
 from diffbench.report.slices import slices
 
 CHECKPOINT = ["model", "train_size", "granularity", "step"]
+OF_RUN = alt.FilterTransform(filter="datum.run == run")
 GAP_TITLE = "gap (validation − train) / train"
 
 
@@ -38,8 +39,13 @@ def gap_by_factor(results: Results, width: int) -> Figure | None:
     if not tables:
         return None
     data = pd.concat([table.assign(factor=cut.factor) for cut, table in tables])
-    chart = panels_by_factor(tables, GAP_TITLE, value_domain(data, 0.0, 0.1), width, [(0, "no gap")]).properties(
-        title="Where the gap lies: denoising gap over the noise level, one factor at a time",
+    chart = panels_by_factor(
+        tables,
+        GAP_TITLE,
+        value_domain(data, 0.0, 0.1),
+        width,
+        [(0, "no gap")],
+        heading="Where the gap lies: denoising gap over the noise level, one factor at a time",
         description="Relative gap between validation and training denoising error against the noise level sigma, "
         "one panel for each factor of the study, one line for each of its values.",
     )
@@ -58,13 +64,14 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
     shown = list(peaks.index[: max(1, MAXIMUM_ROWS // rows_per_run)])
     means = means[means["run"].isin(shown)].assign(level=means["step"].astype(str))
     data = rounded(means[["run", "measure", "sigma", "level", "value", "low", "high", "n", "seeds", "reason"]])
-    chosen = alt.param(name="run", value=shown[0], bind=alt.binding_select(options=shown, name="Run: "))
+    chosen = alt.VariableParameter(name="run", value=shown[0], bind=alt.binding_select(options=shown, name="Run: "))
     steps = [str(step) for step in sorted(means["step"].unique())]
     panel = round(0.92 * width)
     chart = alt.hconcat(
-        _losses(data[data["measure"] != "gap"], steps, panel), _gap(data[data["measure"] == "gap"], steps, panel)
-    ).resolve_scale(strokeDash="independent")
-    chart = chart.add_params(chosen).properties(
+        _losses(data[data["measure"] != "gap"], steps, panel),
+        _gap(data[data["measure"] == "gap"], steps, panel),
+        params=[chosen],
+        resolve=alt.Resolve(scale=alt.ScaleResolveMap(strokeDash="independent")),
         title="How it grows in training: loss and gap of one run, by training step",
         description="Left: denoising error on training and validation images against the noise level, by training "
         "step. Right: their relative gap. The select box chooses the run.",
@@ -93,11 +100,11 @@ def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Any:
     )
     tooltips = [alt.Tooltip("measure:N"), alt.Tooltip("level:N", title="step"), alt.Tooltip("sigma:Q", format=".3~g")]
     layers = curves(data, y, level_color("step", steps), split, 230, tooltips)
-    return layers.transform_filter("datum.run == run").properties(width=width, height=230)
+    return alt.layer(*layers, transform=[OF_RUN], width=width, height=230)
 
 
 def _gap(data: pd.DataFrame, steps: list[str], width: int) -> Any:
     tooltips = [alt.Tooltip("level:N", title="step"), alt.Tooltip("sigma:Q", format=".3~g")]
     y = alt.Y("value:Q", title=GAP_TITLE)
     layers = curves(data, y, level_color("step", steps), level_dash("step", steps).legend(None), 230, tooltips)
-    return layers.transform_filter("datum.run == run").properties(width=width, height=230)
+    return alt.layer(*layers, transform=[OF_RUN], width=width, height=230)

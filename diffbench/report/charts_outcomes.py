@@ -38,9 +38,11 @@ def outcomes_by_factor(results: Results, cells: pd.DataFrame, means: pd.DataFram
         lines = on_slice(cut, means[means["measure"].isin(measures)])
         panels = [_panel(cut, points, lines, measure, domains[measure], panel, index == 0) for measure in ROWS]
         title = alt.Title(TITLES[cut.factor], fontSize=12, offset=8, anchor="middle")
-        columns.append(alt.vconcat(*panels, spacing=14).properties(title=title))
+        columns.append(alt.vconcat(*panels, spacing=14, title=title))
         tables.append(points.assign(factor=cut.factor, fixed=cut.held))
-    chart = alt.hconcat(*columns, spacing=18).properties(
+    chart = alt.hconcat(
+        *columns,
+        spacing=18,
         title="What made them: outcomes against each factor, the others held at the centre of the study",
         description="Rows: peak of the denoising gap, memorized fraction of the samples with its floor, and "
         "train-likeness of sampling trajectories at the peak. Columns: the factors of the study. "
@@ -95,7 +97,7 @@ def _panel(
     floors = _placed(rounded(lines.loc[lines["measure"] == floor, fields]), names) if floor else None
     baselines = _floor(floors, x) if floors is not None else _levels(mean, [0.0, 1.0] if measure == AT_PEAK else [0.0])
     layers = [*baselines, whiskers, line, dots, undefined_marks(per_seed, HEIGHT, tooltips)]
-    return alt.layer(*layers).properties(width=width, height=HEIGHT)
+    return alt.layer(*layers, width=width, height=HEIGHT)
 
 
 def _placed(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -142,7 +144,11 @@ def gap_against_memorized(means: pd.DataFrame, width: int) -> Figure | None:
     up = base.mark_rule(opacity=0.22).encode(x=x, y="memorized_low:Q", y2="memorized_high:Q", color=color)
     tooltips = [alt.Tooltip("setting:N"), *(alt.Tooltip(f"{name}:Q", format=".3~g") for name in FIELDS_PAIRED)]
     dots = base.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=color, shape=shape, tooltip=tooltips)
-    chart = alt.layer(path, across, up, dots).properties(
+    chart = alt.layer(
+        path,
+        across,
+        up,
+        dots,
         width=round(1.3 * width),
         height=300,
         title="Do samples follow? Memorized fraction against the peak of the denoising gap",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from diffbench.report.cells import ranked, spread_over_ranks
 from diffbench.report.charts_gap import curves_over_seeds
-from diffbench.report.marks import SEEDS, curves, on_slice, panels_by_factor, rounded, value_domain
+from diffbench.report.marks import OWN_LEGENDS, SEEDS, curves, on_slice, panels_by_factor, rounded, value_domain
 from diffbench.report.page import MAXIMUM_ROWS, Figure
 from diffbench.report.results import Results
 from diffbench.report.slices import SETTING, short_name, slices
@@ -52,8 +52,13 @@ def likeness_by_factor(results: Results, width: int) -> Figure | None:
     data = pd.concat([table.assign(factor=cut.factor) for cut, table in tables])
     references = [(1, "like training"), (0, "like unseen")]
     domain = value_domain(data, -0.2, 1.2, limits=(-2.0, 2.0))
-    chart = panels_by_factor(tables, "train-likeness", domain, width, references).properties(
-        title="Where samples are made: train-likeness of sampling trajectories over the noise level",
+    chart = panels_by_factor(
+        tables,
+        "train-likeness",
+        domain,
+        width,
+        references,
+        heading="Where samples are made: train-likeness of sampling trajectories over the noise level",
         description="Train-likeness of the sampler's states against the noise level, one panel per factor: 1 means "
         "that the states lie among noised training images, 0 like noised validation images, below 0 further out.",
     )
@@ -78,15 +83,17 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     shown = [names[rank] for rank in spread_over_ranks(len(names), limit)]
     table = table[table["setting"].isin(shown)].assign(series=lambda rows: rows["measure"].map(measures))
     data = rounded(table[["setting", "measure", "sigma", "series", "value", "low", "high", "n", "seeds", "reason"]])
-    chosen = alt.param(name="setting", value=shown[0], bind=alt.binding_select(options=shown, name="Setting: "))
+    chosen = alt.VariableParameter(
+        name="setting", value=shown[0], bind=alt.binding_select(options=shown, name="Setting: ")
+    )
     panel = round(0.58 * width)
     chart = alt.hconcat(
         _panel(data, RADIUS, "shell radius (log)", POPULATIONS, panel, log=True),
         _panel(data, WEIGHT, "largest posterior weight", POPULATIONS, panel),
         _panel(data, PREDICTIONS, "RMS distance of D(x) per pixel", PREDICTION_COLORS, panel),
         spacing=26,
-    ).resolve_scale(color="independent", strokeDash="independent")
-    chart = chart.add_params(chosen).properties(
+        params=[chosen],
+        resolve=OWN_LEGENDS,
         title="How trajectories differ from noised data, in one setting",
         description="Three panels against the noise level for one setting: distance to the nearest training image in "
         "units of the noise, largest weight of the optimal denoiser's posterior, and distance of one-shot predictions "
@@ -123,7 +130,8 @@ def _panel(
     y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, format="~g", **ticks))
     tooltips = [alt.Tooltip("series:N", title="population"), alt.Tooltip("sigma:Q", title="σ", format=".3~g")]
     layers = curves(rows, y, color, dash, 210, tooltips)
-    return layers.transform_filter("datum.setting == setting").properties(width=width, height=210)
+    of_setting = alt.FilterTransform(filter="datum.setting == setting")
+    return alt.layer(*layers, transform=[of_setting], width=width, height=210)
 
 
 def _log_domain(rows: pd.DataFrame) -> list[float]:

@@ -24,6 +24,10 @@ TOOLTIPS = [
 ]
 
 
+OWN_LEGENDS = alt.Resolve(scale=alt.ScaleResolveMap(color="independent", strokeDash="independent"))
+"""Each panel has colours, dashes and a legend of its own. Altair's constructors take such options faster than its methods."""
+
+
 def rounded(table: pd.DataFrame) -> pd.DataFrame:
     """Floats at five significant digits, to keep pages small; infinite ones as undefined, JSON has none."""
     result = table.copy()
@@ -54,8 +58,8 @@ def _legend(factor: str) -> alt.Legend:
 
 def curves(
     data: pd.DataFrame, y: alt.Y, color: alt.Color, dash: alt.StrokeDash, height: int, tooltips: Sequence[alt.Tooltip]
-) -> Any:
-    """Mean, band and undefined marks over the noise level; `data` has sigma and the columns of `over_seeds`."""
+) -> list[Any]:
+    """Layers: band, mean and undefined marks over the noise level; `data` has sigma and the columns of `over_seeds`."""
     base = alt.Chart(data).encode(x=sigma_axis(), color=color)
     band = base.mark_area(opacity=0.16, line=False).encode(y=_y(y, "low"), y2="high:Q")
     line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash)
@@ -64,7 +68,7 @@ def curves(
         .mark_circle(size=22, opacity=0.9)
         .encode(y=y, tooltip=[*tooltips, *TOOLTIPS])
     )
-    return alt.layer(band, line, dots, undefined_marks(base, height, tooltips))
+    return [band, line, dots, undefined_marks(base, height, tooltips)]
 
 
 def _y(y: alt.Y, field: str) -> alt.Y:
@@ -83,11 +87,11 @@ def undefined_marks(base: alt.Chart, height: int, tooltips: Sequence[alt.Tooltip
     )
 
 
-def reference_line(data: pd.DataFrame, at: float, text: str, width: int) -> Any:
-    """A grey line across a panel, named at its right end."""
+def reference_line(data: pd.DataFrame, at: float, text: str, width: int) -> list[Any]:
+    """Layers: a grey line across a panel, named at its right end."""
     rule = alt.Chart(data).mark_rule(color=NEUTRAL, strokeDash=[4, 4], strokeWidth=1).encode(y=alt.datum(at))
     label = alt.Chart(data).mark_text(align="right", baseline="bottom", color=NEUTRAL, fontSize=10, dy=-2)
-    return alt.layer(rule, label.encode(y=alt.datum(at), x=alt.value(width), text=alt.value(text)))
+    return [rule, label.encode(y=alt.datum(at), x=alt.value(width), text=alt.value(text))]
 
 
 def value_domain(
@@ -118,6 +122,8 @@ def panels_by_factor(
     domain: Sequence[float],
     width: int,
     references: Sequence[tuple[float, str]],
+    heading: str,
+    description: str,
 ) -> Any:
     """One panel of curves per factor with its rows, all with the same axes."""
     columns = 2 if len(tables) in (1, 2, 4) else 3
@@ -130,7 +136,7 @@ def panels_by_factor(
         data = rounded(table[["sigma", "level", "value", "low", "high", "n", "seeds", "reason"]])
         layers = curves(data, y, level_color(cut.factor, levels), level_dash(cut.factor, levels), height, tooltips)
         one = data.head(1)[["sigma"]]
-        named = [reference_line(one, at, text, panel) for at, text in references]
+        named = [layer for at, text in references for layer in reference_line(one, at, text, panel)]
         title = alt.Title(
             f"by {TITLES[cut.factor]}",
             subtitle=cut.held,
@@ -139,5 +145,5 @@ def panels_by_factor(
             subtitleColor=NEUTRAL,
             offset=6,
         )
-        panels.append(alt.layer(*named, layers).properties(width=panel, height=height, title=title))
-    return alt.concat(*panels, columns=columns).resolve_scale(color="independent", strokeDash="independent")
+        panels.append(alt.layer(*named, *layers, width=panel, height=height, title=title))
+    return alt.concat(*panels, columns=columns, resolve=OWN_LEGENDS, title=heading, description=description)
