@@ -32,17 +32,29 @@ def images(seed, count, dimensions=20):
 
 def test_pca_equals_the_singular_value_decomposition():
     x = images(0, 300)
-    space = fit_pca(x, 4, seed=0)
+    space = fit_pca([x[:100], x[100:]], 4, seed=0)
     assert space.name == "pca-4"
     centred = x - x.mean(axis=0, dtype=np.float64)
     expected = centred @ np.linalg.svd(centred, full_matrices=False)[2][:4].T
     np.testing.assert_allclose(np.abs(space.transform(x)), np.abs(expected), atol=1e-3)
-    np.testing.assert_array_equal(fit_pca(x, 4, seed=0).transform(x), space.transform(x))
+    np.testing.assert_array_equal(fit_pca([x[:100], x[100:]], 4, seed=0).transform(x), space.transform(x))
 
 
 def test_pca_has_no_more_dimensions_than_the_images_span():
-    assert fit_pca(images(0, 6), 32, seed=0).name == "pca-5"
-    assert fit_pca(images(0, 50), 32, seed=0).name == "pca-20"
+    assert fit_pca([images(0, 6)], 32, seed=0).name == "pca-5"
+    assert fit_pca([images(0, 50)], 32, seed=0).name == "pca-20"
+
+
+def test_pca_of_both_sets_gives_neither_an_advantage():
+    """In white noise the components are all chance: images that they were fitted to vary more along them."""
+    rng = np.random.default_rng(0)
+    train, validation = (rng.normal(size=(count, 300)).astype(np.float32) for count in (800, 200))
+    ratios = [
+        float(np.divide(*(fit_pca(sets, 16, seed=0).transform(x).var() for x in (train, validation))))
+        for sets in ([train], [train, validation])
+    ]
+    assert ratios[0] > 1.5
+    assert ratios[1] == pytest.approx(1, abs=0.12)
 
 
 def test_layers_compute_a_networks_last_hidden_layer_and_survive_their_arrays():
@@ -50,10 +62,10 @@ def test_layers_compute_a_networks_last_hidden_layer_and_survive_their_arrays():
     x, classes = images(0, 200), rng.integers(0, 3, 200)
     space = fit_classifier(x, classes, x, classes, 5, seed=3).space
     with warnings.catch_warnings(action="ignore"):
-        model = MLPClassifier((20, 5), batch_size=200, max_iter=1000, random_state=3).fit(x, classes)
-    logits = space.transform(x) @ model.coefs_[-1] + model.intercepts_[-1]
+        model = MLPClassifier((20, 5), max_iter=1000, random_state=3).fit(x, classes)
+    logits = space.transform(x) @ np.asarray(model.coefs_[-1]) + np.asarray(model.intercepts_[-1])
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), model.predict_proba(x), atol=1e-4)
+    np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), np.asarray(model.predict_proba(x)), atol=1e-4)
     again = Layered.of(space.name, space.arrays(), space.rectified)
     np.testing.assert_array_equal(again.transform(x), space.transform(x))
 

@@ -13,7 +13,7 @@ from diffbench.measures.features.fitting import fit_pca
 from diffbench.measures.features.spaces import PIXELS, FeatureSpace, Pixels
 from diffbench.measures.intervals import Estimate
 from diffbench.measures.memorization import distance_ratios
-from diffbench.measures.neighbors import blocks, require_finite
+from diffbench.measures.neighbors import Images, blocks, require_finite
 
 Indices = NDArray[np.int64]
 
@@ -53,12 +53,12 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     others = [samples] if validation is None else [samples, validation]
     for images in (train, *others):
         require_finite(images.flat, images.name)
-    for images in others:
-        _check_alike(images, train)
     first = _first_rows(train)
     rows = np.array(list(first.values()))
     if len(rows) < 2:
         raise DiffbenchError(f"train: {len(train.flat)} images, {len(rows)} distinct; give at least 2 distinct ones")
+    for images in others:
+        _check_alike(images, train)
     if validation is not None:
         _check_disjoint(validation, first)
     notes = []
@@ -72,7 +72,7 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     close = battery.samples
     if copies := int((close.first == 0).sum()):
         notes.append(f"{copies} of {len(samples.flat)} samples equal a training image exactly")
-    space = _space(train, seed)
+    space = _space(flat, held_out, seed)
     features = [None if images is None else space.transform(images) for images in (samples.flat, flat, held_out)]
     quality = quality_battery(features[0], features[1], features[2], seed)
     ratios = distance_ratios(close)
@@ -87,8 +87,10 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     )
 
 
-def _space(train: ImageSet, seed: int) -> FeatureSpace:
-    return Pixels() if train.flat.shape[1] <= DIMENSIONS else fit_pca(train.flat, DIMENSIONS, seed)
+def _space(train: Images, validation: Images | None, seed: int) -> FeatureSpace:
+    if train.shape[1] <= DIMENSIONS:
+        return Pixels()
+    return fit_pca([train] if validation is None else [train, validation], DIMENSIONS, seed)
 
 
 def _check_alike(images: ImageSet, train: ImageSet) -> None:

@@ -11,7 +11,7 @@ from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.data.raw import block_length
 from diffbench.data.training_set import TrainingSet, read_images
 from diffbench.measures.features.encoder import Encoder, read_encoder
-from diffbench.measures.features.fitting import FITTED_MAXIMUM, FITTED_VALUES, fit_classifier, fit_pca
+from diffbench.measures.features.fitting import fit_classifier, fit_pca, fitted_count
 from diffbench.measures.features.spaces import FeatureSpace, Layered, Pixels
 from diffbench.measures.intervals import Estimate
 from diffbench.measures.neighbors import Images
@@ -92,9 +92,9 @@ def _space(spec: QualityProtocol, data: Path) -> tuple[FeatureSpace, dict[str, E
     if kind == "classifier" and classes < 2:
         raise DiffbenchError("measures.quality.space: the data have no classes to train a classifier on; use pca")
     # The pool's order is random and class-balanced: its first images are as good as any.
-    images, labels = read_images(data, min(pool, FITTED_MAXIMUM, max(2, FITTED_VALUES // dimension)))
+    images, labels = read_images(data, fitted_count(pool, dimension))
     if kind == "pca":
-        return fit_pca(images.flat_train, spec.dimensions, seed_of("pca") % 2**32), {}
+        return fit_pca([images.flat_train, images.flat_validation], spec.dimensions, seed_of("pca") % 2**32), {}
     fitted = fit_classifier(
         images.flat_train,
         labels.train,

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ FITTED_VALUES = 2**25
 UPDATES = 1000
 """Of the classifier's weights, each on 200 images or all of fewer; it stops before if its loss stands still."""
 BATCH = 200
+"""scikit-learn's own choice."""
 WIDENING = 4
 """Units of the classifier's first layer per unit of the second, whose outputs are the features."""
 
@@ -31,22 +33,28 @@ class FittedClassifier(NamedTuple):
     accuracy: Estimate
 
 
-def fitted_count(images: Images) -> int:
-    """How many of `images` (n, d) a space is fitted to."""
-    return max(2, min(images.shape[0], FITTED_MAXIMUM, FITTED_VALUES // images.shape[1]))
+def fitted_count(count: int, dimension: int) -> int:
+    """How many of `count` images of `dimension` values a space is fitted to."""
+    return max(2, min(count, FITTED_MAXIMUM, FITTED_VALUES // dimension))
 
 
-def fit_pca(images: Images, dimensions: int, seed: int) -> Layered:
-    """The leading principal components of flat images (n, d), n >= 2; of a random choice where there are very many.
+def fit_pca(sets: Sequence[Images], dimensions: int, seed: int) -> Layered:
+    """The leading principal components of all flat images (n, d) of the sets together; of a random choice of very many.
 
-    At most `dimensions`, and at most as many as the images span.
+    At most `dimensions`, and at most as many as the images span. Images vary more along components that were fitted to
+    them than others do: so that training and validation images compare as equals, give both.
     """
     from sklearn.decomposition import PCA
 
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.choice(images.shape[0], fitted_count(images), replace=False))
-    count = min(dimensions, images.shape[1], len(rows) - 1)
-    model = PCA(count, random_state=seed).fit(np.asarray(images[rows], np.float32))
+    total, dimension = sum(images.shape[0] for images in sets), sets[0].shape[1]
+    rows = np.sort(rng.choice(total, fitted_count(total, dimension), replace=False))
+    ends = np.cumsum([images.shape[0] for images in sets])
+    parts = np.split(rows, np.searchsorted(rows, ends[:-1]))
+    starts = ends - [images.shape[0] for images in sets]
+    chosen = [images[part - start] for images, part, start in zip(sets, parts, starts, strict=True)]
+    count = min(dimensions, dimension, len(rows) - 1)
+    model = PCA(count, random_state=seed).fit(np.concatenate(chosen, dtype=np.float32))
     weight = np.asarray(model.components_, np.float64).T
     return Layered(f"pca-{count}", (Layer(weight, -np.asarray(model.mean_, np.float64) @ weight),), rectified=False)
 
@@ -66,10 +74,9 @@ def fit_classifier(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    batch = min(BATCH, len(images))
-    epochs = math.ceil(UPDATES * batch / len(images))
+    epochs = math.ceil(UPDATES * min(BATCH, len(images)) / len(images))
     widths = (WIDENING * dimensions, dimensions)
-    model = MLPClassifier(widths, batch_size=batch, max_iter=epochs, random_state=seed)
+    model = MLPClassifier(widths, max_iter=epochs, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the number of updates is fixed on purpose
         model.fit(images, classes)

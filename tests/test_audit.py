@@ -1,0 +1,340 @@
+"""The audit: what every measure says of planted shares of copies, its files and page, and every bad input."""
+
+import json
+import math
+import re
+import tracemalloc
+
+import h5py
+import numpy as np
+import pytest
+
+from diffbench.cli import main
+from diffbench.data.image_set import ImageSet, read_image_set
+from diffbench.measures.audit import audit
+from diffbench.report.audit import as_picture
+from diffbench.store import read
+
+NAMES = (
+    *("memorized_fraction", "memorized_floor", "mem_auc", "calibrated_fraction", "auth_pct", "c_t"),
+    *("nearest_side_rate", "fd_train", "fd_validation", "fd_gap", "kid", "precision", "recall", "density"),
+    *("coverage", "fld", "fld_gap"),
+)
+NEED_VALIDATION = ("memorized_floor", "c_t", "nearest_side_rate", "fd_validation", "fd_gap", "fld", "fld_gap")
+SAMPLES = 200
+
+
+def faces(seed, count, shape=(1, 9, 9)):
+    """Images in [0, 1] that lie near a plane of six dimensions."""
+    rng = np.random.default_rng(seed)
+    mixing = np.random.default_rng(7).normal(size=(6, math.prod(shape)))
+    values = 0.5 + 0.06 * rng.normal(size=(count, 6)) @ mixing + 0.01 * rng.normal(size=(count, math.prod(shape)))
+    return np.clip(values, 0, 1).astype(np.float32).reshape(count, *shape)
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Runs the command on arrays; returns its exit code, output and errors."""
+
+    def audited(*options, **arrays):
+        arguments = ["audit", "--out", str(tmp_path / "found.h5"), *options]
+        for name, values in arrays.items():
+            if isinstance(values, np.ndarray):
+                np.save(tmp_path / f"{name}.npy", values)
+                values = tmp_path / f"{name}.npy"
+            arguments += [f"--{name}", str(values)]
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return audited
+
+
+def planted(share, noise=0.0):
+    """Samples of which a share copies training images; the others are unseen."""
+    copies = round(share * SAMPLES)
+    samples = np.concatenate([faces(0, 400)[:copies], faces(3, SAMPLES - copies)])
+    return samples + noise * np.random.default_rng(4).normal(size=samples.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_planted_shares_of_copies_are_found(run, share, noise):
+    code, out, _ = run("--json", samples=planted(share, noise), train=faces(0, 400), validation=faces(1, 400))
+    assert code == 0
+    found = json.loads(out)
+    value = {name: record["value"] for name, record in found.items()}
+    assert value["memorized_fraction"] == share
+    assert value["memorized_floor"] == 0
+    for name, without, of_copies in (
+        ("mem_auc", value["mem_auc_floor"], 0.97),
+        ("calibrated_fraction", value["calibrated_floor"], 1),
+        ("auth_pct", value["auth_pct_floor"], 0),
+        ("nearest_side_rate", 0.5, 1),
+        ("precision", 0.85, 1),
+    ):
+        expected = (1 - share) * without + share * of_copies
+        assert value[name] == pytest.approx(expected, abs=0.08), name
+    if share == 0:
+        assert found["c_t"]["low"] < 0 < found["c_t"]["high"]
+        assert found["fld_gap"]["low"] < 0 < found["fld_gap"]["high"]
+    if share >= 0.5:  # Meehan et al.: strongly negative = copying
+        assert found["c_t"]["high"] < -3
+        assert found["fld_gap"]["low"] > 0
+    for name in ("fd_train", "fd_validation", "fd_baseline_train", "fd_baseline_validation"):
+        assert value[name] < 0.1, name  # samples of the right distribution, copied or not
+    assert abs(value["kid"]) < 0.01
+    assert min(value[name] for name in ("recall", "density", "coverage")) > 0.6
+
+
+def test_validation_images_as_samples_score_the_floor(run):
+    validation = faces(1, 200)
+    _, out, _ = run("--json", samples=validation, train=faces(0, 400), validation=validation)
+    value = {name: record["value"] for name, record in json.loads(out).items()}
+    for name, floor in (
+        ("memorized_fraction", "memorized_floor"),
+        ("mem_auc", "mem_auc_floor"),
+        ("calibrated_fraction", "calibrated_floor"),
+        ("auth_pct", "auth_pct_floor"),
+    ):
+        assert value[name] == value[floor], name
+    assert value["c_t"] == pytest.approx(0, abs=1e-9)
+    assert value["nearest_side_rate"] == value["distance_to_validation"] == 0
+    assert value["fd_validation"] == pytest.approx(0, abs=1e-6)
+
+
+def test_json_is_one_object_with_the_promised_names_and_keys(run):
+    code, out, _ = run("--json", samples=planted(0.1), train=faces(0, 400))
+    assert code == 0
+    found = json.loads(out)
+    assert set(NAMES) <= found.keys()
+    for name, record in found.items():
+        numbers = [record[key] for key in ("value", "low", "high")]
+        assert isinstance(record["n"], int)
+        assert record["space"] in ("pixels", "pca-64")
+        if record["value"] is None:
+            assert numbers == [None, None, None]
+            assert record["reason"] == "needs validation images"
+        else:
+            assert numbers[1] <= numbers[0] <= numbers[2], name
+            assert "reason" not in record
+    assert {name for name in NAMES if found[name]["value"] is None} == set(NEED_VALIDATION)
+    assert found["memorized_fraction"]["space"] == "pixels"
+    assert found["fd_train"]["space"] == "pca-64"
+
+
+def test_the_file_and_the_text_hold_measures_and_pairs(run, tmp_path):
+    samples = planted(0.1)[::-1]
+    code, out, _ = run(samples=samples, train=faces(0, 400), validation=faces(1, 400))
+    assert code == 0
+    assert "memorized_fraction                    0.1" in out
+    assert "20 of 200 samples equal a training image exactly" in out
+    file = read(tmp_path / "found.h5", "audit")
+    most = file["suspicious"][:20]
+    assert sorted(most) == list(range(180, 200))
+    np.testing.assert_array_equal(file["nearest"][most], 199 - most)
+    assert (file["distance"][most, 0] == 0).all()
+    assert dict(zip(file["measure"], file["space"], strict=True))["kid"] == "pca-64"
+    assert file.attributes["protocol"]["notes"] == ["20 of 200 samples equal a training image exactly"]
+    assert (tmp_path / "found.html").stat().st_size > 10_000
+
+
+def test_files_of_all_kinds_give_the_same(run, tmp_path):
+    samples, train = planted(0.1), faces(0, 400)
+    expected = json.loads(run("--json", samples=samples, train=train)[1])
+    np.savez(tmp_path / "arrays.npz", generated=samples, other=np.zeros(3))
+    np.savez_compressed(tmp_path / "one.npz", train=np.asfortranarray(train))
+    with h5py.File(tmp_path / "arrays.h5", "w") as file:
+        file.create_dataset("train", data=train, chunks=(7, 1, 9, 9), compression="gzip")
+        file["generated"] = samples.astype(np.float64)
+    np.save(tmp_path / "columns.npy", np.asfortranarray(train))
+    for samples_at, train_at in (
+        ("arrays.npz:generated", "one.npz"),
+        ("arrays.h5:generated", "arrays.h5:train"),
+        ("arrays.npz:generated", "columns.npy"),
+    ):
+        found = json.loads(run("--json", samples=tmp_path / samples_at, train=tmp_path / train_at)[1])
+        for name, record in expected.items():
+            if record["value"] is not None:
+                assert found[name]["value"] == pytest.approx(record["value"], rel=1e-4, abs=1e-6), (name, train_at)
+
+
+def test_bytes_are_divided_by_255_whatever_they_are_compared_with(run):
+    bytes_of = {name: (255 * images).round().astype(np.uint8) for name, images in _sets().items()}
+    floats = {name: images.astype(np.float32) / 255 for name, images in bytes_of.items()}
+    expected = json.loads(run("--json", **floats)[1])
+    mixed = json.loads(run("--json", **(bytes_of | {"samples": floats["samples"]}))[1])
+    assert json.loads(run("--json", **bytes_of)[1]) == expected == mixed
+    assert expected["memorized_fraction"]["value"] == 0.1
+
+
+def _sets():
+    return {"samples": planted(0.1), "train": faces(0, 400), "validation": faces(1, 300)}
+
+
+def test_repeated_training_images_are_left_out_since_they_hide_near_copies(run):
+    train = faces(0, 400)
+    near = train[:50] + np.float32(1e-3)
+    code, out, err = run("--json", samples=near, train=np.concatenate([train[:50], train]))
+    assert code == 0
+    assert json.loads(out)["memorized_fraction"]["value"] == 1
+    assert "50 of 450 training images repeat earlier ones and are left out" in err
+
+
+def test_pairs_count_training_images_as_in_the_file():
+    train = faces(0, 60)
+    stacked = np.concatenate([train[:10], train[:10], train[10:]])
+    samples, stacked = (
+        ImageSet(name, "", images.reshape(len(images), -1), images.shape[1:], from_bytes=False)
+        for name, images in (("samples", train), ("train", stacked))
+    )
+    np.testing.assert_array_equal(audit(samples, stacked, None).nearest, [*range(10), *range(20, 70)])
+
+
+def test_constant_samples_are_measured_like_others(run):
+    constant = np.repeat(faces(0, 400)[:1], 60, axis=0)
+    code, out, err = run("--json", samples=constant, train=faces(0, 400), validation=faces(1, 300))
+    assert code == 0
+    found = json.loads(out)
+    assert found["memorized_fraction"]["value"] == found["nearest_side_rate"]["value"] == 1
+    assert found["recall"]["value"] < 0.05
+    assert "59 of 60 samples repeat earlier ones" in err
+
+
+def with_value(images, value):
+    changed = images.copy()
+    changed.flat[5] = value
+    return changed
+
+
+BAD = {
+    "nan": ({"samples": with_value(faces(2, 50), np.nan)}, "samples: NaN or infinite values"),
+    "infinite": ({"train": with_value(faces(0, 50), np.inf)}, "train: NaN or infinite values"),
+    "empty": ({"samples": faces(2, 0)}, r"samples: .*shape \(0, 1, 9, 9\) is not \(n, \.\.\.\)"),
+    "flat": ({"samples": np.zeros(9, np.float32)}, r"shape \(9,\) is not"),
+    "shape": (
+        {"samples": faces(2, 50, (9, 9))},
+        r"samples: images have shape \(9, 9\), training images \(1, 9, 9\)",
+    ),
+    "integers": ({"train": np.ones((5, 1, 9, 9), int)}, "train: .*of type int64; give uint8"),
+    "scale": ({"samples": faces(2, 50) * 255}, r"samples: values lie in \[.*bring both to one scale"),
+    "signed": ({"samples": faces(2, 50) * 2 - 1}, "samples: values lie in"),
+    "bytes of unit": ({"validation": (faces(1, 50) * 255).astype(np.float32)}, "validation: values lie in"),
+    "unit of bytes": (
+        {"train": faces(0, 50) * 255},
+        r"samples: values lie in \[0.*those of training images in \[.*bring both",
+    ),
+    "blank": ({"samples": np.full((50, 1, 9, 9), 0.5, np.float32)}, "bring both to one scale"),
+    "one": ({"train": faces(0, 1)}, "train: 1 images, 1 distinct; give at least 2"),
+    "constant": ({"train": np.zeros((7, 1, 9, 9), np.float32)}, "train: 7 images, 1 distinct"),
+    "overlap": (
+        {"validation": np.concatenate([faces(1, 60), faces(0, 50)[8:20]])},
+        r"validation: 12 distinct images are training images too \(.*60 = 8, 61 = 9,.*\.\.\.\); remove",
+    ),
+    "missing": ({"train": "nowhere.npy"}, "train: nowhere.npy: no such file"),
+    "text": ({"train": "text.npy"}, "train: text.npy: truncated or not a .npy file"),
+    "picture": ({"train": "picture.png"}, "train: picture.png: not one of .npy, .npz, .h5"),
+    "several": (
+        {"train": "several.npz"},
+        "train: several.npz holds several arrays or none; give FILE:ARRAY, it has a, b",
+    ),
+    "unnamed": ({"train": "several.npz:c"}, "train: several.npz holds no array 'c'; give FILE:ARRAY, it has a, b"),
+    "cut": ({"train": "cut.npz:a"}, "train: cut.npz: truncated"),
+    "out": ({"out": "found.html"}, "out: found.html does not end in .h5"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_in_one_line(run, tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "picture.png").write_bytes(b"")
+    np.savez(tmp_path / "several.npz", a=faces(0, 50), b=faces(0, 50))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "several.npz").read_bytes()[:9000])
+    given, message = BAD[case]
+    code, out, err = run("--json", **({"samples": faces(2, 50), "train": faces(0, 50)} | given))
+    assert code == 1
+    assert out == ""
+    assert err.count("\n") == 1
+    assert re.match(f"diffbench audit: error: .*{message}", err), err
+
+
+def test_few_images_leave_measures_undefined_with_reasons(run):
+    code, out, _ = run("--json", samples=faces(2, 1), train=faces(0, 2), validation=faces(1, 1))
+    assert code == 0
+    found = json.loads(out)
+    assert found["memorized_fraction"]["n"] == 1
+    assert found["memorized_fraction"]["value"] in (0, 1)
+    for name in ("calibrated_fraction", "c_t", "fd_train", "fd_gap", "kid", "precision", "fld"):
+        assert found[name]["value"] is None, name
+        assert found[name]["reason"], name
+
+
+def test_arrays_are_read_in_blocks(tmp_path, monkeypatch):
+    """With blocks a tenth of their size, no more than half of a training set of 28 MB is in memory at once."""
+    monkeypatch.setattr("diffbench.measures.neighbors.BLOCK_BYTES", 2**21)
+    monkeypatch.setattr("diffbench.measures.neighbors.BLOCK_ROWS", 256)
+    monkeypatch.setattr("diffbench.measures.features.fitting.FITTED_VALUES", 2**19)
+    train = np.random.default_rng(0).uniform(size=(4000, 3, 24, 24)).astype(np.float32)
+    np.save(tmp_path / "train.npy", train)
+    np.savez(tmp_path / "samples.npz", train[:30] + np.float32(0.001))
+    size = train.nbytes
+    del train
+    tracemalloc.start()
+    sets = [read_image_set(name, str(tmp_path / name)) for name in ("samples.npz", "train.npy")]
+    assert audit(sets[0], sets[1], None).estimates["memorized_fraction"].value == 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size > 27_000_000
+    assert peak < size / 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((4, 5), (1, 4, 5)),
+        ((1, 4, 5), (1, 4, 5)),
+        ((3, 4, 5), (3, 4, 5)),
+        ((4, 5, 3), (3, 4, 5)),
+        ((4, 5, 1), (1, 4, 5)),
+    ],
+)
+def test_images_are_pictured_with_their_channels_in_place(shape, expected):
+    flat = np.arange(math.prod(shape))
+    picture = as_picture(flat, shape)
+    assert picture is not None
+    assert picture.shape == expected
+    corner = (1, 2) if len(shape) == 2 else (0, 1, 2) if expected == shape else (1, 2, 0)
+    assert picture[0, 1, 2] == flat.reshape(shape)[corner]
+
+
+@pytest.mark.parametrize("shape", [(7,), (4, 5, 2), (2, 3, 4, 5)])
+def test_other_shapes_are_not_pictured(shape):
+    assert as_picture(np.zeros(math.prod(shape)), shape) is None
+
+
+@pytest.mark.browser
+def test_the_page_shows_the_pairs_and_asks_for_nothing(run, tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    run(samples=planted(0.1), train=faces(0, 400), validation=faces(1, 400))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page()
+        errors, requests = [], []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto((tmp_path / "found.html").as_uri())
+        widths = page.eval_on_selector_all(".pair img", "images => images.map(image => image.naturalWidth)")
+        assert page.locator(".pair").count() == 48
+        assert page.locator(".pair.memorized").count() == 20
+        assert widths == [9] * 96
+        first = page.locator(".pair").first.locator("img")
+        assert first.nth(0).get_attribute("src") == first.nth(1).get_attribute("src"), "an exact copy"
+        assert "memorized_fraction" in page.locator("#measures").inner_text()
+        browser.close()
+    assert not errors
+    assert all(url.startswith(("file:", "data:")) for url in requests)
