@@ -13,6 +13,9 @@ from diffbench.study import Study
 TABLES = ("denoise", "memorization", "overlap")
 """Tables of the summary that charts are made of; all have the same columns."""
 
+NUMBERS = ("train_size", "seed", "step", "guidance", "sigma", "value", "low", "high", "n")
+"""Their columns of numbers."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -40,9 +43,6 @@ def load_results(folder: Path) -> Results:
     for table in (estimates, status):
         table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), "")
     return Results(folder, study, manifest, estimates, status, costs)
-
-
-NUMBERS = ("train_size", "seed", "step", "guidance", "sigma", "value", "low", "high", "n")
 
 
 def _table(path: Path) -> pd.DataFrame:

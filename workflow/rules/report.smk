@@ -2,8 +2,20 @@ rule report:
     input:
         rules.summary.output,
     output:
-        ensure(f"{RESULTS}/report/index.html", non_empty=True),
-        [f"{RESULTS}/report/lab.html"] if STUDY.lab else [],
+        report(
+            ensure(f"{RESULTS}/report/index.html", non_empty=True),
+            caption="../report/index.rst",
+            category="Pages",
+        ),
+        (
+            report(
+                f"{RESULTS}/report/lab.html",
+                caption="../report/lab.rst",
+                category="Pages",
+            )
+            if STUDY.lab
+            else []
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     conda:
