@@ -115,6 +115,10 @@ def _write_denoise(path: Path, checkpoint: Checkpoint, blank: bool) -> None:
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
+    if run.model == "optimal":
+        unbounded = "unbounded: the training loss is 0 at sigma = 0.002"
+        scalars["peak_gap"] = Estimate(math.inf, math.nan, math.nan, 1024, unbounded)
+        scalars["sigma_at_peak"] = undefined(unbounded, 1024)
     losses = np.outer(train * (1 + gap), np.linspace(0.9, 1.1, 8))
     variables = {
         "sigma": store.Variable(sigmas, ("sigma",), "noise level"),

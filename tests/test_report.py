@@ -295,6 +295,32 @@ def test_model_without_a_denoiser_is_told_from_one_that_failed(tmp_path):
     assert reasons["mlp-small"] == "missing: not made yet"
 
 
+def test_unbounded_gap_is_shown_as_such(tmp_path):
+    make_study(tmp_path, {"sweeps": [{"model": ["mlp-small", "optimal"]}], "steps": [100], "seeds": [0]})
+    results = load_results(tmp_path)
+    rows = cells.outcomes(results)
+    entries = {entry.factors["model"]: entry for entry in leaderboard.leaderboard(rows, cells.settings(rows))}
+    peak = entries["optimal"].values["peak_gap"]
+    assert peak.text == "∞"
+    assert peak.note.startswith("unbounded: the training loss is 0 at sigma = 0.002")
+    assert entries["optimal"].values[cells.AT_PEAK].note.startswith("the gap has no peak: unbounded")
+    assert leaderboard.gap_scale(list(entries.values())) == entries["mlp-small"].values["peak_gap"].high
+    assert peak.sort > ""
+    report.run(ReportProtocol(), tmp_path)
+    html = (tmp_path / "report" / "index.html").read_text()
+    assert "∞" in html
+    assert "Infinity" not in html.partition('id="specifications">')[2].partition("</script>")[0]
+
+
+def test_study_whose_every_cell_failed_gives_a_page_that_says_so(tmp_path):
+    make_study(tmp_path, {"seeds": [0], "steps": [100]}, skip=lambda file: True)
+    report.run(ReportProtocol(), tmp_path)
+    html = (tmp_path / "report" / "index.html").read_text()
+    assert "0 of 4 cells complete" in " ".join(html.split())
+    assert html.count("missing: not made yet") > 10
+    assert "No gap was measured." in html
+
+
 def test_no_summary_is_one_clear_error(tmp_path):
     with pytest.raises(DiffbenchError, match="no readable summary"):
         load_results(tmp_path)
