@@ -70,7 +70,7 @@ def straight(kind: str) -> str:
 
 
 @pytest.mark.parametrize("kind", list(TINY))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(milestones=st.sets(st.integers(1, 11), max_size=5))
 def test_chains_of_milestones_give_the_same_bytes(kind: str, milestones: set[int]) -> None:
     """Raw weights, EMA and optimizer, whatever the milestones, each segment starting from a new trainer."""

@@ -126,7 +126,8 @@ class ResidualUnet(nn.Module):
                 self.up.append(Stage(width + skips.pop(), widths[level], features, dropout, attentive[level]))
                 width = widths[level]
             if level > 0:
-                # Convolving before enlarging costs a quarter of the usual order; the next block smooths the result.
+                # Convolving before enlarging costs a quarter of the usual order. On digits (unet-tiny, 500 steps,
+                # one seed) the loss is 1.5 % higher at equal steps and a step is 10 % faster.
                 self.up.append(nn.Sequential(_conv(width, width), nn.Upsample(scale_factor=2)))
 
         self.last_norm, self.last = _norm(width), _zeroed(_conv(width, image_channels))
