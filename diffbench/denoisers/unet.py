@@ -127,7 +127,7 @@ class ResidualUnet(nn.Module):
                 width = widths[level]
             if level > 0:
                 # Convolving before enlarging costs a quarter of the usual order. On digits (unet-tiny, 500 steps,
-                # one seed) the loss is 1.5 % higher at equal steps and a step is 10 % faster.
+                # one seed) the loss is 1.7 % higher at equal steps; a step of three levels at 28x28 is 9 % faster.
                 self.up.append(nn.Sequential(_conv(width, width), nn.Upsample(scale_factor=2)))
 
         self.last_norm, self.last = _norm(width), _zeroed(_conv(width, image_channels))
