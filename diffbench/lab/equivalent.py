@@ -42,8 +42,7 @@ def equivalent_delta(
     """Per sigma (L,), the delta in `delta_range` for which error_of(delta, sigma) equals the measured mean
     error (L,).
 
-    Undefined where the measured error lies below or above that of every delta, and where several deltas have
-    it (errors off the training points need not be monotone in delta).
+    Undefined where the measured error lies below or above that of every delta.
     """
     if len(sigmas) != len(measured):
         raise DiffbenchError(f"measured errors: {len(measured)} for {len(sigmas)} noise levels; give one for each")
@@ -116,7 +115,8 @@ def _error_norms(
 def equivalent_estimates(
     sigmas: NDArray[np.float64], norms: NDArray[np.float64], table: ErrorTable, seed: int
 ) -> list[Estimate]:
-    """Equivalent deltas (L,) of a model's error norms (L, k) at the table's points and noise; undefined ones say why.
+    """Equivalent deltas (L,) of a model's error norms (L, k) at the table's points and noise; undefined ones say why,
+    also where several deltas have the error (at large sigma it need not rise with delta).
 
     The interval is that of the mean difference to y_delta's own errors, point by point, so that the noise that both
     share leaves it; its ends are carried over to delta. Where an end has no delta, it is that of DELTA_RANGE.
@@ -126,8 +126,8 @@ def equivalent_estimates(
 
 
 def _with_interval(found: EquivalentDelta, norms: NDArray[np.float64], table: ErrorTable, seed: int) -> Estimate:
-    if found.reason:
-        return undefined(found.reason, len(norms))
+    if found.reason or found.solutions > 1:
+        return undefined(found.reason or f"{found.solutions} deltas have the measured error", len(norms))
     difference = mean(norms - table.at(found.delta, found.sigma), seed)
     shifts = np.array([difference.low, difference.high]) - difference.value
     ends = equivalent_delta(np.full(2, found.sigma), norms.mean() + shifts, table, DELTA_RANGE)

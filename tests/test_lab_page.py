@@ -1,0 +1,130 @@
+"""The laboratory's page: it says what the files say, stands with topics missing, and acts in a browser."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from diffbench import provenance, store
+from diffbench.measures.intervals import Estimate, undefined
+from diffbench.protocol import ReportProtocol
+from diffbench.report.lab import write_laboratory
+from diffbench.report.lab_data import closed_form_gaps, equivalents
+from diffbench.report.lab_gap import agreement
+from diffbench.report.results import Results
+from diffbench.summary.estimates import curve_variables
+from tests.lab_studies import all_topics, circle_study, measure_closed_form
+from tests.test_pages import CHROMIUM, DRAWN, FLAGS
+
+FIGURES = {
+    "flow",
+    "lab-gap",
+    "lab-check",
+    "lab-profile",
+    "lab-recall",
+    "lab-equivalent",
+    "lab-discretization",
+    "lab-collapse",
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Results:
+    """A study of the plane with all its topics, one closed form and one trained model, and its page."""
+    folder = tmp_path_factory.mktemp("plane")
+    study = circle_study()
+    (folder / "lab").symlink_to(all_topics(tmp_path_factory) / "lab")
+    losses = measure_closed_form(folder, 1.6, noises=32)
+    closed = folder / "blurred-1.6/n10/none/seed0/step0/denoise.h5"
+    closed.parent.mkdir(parents=True)
+    losses.rename(closed)
+    estimates = [Estimate(0.5, 0.4, 0.7, 10), undefined("2 deltas have the measured error", 10)]
+    variables = {"sigma": store.Variable([1.0, 3.0], ("sigma",), "noise level")}
+    variables |= curve_variables({"equivalent_delta": estimates})
+    factors = {"model": "mlp-small", "train_size": 10, "granularity": "none", "seed": 0, "step": 4}
+    path = folder / "mlp-small/n10/none/seed0/step4/equivalent.h5"
+    store.write(path, "equivalent", variables, provenance.attributes(factors, {}))
+    manifest = {"provenance": provenance.attributes({}, {})}
+    found = Results(folder, study, manifest, *[pd.DataFrame()] * 3)
+    write_laboratory(found, ReportProtocol())
+    return found
+
+
+def test_every_figure_has_a_caption_and_its_table(results):
+    html = (results.folder / "report/lab.html").read_text()
+    assert set(re.findall(r'data-figure="([^"]+)"', html)) == FIGURES
+    for name in FIGURES:
+        assert len(pd.read_csv(results.folder / f"report/data/{name}.csv"))
+    assert html.count("<figcaption>") == len(FIGURES)
+    assert "Missing topics" not in html
+
+
+def test_cards_say_what_the_files_say(results):
+    text = re.sub(r"<[^>]+>", " ", (results.folder / "report/lab.html").read_text())
+    assert "Peak gap 0.363 at σ = 1.18" in text
+    inside, checked = agreement(store.read(results.folder / "lab/gap.h5", "lab"))
+    assert f"holds the exact gap at {inside} of {checked} noise levels" in text
+    assert "Equivalent δ from 0.500 to 0.500 in training" in text
+
+
+def test_the_ordinary_stages_gap_of_a_closed_form_is_that_of_the_quadrature(results):
+    gap = store.read(results.folder / "lab/gap.h5", "lab")
+    measured = closed_form_gaps(results, gap)
+    assert set(measured["model"]) == {"blurred-1.6"}
+    table = pd.read_csv(results.folder / "report/data/lab-check.csv")
+    own = table[table["panel"] == "blurred-1.6"]
+    width = own["high"] - own["low"]
+    assert ((own["value"] - own["exact"]).abs() < width).all()
+    assert own["exact"].max() > 0.2
+
+
+def test_undefined_equivalents_keep_their_reason(results):
+    found = equivalents(results)
+    assert list(found["reason"]) == ["", "2 deltas have the measured error"]
+    assert found["value"].isna().tolist() == [False, True]
+
+
+def test_missing_topics_are_named_and_stop_nothing(results, tmp_path):
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab/recall.h5").write_bytes((results.folder / "lab/recall.h5").read_bytes())
+    few = Results(tmp_path, results.study, results.manifest, *[pd.DataFrame()] * 3)
+    write_laboratory(few, ReportProtocol())
+    html = (tmp_path / "report/lab.html").read_text()
+    assert re.findall(r'data-figure="([^"]+)"', html) == ["lab-recall"]
+    assert "5 topics missing" in html
+    assert "lab/flow.h5: no such file" in html
+    assert "Nothing to show: no trained model was measured." in html
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium")
+def test_the_slider_moves_field_density_and_trajectories_and_nothing_leaves_the_page(results):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    address = (results.folder / "report/lab.html").as_uri()
+    said, asked = [], []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda message: asked.append(message.url))
+        page.goto(address)
+        page.wait_for_function(DRAWN, timeout=60_000)
+        seen = []
+        for level in range(3):
+            page.eval_on_selector(
+                "#flow input[type=range]",
+                "(slider, level) => { slider.value = level; slider.dispatchEvent(new Event('input')); }",
+                level,
+            )
+            page.wait_for_timeout(200)
+            marks = page.eval_on_selector_all(
+                "#flow .mark-symbol, #flow .mark-rect, #flow .mark-line",
+                "groups => groups.map(group => group.innerHTML).join('')",
+            )
+            seen.append((page.text_content("#flow .role-title-text") or "", marks))
+        browser.close()
+    assert [re.findall(r"σ = ([\d.]+)", title) for title, _ in seen] == [["0.1"], ["1"], ["10"]]
+    assert len({marks for _, marks in seen}) == 3
+    assert said == []
+    assert asked == [address]
