@@ -52,8 +52,12 @@ def jobs(study: Study) -> Counter[str]:
     return Counter(
         train=len(trained) + len(twins),
         sample=len(study.cells) + len(study.paired_cells),
-        **Counter(Path(name).stem if not name.startswith("optimum/") else "optimum" for name in study.files),
+        **Counter(_stage(Path(name)) for name in study.files),
     )
+
+
+def _stage(file: Path) -> str:
+    return file.parts[0] if file.parts[0] in ("optimum", "lab") else file.stem
 
 
 def cost(study: Study) -> list[str]:
