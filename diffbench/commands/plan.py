@@ -65,7 +65,8 @@ def cost(study: Study) -> list[str]:
     from diffbench.denoisers.build import describe as network_size
     from diffbench.denoisers.build import fresh_network
 
-    shape = facts(study.data).shape
+    known = facts(study.data)
+    shape = known.shape
     per_image = {}
     for model in {run.model for run in study.runs}:
         definition = study.definition(model)
@@ -77,7 +78,9 @@ def cost(study: Study) -> list[str]:
         images = study.milestones[run][-1] * study.training.batch if run.model in per_image else 0
         seconds["training"] += EVALUATIONS_PER_STEP * images * per_image.get(run.model, 0) / FLOPS_PER_SECOND
     for checkpoint in study.checkpoints:
-        images = 2 * gap.levels * gap.images * gap.noises
+        size = checkpoint.run.train_size
+        splits = (size, size if known.equidistant else study.data.validation)
+        images = gap.levels * gap.noises * sum(min(gap.images, split) for split in splits)
         seconds["denoising losses"] += images * per_image.get(checkpoint.run.model, 0) / FLOPS_PER_SECOND
     for cell in study.cells:
         images = 2 * sampling.steps * (sampling.samples + sampling.trajectories) * (2 if cell.guidance else 1)
