@@ -122,7 +122,7 @@ def test_the_slider_moves_field_density_and_trajectories_and_nothing_leaves_the_
                 "#flow .mark-symbol, #flow .mark-rect, #flow .mark-line",
                 "groups => groups.map(group => group.innerHTML).join('')",
             )
-            seen.append((page.text_content("#flow .role-title-text") or "", marks))
+            seen.append((page.text_content("#flow .canvas") or "", marks))
         browser.close()
     assert [re.findall(r"σ = ([\d.]+)", title) for title, _ in seen] == [["0.1"], ["1"], ["10"]]
     assert len({marks for _, marks in seen}) == 3

@@ -1,0 +1,59 @@
+"""The laboratory through the real DAG: controls of the plane, its page, and what a change of it computes."""
+
+import copy
+import math
+
+import pandas as pd
+import pytest
+
+from tests.lab_studies import CIRCLE
+from tests.snakemake_runs import planned_jobs, snakemake
+
+pytestmark = pytest.mark.pipeline
+
+STUDY = CIRCLE | {"sweeps": [{"model": ["mlp-small", "optimal", "blurred-1.6", "constant"]}]}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plane")
+    done = snakemake(folder, STUDY, "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def scalar(folder, table, model, measure):
+    frame = pd.read_csv(folder / f"results/plane/summary/{table}.csv", keep_default_na=False, na_values=[""])
+    rows = frame[(frame["model"] == model) & (frame["measure"] == measure) & frame["sigma"].isna()]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_everything_is_made_and_the_report_has_the_laboratory_s_page(finished):
+    report = finished / "results/plane/report"
+    assert 'href="lab.html"' in (report / "index.html").read_text()
+    assert 'data-figure="lab-equivalent"' in (report / "lab.html").read_text()
+    status = pd.read_csv(finished / "results/plane/summary/status.csv")
+    assert set(status["state"]) == {"done"}
+    assert {"lab", "equivalent"} < set(status["stage"])
+
+
+def test_the_optimum_memorizes_all_and_its_gap_is_unbounded(finished):
+    assert float(scalar(finished, "memorization", "optimal", "memorized_fraction")["value"]) == 1
+    peak = scalar(finished, "denoise", "optimal", "peak_gap")
+    assert math.isinf(float(peak["value"]))
+    assert "unbounded" in peak["reason"]
+
+
+def test_a_model_that_ignores_its_input_has_no_gap_and_validation_points_are_no_copies(finished):
+    assert float(scalar(finished, "denoise", "constant", "peak_gap")["value"]) == pytest.approx(0, abs=1e-6)
+    assert float(scalar(finished, "memorization", "optimal", "memorized_floor")["value"]) == 0
+
+
+def test_a_changed_topic_reruns_alone_and_without_the_laboratory_none_is_left(finished):
+    changed = copy.deepcopy(STUDY)
+    changed["lab"]["recall"]["radius"] = 0.2
+    jobs = planned_jobs(finished, changed)
+    assert {name: jobs[name] for name in jobs if name != "all"} == {"lab": 1, "summary": 1, "report": 1}
+    plain = planned_jobs(finished, {key: value for key, value in STUDY.items() if key != "lab"})
+    assert not {"lab", "equivalent", "train", "denoise"} & set(plain)
