@@ -18,6 +18,7 @@ from diffbench.measures.features.spaces import Layer, Layered, Pixels
 from diffbench.protocol import DataProtocol, QualityProtocol
 from diffbench.stages import data as data_stage
 from diffbench.stages import features as features_stage
+from diffbench.stages.summary import feature_space
 from diffbench.store import read
 from diffbench.summary.estimates import rows
 
@@ -186,6 +187,17 @@ def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_p
         assert found["held_out_accuracy"]["low"] > 0.85
     else:
         assert not found
+
+
+def test_the_manifest_reports_the_classifiers_accuracy(digits, tmp_path):
+    assert feature_space(tmp_path) is None
+    features_stage.run(QualityProtocol(dimensions=4), digits, tmp_path / "features.h5")
+    known = feature_space(tmp_path)
+    assert known is not None
+    assert known["name"] == "classifier"
+    accuracy = known["held_out_accuracy"]
+    assert isinstance(accuracy, dict)
+    assert 0.3 < accuracy["low"] < accuracy["value"] < accuracy["high"] <= 1
 
 
 def test_an_encoders_file_travels_with_the_features(digits, tmp_path):
