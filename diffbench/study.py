@@ -169,9 +169,9 @@ class Study(Strict):
             found.setdefault(checkpoint.run, []).append(checkpoint.step)
         return found
 
-    def milestone_before(self, checkpoint: Checkpoint) -> int | None:
-        """The run's milestone from which the training up to a checkpoint starts, if any."""
-        return max((step for step in self.milestones[checkpoint.run] if step < checkpoint.step), default=None)
+    def milestones_before(self, checkpoint: Checkpoint) -> list[int]:
+        """The run's milestones before a checkpoint, rising: its training starts from the last one."""
+        return [step for step in self.milestones[checkpoint.run] if step < checkpoint.step]
 
     def seeds_of(self, model: str) -> list[int]:
         """Seeds of a model; those of models that are not trained would be copies of each other: the first alone."""

@@ -86,10 +86,10 @@ def test_untrained_models_have_one_checkpoint_at_step_0_and_planted_samples_no_d
 def test_milestones_form_a_chain_from_fresh_weights(steps):
     planned = study(steps=steps)
     run = planned.runs[0]
-    chain, step = [], max(steps)
-    while step is not None:
-        chain.append(step)
-        step = planned.milestone_before(Checkpoint(run, step))
+    chain, before = [], [max(steps)]
+    while before:
+        chain.append(before[-1])
+        before = planned.milestones_before(Checkpoint(run, before[-1]))
     assert chain[::-1] == sorted(steps)
 
 
@@ -99,8 +99,8 @@ def test_a_sweep_may_name_the_steps_that_it_means():
     assert {(c.checkpoint.run.train_size, c.checkpoint.step, c.guidance) for c in planned.cells} == {
         (256, 10, 0), (256, 20, 0), (256, 20, 1), (32, 20, 0)
     }  # fmt: skip
-    before = {c.run.train_size: planned.milestone_before(c) for c in planned.checkpoints if c.step == 20}
-    assert before == {256: 10, 32: None}
+    before = {c.run.train_size: planned.milestones_before(c) for c in planned.checkpoints if c.step == 20}
+    assert before == {256: [10], 32: []}
 
 
 @given(

@@ -1,5 +1,6 @@
 # The study, where its files lie, and what the rules ask of it.
 import fcntl
+import os
 import sys
 from pathlib import Path
 
@@ -66,13 +67,23 @@ def trained_checkpoint(wildcards):
 
 
 def milestone_before(wildcards):
-    """The checkpoint that a segment starts from, if it is not the first of its run. A twin has its run's milestones."""
+    """The checkpoint that a segment starts from, if it is not the first of its run. A twin has its run's milestones.
+
+    A checkpoint that exists keeps to starts that exist: a milestone put in between later must not retrain it, since where
+    a segment starts changes no byte of its result.
+    """
     granularity = wildcards.granularity.removesuffix(TWIN)
-    run = Run(wildcards.model, int(wildcards.train_size), granularity, int(wildcards.seed))
-    step = STUDY.milestone_before(Checkpoint(run, int(wildcards.step)))
-    if step is None:
-        return []
-    return f"{RUN}/step{step}/checkpoint.pt".format(**wildcards)
+    run = Run(
+        wildcards.model, int(wildcards.train_size), granularity, int(wildcards.seed)
+    )
+
+    def path(step):
+        return f"{RUN}/step{step}/checkpoint.pt".format(**wildcards)
+
+    starts = STUDY.milestones_before(Checkpoint(run, int(wildcards.step)))
+    if os.path.exists(path(wildcards.step)):
+        starts = [step for step in starts if os.path.exists(path(step))]
+    return path(starts[-1]) if starts else []
 
 
 def hold_lock():

@@ -2,7 +2,7 @@ rule train:
     input:
         data=DATA,
         conditions=CONDITIONS,
-        # Where a segment starts changes no byte of its result: a milestone put in between must not retrain later ones.
+        # That the start is newer is no reason to train anew: it changes no byte of the result.
         start=ancient(milestone_before),
     output:
         ensure(f"{CHECKPOINT}/checkpoint.pt", non_empty=True),
