@@ -261,7 +261,7 @@ def test_undefined_values_are_shown_with_their_reason_and_never_as_zero(tmp_path
     assert row
     fields = re.findall(r'<span class="(value|undefined)" title="(.*?)">(.*?)</span>', row[0])
     assert fields[0] == ("undefined", "made up without a value; n = 40; 0 of 1 seeds have a value", "undefined")
-    assert [text for _, _, text in fields].count("undefined") == 5  # all but the two floors
+    assert [text for _, _, text in fields].count("undefined") == 6  # all but the floor
     assert "No setting has a memorized fraction" in html
     assert "No setting has a gap with a finite peak" in html
 

@@ -112,6 +112,10 @@ def _where(results: Results, means: pd.DataFrame) -> Answer:
         f"The peaks of {len(sigmas)} checkpoints (means over seeds) lie {_range(sigmas)}.",
         f"The largest gap is {_estimate(largest)} at σ = {_estimate(at)}, of {short_name(largest)}.",
     ]
+    memorizing = above_floor(means)
+    of_memorizing = peaks[[bool(memorizing[tuple(key)]) for key in peaks[SETTING].to_numpy()]]["value"]
+    if len(of_memorizing):
+        sentences.append(f"Where samples are memorized beyond their floor it peaks {_range(of_memorizing)}.")
     if ends := _gap_at_ends(results, largest):
         sentences.append(ends)
     return Answer(question, f"the gap peaks at σ ≈ {level(sigmas.median())} (median)", tuple(sentences))
@@ -132,7 +136,8 @@ def _gap_at_ends(results: Results, setting: pd.Series) -> str:
     if len(means) < 2:
         return ""
     low, high = means.index[0], means.index[-1]
-    return f"There it is {number(means[low])} at σ = {level(low)} and {number(means[high])} at σ = {level(high)}."
+    ends = (f"{number(means[sigma])} at σ = {level(sigma)}" for sigma in (low, high))
+    return f"At the ends of its curve the gap is {' and '.join(ends)}."
 
 
 def _why(found: list[Effect]) -> Answer:
@@ -164,13 +169,38 @@ def _whether_samples_follow(means: pd.DataFrame) -> Answer:
     undefined = int((means["measure"] == AT_PEAK).sum()) - len(rows)
     if rows.empty:
         return Answer(question, "undefined", ("Train-likeness at the peak of the gap is undefined in every setting.",))
-    like_train, like_unseen = int((rows["low"] > 0.5).sum()), int((rows["high"] < 0.5).sum())
+    inside, outside = int((rows["low"] > 0.5).sum()), int((rows["high"] < 0.5).sum())
+    saturated = int(((rows["low"].abs() < 0.01) & (rows["high"].abs() < 0.01)).sum())
     least, most = _extremes(rows)
-    sentences = (
-        f"At the peak, {like_train} of {len(rows)} settings run nearer to noised training data, {like_unseen} nearer "
-        "to noised unseen data or further out; of the others the intervals hold the half-way value 0.5.",
-        f"Train-likeness there goes from {_estimate(least)} ({short_name(least)}) to {_estimate(most)} "
-        f"({short_name(most)}).",
-        *([f"It is undefined in {undefined} settings."] if undefined else []),
+    sentences = [
+        f"At the peak the states of {inside} of {len(rows)} settings lie mostly among noised training data (interval "
+        f"above 0.5), of {outside} mostly outside (below 0.5).",
+    ]
+    if least["value"] < most["value"]:
+        sentences.append(
+            f"Train-likeness there goes from {_estimate(least)} ({short_name(least)}) to {_estimate(most)} "
+            f"({short_name(most)})."
+        )
+    if saturated:
+        sentences.append(f"In {saturated} all states lie outside, and it is 0 however far: see the shell radius.")
+    if undefined:
+        sentences.append(f"It is undefined in {undefined} settings.")
+    return Answer(question, f"mostly in {inside or 'none'} of {len(rows)} settings", (*sentences, *_radius(means)))
+
+
+def _radius(means: pd.DataFrame) -> tuple[str, ...]:
+    """How far out the states lie in the setting with the largest gap, which no saturation hides."""
+    gaps = means[(means["measure"] == "peak_gap") & np.isfinite(means["value"])]
+    if gaps.empty:
+        return ()
+    _, largest = _extremes(gaps)
+    of_setting = means.set_index([*SETTING, "measure"])
+    states, unseen = (
+        of_setting.xs((*largest[SETTING], name)) for name in ("shell_radius_at_peak", "shell_radius_unseen_at_peak")
     )
-    return Answer(question, f"train-likeness at the peak: {number(rows['value'].median())} (median)", sentences)
+    if not np.isfinite(states["value"]):
+        return ()
+    return (
+        f"Where the gap is largest the states' shell radius is {_estimate(states)}, of noised unseen images "
+        f"{_estimate(unseen)}, of noised training images about 1.",
+    )

@@ -21,14 +21,20 @@ STAGE_OF = {
 """Scalars of a cell that the report shows, and the stage whose table holds them."""
 
 AT_PEAK = "train_likeness_at_peak"
+CURVES_AT_PEAK = {
+    AT_PEAK: "train_likeness",
+    "shell_radius_at_peak": "shell_radius_states",
+    "shell_radius_unseen_at_peak": "shell_radius_validation",
+}
+"""Outcomes that are read from curves of the overlap table at the peak of the cell's gap."""
 FIELDS = ["value", "low", "high", "n", "reason"]
 
 
 def outcomes(results: Results) -> pd.DataFrame:
     """FACTORS, measure, value, low, high, n, reason, sigma: a row per cell and outcome, also where missing.
 
-    `sigma` is the level at which train_likeness_at_peak was read: the sampler's level nearest in ln(sigma) to the
-    peak of the cell's gap, which lies on another grid.
+    `sigma` is the level at which CURVES_AT_PEAK were read: the sampler's level nearest in ln(sigma) to the peak of the
+    cell's gap, which lies on another grid.
     """
     scalars = results.estimates[results.estimates["sigma"].isna()]
     checkpoint = [factor for factor in FACTORS if factor != "guidance"]
@@ -38,9 +44,9 @@ def outcomes(results: Results) -> pd.DataFrame:
         found = scalars.loc[scalars["measure"] == measure, keys + FIELDS]
         parts.append(_every_cell(results, found, keys, measure, stage))
     peaks = parts[list(STAGE_OF).index("sigma_at_peak")]
-    curve = results.estimates[results.estimates["measure"] == "train_likeness"]
-    at_peak = _nearest_level(curve, peaks)
-    parts.append(_every_cell(results, at_peak, FACTORS, AT_PEAK, "overlap", peaks))
+    for measure, name in CURVES_AT_PEAK.items():
+        at_peak = _nearest_level(results.estimates[results.estimates["measure"] == name], peaks)
+        parts.append(_every_cell(results, at_peak, FACTORS, measure, "overlap", peaks))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbench.report.cells import AT_PEAK, STAGE_OF, above_floor, ranked
+from diffbench.report.cells import above_floor, ranked
 from diffbench.report.format import count, interval, level, number
 from diffbench.report.slices import SETTING, short_name
-
-MEASURES = (*STAGE_OF, AT_PEAK)
 
 
 @dataclass(frozen=True)
