@@ -30,7 +30,7 @@ class GapTopic(Strict):
     delta: Positive = Field(default=1.6, description="Error scale of the denoiser.")
     guide_delta: Positive = Field(default=2.2, description="Error scale of the denoiser to be guided away from.")
     deltas: Deltas = Field(default=[0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4])
-    point_counts: PointCounts = Field(default=[12, 16, 20, 24, 32, 40])
+    point_counts: PointCounts = Field(default=[10, 12, 16, 20, 24, 32, 40])
     guidances: list[float] = Field(default=[0.0, 0.2, 0.4, 0.8], min_length=1)
     draws: int = Field(default=50_000, ge=2, description="Noise vectors of the Monte-Carlo cross-check.")
 

@@ -70,9 +70,9 @@ def test_cards_say_what_the_files_say(results):
 def test_the_ordinary_stages_gap_of_a_closed_form_is_that_of_the_quadrature(results):
     gap = store.read(results.folder / "lab/gap.h5", "lab")
     measured = closed_form_gaps(results, gap)
-    assert set(measured["model"]) == {"blurred-1.6"}
+    assert set(measured["model"]) == {"blurred-1.6, n 10"}
     table = pd.read_csv(results.folder / "report/data/lab-check.csv")
-    own = table[table["panel"] == "blurred-1.6"]
+    own = table[table["panel"] == "blurred-1.6, n 10"]
     width = own["high"] - own["low"]
     assert ((own["value"] - own["exact"]).abs() < width).all()
     assert own["exact"].max() > 0.2

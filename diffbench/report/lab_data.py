@@ -52,7 +52,7 @@ def equivalents(results: Results) -> pd.DataFrame:
 def closed_form_gaps(results: Results, gap: StageFile) -> pd.DataFrame:
     """The norm gap of closed-form models as the ordinary stages measured it, where the quadrature has their setting.
 
-    Columns: model, setting (index in `gap`), sigma (raw units), value, low, high.
+    Columns: model (with its training size), setting (index in `gap`), sigma (raw units), value, low, high.
     """
     found = []
     for checkpoint in results.study.checkpoints:
@@ -65,7 +65,7 @@ def closed_form_gaps(results: Results, gap: StageFile) -> pd.DataFrame:
         except DiffbenchError:
             continue
         curve = [row for row in rows(file) if row["measure"] == "norm_gap"]
-        found.extend({"model": run.model, "setting": setting} | row for row in curve)
+        found.extend({"model": f"{run.model}, n {run.train_size}", "setting": setting} | row for row in curve)
     table = pd.DataFrame(found)
     if len(table):
         table["sigma"] /= _scale(results)

@@ -20,6 +20,8 @@ SHOWN = (0.01, 20.0)
 CHECKED = (0.05, 20.0)
 """Noise levels shown in the cross-check, around the bump."""
 
+CHECKED_COLUMNS = 4
+
 GAP_SCALE = alt.Scale(type="symlog", constant=0.1, domainMin=0)
 GAP_TITLE = "gap (validation − train) / train"
 
@@ -112,14 +114,12 @@ def check_figure(gap: StageFile, topic: GapTopic, measured: pd.DataFrame, width:
         for setting, sigma in zip(points["setting"], points["sigma"], strict=True)
     ]
     within = points["sigma"].between(*CHECKED)
-    names = list(points["panel"].unique())
+    panel = round(2.2 * width / CHECKED_COLUMNS - 46)
     panels = [
-        _check_panel(
-            curves, points.loc[within & (points["panel"] == name)], str(name), round(2.2 * width / len(names) - 46)
-        )
-        for name in names
+        _check_panel(curves, points.loc[within & (points["panel"] == name)], str(name), panel)
+        for name in points["panel"].unique()
     ]
-    chart = alt.hconcat(*panels, spacing=12).properties(
+    chart = alt.concat(*panels, columns=CHECKED_COLUMNS, spacing=12).properties(
         title="Two ways to one number: quadrature against sampling",
         description="Lines: the gap by quadrature. Points with intervals: the gap by Monte Carlo in the laboratory, and"
         " as the denoise stage measured it for the closed-form models of the study, as it measures networks on images.",
