@@ -88,14 +88,15 @@ def test_outcome_of_every_cell_equals_its_row_in_the_table(folder, rows, measure
     assert seen == len(rows[rows["measure"] == measure]) - 1
 
 
-def test_train_likeness_is_read_at_the_level_nearest_to_the_peak_in_log_sigma(folder, rows):
+@pytest.mark.parametrize(("measure", "curve"), cells.CURVES_AT_PEAK.items())
+def test_curves_are_read_at_the_level_nearest_to_the_peak_in_log_sigma(folder, rows, measure, curve):
     peaks = scalars(folder, "denoise", "sigma_at_peak")
     curves = defaultdict(list)
     for row in raw(folder, "overlap"):
-        if row["measure"] == "train_likeness":
+        if row["measure"] == curve:
             names = ("model", "train_size", "granularity", "seed", "step", "guidance")
             curves[tuple(row[name] for name in names)].append(row)
-    for _, row in rows[rows["measure"] == cells.AT_PEAK].iterrows():
+    for _, row in rows[rows["measure"] == measure].iterrows():
         key = key_of(row, guidance=True)
         if key not in curves:
             continue
@@ -163,6 +164,18 @@ def test_answer_counts_what_the_leaderboard_flags(folder, rows):
     flagged = [entry for entry in entries if entry.memorizes]
     assert first.short == f"{len(flagged)} of {len(entries)} settings memorize beyond their floor"
     assert first.examples[0].startswith(f"{flagged[0].name}: {flagged[0].values['memorized_fraction'].text}")
+
+
+def test_answer_tells_where_train_likeness_is_0_because_all_states_lie_outside(folder, rows):
+    flat = rows.copy()
+    at_peak = flat["measure"] == cells.AT_PEAK
+    flat.loc[at_peak, ["value", "low", "high"]] = 0.0
+    means = cells.settings(flat)
+    results = load_results(folder)
+    last = answers.answers(results, means, answers.effects(results, means))[-1]
+    assert last.short == "mostly in none of 8 settings"
+    assert "In 8 all states lie outside, and it is 0 however far: see the shell radius." in last.sentences
+    assert any(text.startswith("Where the gap is largest the states' shell radius is") for text in last.sentences)
 
 
 def test_effect_of_a_factor_is_the_largest_difference_on_its_slice(folder, rows):
