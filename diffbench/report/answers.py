@@ -1,6 +1,8 @@
 """The study's question answered in words, with numbers computed from the tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +47,7 @@ class Effect:
         return " → ".join(ends)
 
 
-def _estimate(row: pd.Series) -> str:
+def _estimate(row: Mapping[Any, Any] | pd.Series) -> str:
     return f"{number(row['value'])} {interval(row['low'], row['high'])}".strip()
 
 
@@ -194,10 +196,9 @@ def _radius(means: pd.DataFrame) -> tuple[str, ...]:
     if gaps.empty:
         return ()
     _, largest = _extremes(gaps)
-    of_setting = means.set_index([*SETTING, "measure"])
-    states, unseen = (
-        of_setting.xs((*largest[SETTING], name)) for name in ("shell_radius_at_peak", "shell_radius_unseen_at_peak")
-    )
+    rows = means.set_index([*SETTING, "measure"]).to_dict("index")
+    key = tuple(largest[SETTING])
+    states, unseen = (rows[*key, name] for name in ("shell_radius_at_peak", "shell_radius_unseen_at_peak"))
     if not np.isfinite(states["value"]):
         return ()
     return (
