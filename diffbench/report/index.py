@@ -10,6 +10,7 @@ from diffbench.report import answers, cells, leaderboard, pictures
 from diffbench.report.charts_gap import gap_by_factor, gap_by_step
 from diffbench.report.charts_outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.charts_overlap import likeness_by_factor, trajectories
+from diffbench.report.claims import load_claims
 from diffbench.report.page import write_page
 from diffbench.report.results import Results
 from diffbench.report.slices import TITLES
@@ -39,6 +40,7 @@ def write_index(results: Results, protocol: ReportProtocol) -> None:
         figures,
         study=results.study,
         manifest=results.manifest,
+        claims=load_claims(results),
         answers=answers.answers(results, means, found),
         effects=found,
         titles=TITLES,

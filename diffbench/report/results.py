@@ -34,23 +34,23 @@ def load_results(folder: Path) -> Results:
     summary = folder / "summary"
     try:
         manifest = json.loads((summary / "manifest.json").read_text())
-        tables = [_table(summary / f"{name}.csv") for name in TABLES]
-        status, costs = _table(summary / "status.csv"), _table(summary / "costs.csv")
+        tables = [read_table(summary / f"{name}.csv") for name in TABLES]
+        status, costs = read_table(summary / "status.csv"), read_table(summary / "costs.csv")
     except (OSError, ValueError) as error:
         raise DiffbenchError(f"{summary}: no readable summary ({error}); run snakemake to make it") from None
     study = Study.parse(manifest["study"], str(summary / "manifest.json"))
     estimates = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-    for table in (estimates, status):
-        table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), "")
     return Results(folder, study, manifest, estimates, status, costs)
 
 
-def _table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
     """A table of the summary; only empty text is undefined, since a condition may be called "none"."""
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-        if table.empty:  # where every cell failed; pandas cannot tell its columns' types then
-            table = table.astype({name: float for name in NUMBERS if name in table})
-        return table
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=["job", "seconds", "cpu_seconds", "max_rss_mb"])
+    if table.empty:  # where every cell failed; pandas cannot tell its columns' types then
+        table = table.astype({name: float for name in NUMBERS if name in table})
+    if "reason" in table:
+        table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), "")
+    return table
