@@ -12,6 +12,7 @@ from diffbench.study import Study
 from diffbench.summary import TABLES
 from diffbench.summary.claims import judge
 from diffbench.summary.estimates import rows
+from diffbench.summary.laboratory import criteria
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.models import model_sizes
 from diffbench.summary.tables import ESTIMATE, FACTORS, Gathered, gather, stage_costs
@@ -32,7 +33,7 @@ def run(study: Study, results: Path) -> None:
     write_csv(folder / "status.csv", gathered.files)
     write_csv(folder / "costs.csv", stage_costs(results))
     parameters = dict(zip(sizes["model"], sizes["parameters"], strict=True))
-    verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes))
+    verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes, criteria(results)))
     with store.atomic(results / "claims.json") as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2))
     with store.atomic(folder / "manifest.json") as temporary:
