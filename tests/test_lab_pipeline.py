@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from tests.snakemake_runs import planned_jobs, snakemake
 
 pytestmark = pytest.mark.pipeline
 
-STUDY = CIRCLE | {"sweeps": [{"model": ["mlp-small", "optimal", "blurred-1.6", "constant"]}]}
+STUDY: dict[str, Any] = CIRCLE | {"sweeps": [{"model": ["mlp-small", "optimal", "blurred-1.6", "constant"]}]}
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from diffbench.lab.ideal import blurred, guided
 from diffbench.lab_protocol import TOPICS
 from diffbench.study import parse_study
 from diffbench.summary.estimates import rows
+from diffbench.summary.laboratory import criteria
+from diffbench.summary.verdicts import INCONCLUSIVE, SUPPORTED
 from tests.lab_studies import CIRCLE, all_topics, circle_study, measure_closed_form
 
 
@@ -157,3 +159,21 @@ def test_mistakes_are_named(changes, message):
     with pytest.raises(DiffbenchError) as caught:
         parse_study(CIRCLE | changes, "plane.yaml")
     assert message in str(caught.value)
+
+
+def test_the_laboratory_supports_the_fifth_claim_from_exact_numbers(tmp_path_factory, topics):
+    found = {test.name: test for test in criteria(all_topics(tmp_path_factory))}
+    assert {test.verdict for test in found.values()} == {SUPPORTED}
+    peaks = topics["gap"]["peak_gap"]
+    assert found["localization"].estimate.value == pytest.approx(np.log(peaks[0] / peaks[1]))
+    recall = topics["recall"]["recall"]
+    assert found["recall_lost_to_error"].estimate.value == pytest.approx(recall[0, 0] - recall[0, 2])
+    assert found["recall_lost_to_support"].estimate.value == pytest.approx(recall[0, 1] - recall[1, 1])
+
+
+def test_a_laboratory_without_its_files_is_inconclusive_and_none_has_no_tests(tmp_path):
+    assert criteria(tmp_path) == ()
+    (tmp_path / "lab").mkdir()
+    found = criteria(tmp_path)
+    assert [test.verdict for test in found] == [INCONCLUSIVE] * 3
+    assert all("no such file" in test.estimate.reason for test in found)
