@@ -118,17 +118,18 @@ class Study(Strict):
     @cached_property
     def files(self) -> tuple[str, ...]:
         """The measures' files that the summary is made of, inside the study's results."""
-        subsets = {(run.train_size, run.granularity) for run in self.runs}
-        checkpoints = [checkpoint for checkpoint in self.checkpoints if self.denoises(checkpoint.run.model)]
-        cells = [cell for cell in self.cells if self.denoises(cell.checkpoint.run.model)]
-        return (
-            *(f"optimum/n{size}/{granularity}.h5" for size, granularity in sorted(subsets)),
-            *(f"{checkpoint.path}/denoise.h5" for checkpoint in checkpoints),
-            *(f"{cell.path}/memorization.h5" for cell in self.cells),
-            *(f"{cell.path}/overlap.h5" for cell in cells),
-            *(f"{cell.path}/consistency.h5" for cell in self.paired_cells),
-            *self._lab_files,
-        )
+        return tuple(sorted({name for cell in self.cells for name in self.files_of(cell)})) + self._lab_files
+
+    def files_of(self, cell: Cell) -> list[str]:
+        """The measures' files of one cell, those that it shares with others included."""
+        run = cell.checkpoint.run
+        names = [f"{cell.path}/memorization.h5"]
+        if self.denoises(run.model):
+            names += [f"optimum/n{run.train_size}/{run.granularity}.h5", f"{cell.checkpoint.path}/denoise.h5"]
+            names.append(f"{cell.path}/overlap.h5")
+        if cell in self._paired:
+            names.append(f"{cell.path}/consistency.h5")
+        return names
 
     @cached_property
     def paired_cells(self) -> tuple[Cell, ...]:
@@ -141,6 +142,10 @@ class Study(Strict):
             if self.definition(cell.checkpoint.run.model).trained
             and Granularity.parse(cell.checkpoint.run.granularity).comparable
         )
+
+    @cached_property
+    def _paired(self) -> frozenset[Cell]:
+        return frozenset(self.paired_cells)
 
     @property
     def _lab_files(self) -> tuple[str, ...]:

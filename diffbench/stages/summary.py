@@ -44,7 +44,7 @@ def manifest(study: Study, gathered: Gathered, results: Path) -> dict[str, objec
     """What the study is, what of it exists, and what made it."""
     done = gathered.files["state"] == "done"
     missing = set(gathered.files.loc[~done, "file"])
-    complete = [cell for cell in study.cells if not any(name.startswith(f"{cell.path}/") for name in missing)]
+    complete = [cell for cell in study.cells if missing.isdisjoint(study.files_of(cell))]
     return {
         "study": study.model_dump(mode="json"),
         "cells": len(study.cells),
