@@ -11,6 +11,7 @@ from diffbench.report.charts_gap import gap_by_factor, gap_by_step
 from diffbench.report.charts_outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.charts_overlap import likeness_by_factor, trajectories
 from diffbench.report.claims import load_claims
+from diffbench.report.controls import has_controls
 from diffbench.report.page import write_page
 from diffbench.report.results import Results
 from diffbench.report.slices import TITLES
@@ -41,6 +42,7 @@ def write_index(results: Results, protocol: ReportProtocol) -> None:
         study=results.study,
         manifest=results.manifest,
         claims=load_claims(results),
+        controls=has_controls(results.study),
         answers=answers.answers(results, means, found),
         effects=found,
         titles=TITLES,

@@ -1,0 +1,198 @@
+"""What every measure must say of samples and models whose truth is known: one table, for the report and the tests.
+
+A value outside its range tells of a wrong measure, not of a wrong model. Ranges around floors reach as far as the
+floor's 95 % interval is wide, on either side; two independent samples leave that about once in 200 times.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diffbench.denoisers.definitions import Constant, ModelDefinition, Optimal, Planted
+from diffbench.design import Cell
+from diffbench.measures.battery import CRITERIA
+from diffbench.measures.intervals import Estimate
+from diffbench.study import Study
+from diffbench.summary.tables import FACTORS
+
+CONTROLS = (Planted, Optimal, Constant)
+MET, UNMET, UNDEFINED = "met", "not met", "undefined"
+FLOORS = {name: floor for name, floor, _ in CRITERIA} | {"distance_to_validation": "distance_to_validation_floor"}
+COPIED = {name: 0.0 if name == "auth_pct" else 1.0 for name, _, _ in CRITERIA}
+"""What each criterion says of exact copies of training images."""
+
+COLUMNS = ["measure", "value", "low", "high", "n", "reason", "floor"]
+COLUMNS += ["sigmas", "expected_low", "expected_high", "why", "verdict"]
+
+SMALL_NOISE = 0.02
+"""Up to this noise copies lie far nearer to their originals than images to each other; beyond, nothing is expected."""
+
+ENOUGH = 100
+"""Training images from which quality is judged: among fewer, single images are surrounded by all others."""
+
+LOWEST = (0.0, 0.003)
+EVERYWHERE = (0.0, math.inf)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The range in which a measure must lie, with both ends, and why."""
+
+    measure: str
+    low: float
+    high: float
+    why: str
+    sigmas: tuple[float, float] | None = None  # for curves: it must hold at every defined level in this range
+
+
+def expectations(
+    definition: ModelDefinition, train_size: int, scalars: Mapping[str, Estimate]
+) -> Iterator[Expectation]:
+    """What must be measured of a control, given its own scalars by name, which hold the floors."""
+    if isinstance(definition, Planted):
+        if definition.noise <= SMALL_NOISE:
+            yield from _of_planted(definition, scalars)
+        if definition.noise <= SMALL_NOISE and train_size >= ENOUGH:
+            yield Expectation("coverage", 0.8, 1.0, "real images cover real images")
+            yield Expectation("precision", 0.7, 1.0, "real images lie among real images")
+    elif isinstance(definition, Optimal):
+        yield from _of_optimum()
+    elif isinstance(definition, Constant):
+        yield from _of_constant(train_size, scalars)
+
+
+def _of_planted(definition: Planted, scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
+    share, rest = definition.copies, 1 - definition.copies
+    for measure, copied in COPIED.items():
+        floor = scalars.get(FLOORS[measure])
+        if floor is None or math.isnan(floor.low):
+            continue
+        width, one = floor.high - floor.low, 1 / scalars[measure].n
+        blur = 0.15 * share if definition.noise and measure == "mem_auc" else 0.0
+        low = share * copied + rest * max(0.0, floor.value - width) - one - blur
+        high = share * copied + rest * min(1.0, floor.value + width) + one
+        why = f"{copied:g} for the {share:.0%} copies, the floor for the others" if rest else f"{copied:g} for copies"
+        yield Expectation(measure, max(0.0, low), min(1.0, high), why if share else "the floor: all images are unseen")
+    if share == 0:
+        yield Expectation("c_t", -3.0, 3.0, "unseen images are no nearer than others: 0, a standard normal score")
+    if share == 1:
+        yield _copying_score()
+    side = scalars.get("nearest_side_rate")
+    if side and side.n and (definition.rest == "unseen" or share == 1):
+        spread = 1.5 * math.sqrt(rest / side.n) + 1 / side.n
+        center = share + rest / 2
+        why = "1 for copies, 1/2 for unseen images, within 3 standard errors"
+        yield Expectation("nearest_side_rate", center - spread, min(1.0, center + spread), why)
+
+
+def _copying_score() -> Expectation:
+    return Expectation("c_t", -math.inf, -3.0, "copies lie nearer than unseen images: strongly negative")
+
+
+def _of_optimum() -> Iterator[Expectation]:
+    whole = "the optimum samples training images only"
+    yield Expectation("memorized_fraction", 1.0, 1.0, whole)
+    yield Expectation("mem_auc", 0.9, 1.0, whole)
+    yield Expectation("auth_pct", 0.0, 0.01, whole)
+    yield Expectation("nearest_side_rate", 0.99, 1.0, whole)
+    yield _copying_score()
+    yield Expectation("peak_gap", math.inf, math.inf, "unbounded: the training loss falls to 0 with σ")
+    yield Expectation("memorized_share", 0.999, 1.001, "all that can be memorized is", EVERYWHERE)
+    yield Expectation("membership_auc", 1.0, 1.0, "every training image has a lower loss", LOWEST)
+    yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
+    yield Expectation("largest_weight_states", 0.999, 1.001, "the posterior is on one image", LOWEST)
+    yield Expectation("model_error_states", 0.0, 1e-9, "the model is the optimum", EVERYWHERE)
+
+
+def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
+    yield Expectation("memorized_fraction", 0.0, 0.0, "the mean image is no training image")
+    if train_size >= ENOUGH:
+        yield Expectation("coverage", 0.0, 0.1, "one image does not cover the data")
+        yield Expectation("recall", 0.0, 0.1, "one image does not span the data")
+    peak = scalars.get("peak_gap")
+    if peak and math.isfinite(peak.low):
+        width = peak.high - peak.low
+        yield Expectation("peak_gap", -width, width, "it ignores its input: 0, within the width of the interval")
+    yield Expectation("membership_auc", 0.4, 0.6, "its loss tells nothing of membership", EVERYWHERE)
+
+
+def judge_controls(study: Study, estimates: pd.DataFrame) -> pd.DataFrame:
+    """Every scalar of every control, and the curves of which something is expected: one row each.
+
+    estimates: the tidy tables of all stages below each other. Result: FACTORS and COLUMNS; sigmas is text, verdict
+    empty where nothing is expected. Of a curve, value is the level furthest from what is expected, low and high its least and
+    largest level.
+    """
+    rows: list[dict[str, Any]] = []
+    for cell in study.cells:
+        definition = study.definition(cell.checkpoint.run.model)
+        if isinstance(definition, CONTROLS) and cell.guidance == 0:
+            rows.extend(_rows(cell, definition, _of_cell(estimates, cell)))
+    return pd.DataFrame(rows, columns=[*FACTORS, *COLUMNS])
+
+
+def _of_cell(estimates: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    keep = estimates["guidance"].isna() | (estimates["guidance"] == cell.guidance)
+    for name, value in cell.factors.items():
+        if name != "guidance":
+            keep &= estimates[name] == value
+    return estimates[keep]
+
+
+def _rows(cell: Cell, definition: ModelDefinition, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    scalars = {
+        str(row.measure): Estimate(row.value, row.low, row.high, int(row.n), row.reason)  # pyright: ignore
+        for row in table[table["sigma"].isna()].itertuples()
+    }
+    expected = list(expectations(definition, cell.checkpoint.run.train_size, scalars))
+    named = {each.measure: each for each in expected if each.sigmas is None}
+    absent = Estimate(math.nan, math.nan, math.nan, 0, "missing: see the files of the study")
+    for measure in dict.fromkeys([*scalars, *named]):
+        if measure not in FLOORS.values():
+            floor = scalars.get(FLOORS.get(measure, ""))
+            yield _row(cell, measure, scalars.get(measure, absent), named.get(measure), floor)
+    for each in expected:
+        if each.sigmas is not None:
+            yield _row(cell, each.measure, _extreme(table, each), each, None)
+
+
+def _extreme(table: pd.DataFrame, expectation: Expectation) -> Estimate:
+    """The level of a curve that is furthest from what is expected, between the least and the largest."""
+    assert expectation.sigmas
+    levels = table[(table["measure"] == expectation.measure) & table["sigma"].between(*expectation.sigmas)]
+    values = levels["value"].to_numpy(float)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Estimate(math.nan, math.nan, math.nan, 0, "no level has a value")
+    excess = np.maximum(expectation.low - values, values - expectation.high)
+    n = int(levels["n"].to_numpy(float).max())
+    return Estimate(float(values[excess.argmax()]), float(values.min()), float(values.max()), n)
+
+
+def _row(
+    cell: Cell, measure: str, found: Estimate, expected: Expectation | None, floor: Estimate | None
+) -> dict[str, Any]:
+    judged = {"sigmas": "", "expected_low": math.nan, "expected_high": math.nan, "why": "", "verdict": ""}
+    if expected:
+        verdict = MET if expected.low <= found.value <= expected.high else UNMET
+        judged = {
+            "sigmas": _levels(expected.sigmas),
+            "expected_low": expected.low,
+            "expected_high": expected.high,
+            "why": expected.why,
+            "verdict": UNDEFINED if math.isnan(found.value) else verdict,
+        }
+    numbers = {name: getattr(found, name) for name in ("value", "low", "high", "n", "reason")}
+    return cell.factors | {"measure": measure} | numbers | {"floor": floor.value if floor else math.nan} | judged
+
+
+def _levels(sigmas: tuple[float, float] | None) -> str:
+    if sigmas is None:
+        return ""
+    if sigmas == EVERYWHERE:
+        return "every level"
+    return f"σ ≤ {sigmas[1]:g}" if sigmas[0] == 0 else f"σ {sigmas[0]:g} to {sigmas[1]:g}"
