@@ -68,7 +68,7 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
     steps = [str(step) for step in sorted(means["step"].unique())]
     panel = round(0.92 * width)
     chart = alt.hconcat(
-        _losses(data[data["measure"] != "gap"], steps, panel),
+        _losses(data[(data["measure"] != "gap") & ~(data["low"] <= 0)], steps, panel),
         _gap(data[data["measure"] == "gap"], steps, panel),
         params=[chosen],
         resolve=alt.Resolve(scale=alt.ScaleResolveMap(strokeDash="independent")),
@@ -81,7 +81,8 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
         if len(shown) < len(peaks)
         else ""
     )
-    return Figure("gap-by-step", SEEDS + left_out, chart, means.drop(columns=["level"]).sort_values([*run, "step"]))
+    caption = f"{SEEDS} Losses of 0 have no place on the log axis.{left_out}"
+    return Figure("gap-by-step", caption, chart, means.drop(columns=["level"]).sort_values([*run, "step"]))
 
 
 def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Any:

@@ -25,7 +25,7 @@ TOOLTIPS = [
 
 
 OWN_LEGENDS = alt.Resolve(scale=alt.ScaleResolveMap(color="independent", strokeDash="independent"))
-"""Each panel has colours, dashes and a legend of its own. Altair's constructors take such options faster than its methods."""
+"""Each panel has colours, dashes and a legend of its own. Constructors take such options faster than methods."""
 
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:

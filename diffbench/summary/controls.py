@@ -124,8 +124,8 @@ def judge_controls(study: Study, estimates: pd.DataFrame) -> pd.DataFrame:
     """Every scalar of every control, and the curves of which something is expected: one row each.
 
     estimates: the tidy tables of all stages below each other. Result: FACTORS and COLUMNS; sigmas is text, verdict
-    empty where nothing is expected. Of a curve, value is the level furthest from what is expected, low and high its least and
-    largest level.
+    empty where nothing is expected. Of a curve, value is the level furthest from what is expected, low and high
+    its least and largest level.
     """
     rows: list[dict[str, Any]] = []
     for cell in study.cells:

@@ -1,0 +1,219 @@
+"""The page of claims says what claims.json and the tables say, also where nothing was measured, and stays offline."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from diffbench.conventions import DiffbenchError
+from diffbench.protocol import ReportProtocol
+from diffbench.report.claims import divides, load_claims
+from diffbench.report.format import count, number
+from diffbench.report.results import load_results
+from diffbench.report.timescales import run_table
+from diffbench.stages import report, summary
+from diffbench.study import load_study
+from tests.report_studies import make_study
+from tests.snakemake_runs import ROOT
+from tests.test_pages import CHROMIUM, DRAWN, FLAGS
+
+SWEEPS = [{"model": ["mlp-small", "mlp-large"]}, {"train_size": [32, 128]}]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A study with three seeds that lacks one run's files, hence one test of the claims, and a row of consistency."""
+    folder = tmp_path_factory.mktemp("claims")
+    changes = {"seeds": [0, 1, 2], "steps": [400, 1600], "sweeps": SWEEPS}
+    make_study(folder, changes, skip=lambda file: "mlp-large/n32/classes/seed1" in file)
+    with (folder / "summary/consistency.csv").open("a") as file:
+        file.write("mlp-small,32,classes,0,400,0.0,,pair_correlation,pixels,0.8125,0.75,0.875,40,\n")
+        file.write("mlp-small,32,classes,0,400,0.0,,pair_consistency,pixels,,,,1,fewer than 2 pairs\n")
+    report.run(ReportProtocol(), folder)
+    return folder
+
+
+def page(folder: Path, name: str = "claims") -> str:
+    return (folder / f"report/{name}.html").read_text()
+
+
+def claims_of(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "claims.json").read_text())
+
+
+def table_rows(html: str) -> list[list[str]]:
+    """The text of all cells, row by row."""
+    rows = re.findall(r"<tr.*?>(.*?)</tr>", html, re.DOTALL)
+    return [[text(cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
+
+
+def text(html: str) -> str:
+    return re.sub(r"[ \n]+", " ", unescape(re.sub(r"<[^>]+>", " ", html))).strip()
+
+
+def test_study_bears_out_some_claims_and_leaves_others_open(folder):
+    """Without this the other tests would see one kind of verdict only."""
+    assert {claim["verdict"] for claim in claims_of(folder)} == {"supported", "inconclusive"}
+    assert any(test["value"] is None for claim in claims_of(folder) for test in claim["tests"])
+
+
+def test_every_test_is_shown_with_the_numbers_of_claims_json(folder):
+    for claim in claims_of(folder):
+        section = page(folder).partition(f'id="claim-{claim["claim"]}-section"')[2].partition("</section>")[0]
+        head = text(section.partition("<h2>")[2].partition("</h2>")[0])
+        assert head.startswith(f"{claim['claim']}. {claim['statement']}")
+        assert head.endswith(claim["verdict"])
+        rows = table_rows(section)[1:]
+        assert len(rows) == len(claim["tests"])
+        for row, test in zip(rows, claim["tests"], strict=True):
+            assert row[0] == test["statement"]
+            if test["value"] is None:
+                assert row[1] == "undefined"
+                assert row[4].endswith(test["reason"])
+                assert test["reason"]
+            else:
+                ends = "" if test["low"] is None else f" [{number(test['low'])}, {number(test['high'])}]"
+                assert row[1] == number(test["value"]) + ends
+            assert int(row[2]) == test["seeds"]
+            side, _, limit = row[3].partition(" ")
+            assert side == test["supported_if"]
+            assert float(limit.replace("−", "-")) == test["threshold"]
+            assert test["verdict"] in row[4]
+
+
+def test_table_beside_a_chart_holds_the_tests_at_full_precision(folder):
+    drawn = re.findall(r'data-figure="claim-(\d)"', page(folder))
+    assert drawn == ["1", "2", "3", "4"]
+    for claim in claims_of(folder)[:4]:
+        with (folder / f"report/data/claim-{claim['claim']}.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        for row, test in zip(rows, claim["tests"], strict=True):
+            for field in ("value", "low", "high", "threshold"):
+                assert row[field] == "" if test[field] is None else float(row[field]) == test[field]
+
+
+def test_every_threshold_is_listed_with_its_reason(folder):
+    claims = claims_of(folder)
+    listed = {divide.reason: divide for divide in divides(claims)}
+    rows = {row[2]: row for row in table_rows(page(folder).partition('id="thresholds"')[2].partition("</table>")[0])}
+    for claim in claims:
+        for test in claim["tests"]:
+            assert claim["claim"] in listed[test["threshold_reason"]].claims
+            assert str(claim["claim"]) in rows[test["threshold_reason"]][0]
+            assert f"{abs(test['threshold']):g}" in rows[test["threshold_reason"]][1]
+
+
+def test_index_shows_the_five_verdicts_and_links_to_their_tests(folder):
+    shown = re.findall(r'<a href="claims.html#(claim-\d-section)".*?>(.*?)</a>', page(folder, "index"), re.DOTALL)
+    assert [text(badge).split()[0::2] for _, badge in shown] == [
+        [str(claim["claim"]), claim["verdict"]] for claim in claims_of(folder)
+    ]
+    for anchor, _ in shown:
+        assert f'id="{anchor}"' in page(folder)
+
+
+def test_refuted_claim_is_told_by_symbol_and_word(tmp_path):
+    make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
+    claims = claims_of(tmp_path)
+    claims[0]["verdict"] = claims[0]["tests"][0]["verdict"] = "refuted"
+    claims[0]["tests"][0] |= {"low": 0.5, "value": 0.75, "high": 1.0}
+    (tmp_path / "claims.json").write_text(json.dumps(claims))
+    report.run(ReportProtocol(), tmp_path)
+    assert text(page(tmp_path)).count("✗ refuted") == 3  # at the top, beside the claim and beside the test
+    assert "0.750 [0.500, 1.00]" in text(page(tmp_path))
+    assert '"square"' in page(tmp_path)
+
+
+def scales(folder: Path) -> Iterator[dict[str, str]]:
+    with (folder / "summary/timescales.csv").open() as file:
+        yield from csv.DictReader(file)
+
+
+def test_time_scales_equal_the_table_and_undefined_ones_say_why(folder):
+    section = page(folder).partition('id="timescales"')[2].partition("</section>")[0]
+    rows = {tuple(row[:5]): row[5:] for row in table_rows(section) if len(row) == 8}
+    seen = {"defined": 0, "undefined": 0}
+    for row in scales(folder):
+        if row["measure"] not in ("tau_mem", "tau_gen"):
+            continue
+        key = (row["model"], f"{float(row['train_size']):g}", row["granularity"], f"{float(row['guidance']):g}")
+        shown = rows[*key, row["seed"]][0 if row["measure"] == "tau_mem" else 1]
+        if row["value"]:
+            ends = (count(float(row[end])) for end in ("value", "low", "high"))
+            assert shown == "{} [{}, {}]".format(*ends)
+        else:
+            assert shown == f"undefined {row['reason']}; n = {row['n']}"
+        seen["defined" if row["value"] else "undefined"] += 1
+    assert min(seen.values()) > 1
+
+
+def test_earliest_onset_is_the_least_of_the_levels(folder):
+    least: dict[tuple[str, str, str], float] = {}
+    for row in scales(folder):
+        if row["measure"] == "gap_onset" and row["seed"] == "0":
+            key = (row["model"], f"{float(row['train_size']):g}", row["granularity"])
+            least[key] = min(least.get(key, math.inf), float(row["value"] or "inf"))
+    table = run_table(
+        pd.read_csv(folder / "summary/timescales.csv", keep_default_na=False, na_values=[""]).fillna({"reason": ""})
+    )
+    shown = {names[:3]: values[2] for names, values in table.rows if names[4] == "0"}
+    assert {key: value.value for key, value in shown.items() if value} == least
+
+
+def test_pair_consistency_is_shown_where_there_is_some(folder, tmp_path):
+    section = page(folder).partition('<section id="consistency">')[2].partition("</section>")[0]
+    (row,) = [row for row in table_rows(section) if "mlp-small" in row]
+    assert row[6:] == ["0.812 [0.750, 0.875]", "not measured", "undefined fewer than 2 pairs; n = 1"]
+    make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
+    report.run(ReportProtocol(), tmp_path)
+    assert "Pair consistency" not in page(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["smoke", "controls", "circle"])
+def test_study_without_a_single_file_gives_all_its_pages(name, tmp_path):
+    summary.run(load_study(ROOT / f"config/studies/{name}.yaml"), tmp_path)
+    report.run(ReportProtocol(), tmp_path)
+    assert text(page(tmp_path)).count("? inconclusive") >= 10
+    assert "data-figure" not in re.sub(r"<script.*?</script>", "", page(tmp_path), flags=re.DOTALL)
+    assert "0 of" in text(page(tmp_path, "index"))
+    assert (tmp_path / "report/controls.html").exists() == (name != "smoke")
+
+
+def test_broken_claims_are_one_clear_error(tmp_path):
+    make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
+    (tmp_path / "claims.json").write_text("[")
+    with pytest.raises(DiffbenchError, match=r"claims.json: no readable claims"):
+        load_claims(load_results(tmp_path))
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_charts_draw_and_nothing_leaves_the_page(folder, scheme):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    address = (folder / "report/claims.html").as_uri()
+    said, asked = [], []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1300, "height": 900}, color_scheme=scheme)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda message: asked.append(message.url))
+        page.goto(address)
+        page.wait_for_function(DRAWN, timeout=60_000)
+        marks = {
+            claim["claim"]: page.locator(f"#claim-{claim['claim']} .mark-symbol path").count()
+            for claim in claims_of(folder)[:4]
+        }
+        browser.close()
+    for claim in claims_of(folder)[:4]:
+        assert marks[claim["claim"]] == sum(test["value"] is not None for test in claim["tests"])
+    assert said == []
+    assert asked == [address]
