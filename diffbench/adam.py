@@ -27,7 +27,7 @@ class Adam:
     def update(self, gradient: Tensor) -> None:
         """One step, in place, along the gradient (total,)."""
         self.state["step"] += 1
-        torch._fused_adam_(
+        torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage] (why it is used: see above)
             [self._weights],
             [gradient],
             [self.state["exp_avg"]],

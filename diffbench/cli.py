@@ -55,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="diffbench", description="Measure whether diffusion models memorize."
-    )
+    parser = argparse.ArgumentParser(prog="diffbench", description="Measure whether diffusion models memorize.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text in (COMMANDS | STAGES).items():
         subparser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")

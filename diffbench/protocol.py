@@ -31,9 +31,7 @@ class Strict(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise DiffbenchError(
-                "; ".join(f"{origin}: {_explain(detail)}" for detail in error.errors())
-            ) from None
+            raise DiffbenchError("; ".join(f"{origin}: {_explain(detail)}" for detail in error.errors())) from None
 
 
 def _explain(detail: Any) -> str:
@@ -66,12 +64,8 @@ class DataProtocol(Strict):
     resize: Count | None = Field(
         default=None, description="Side in pixels that images are reduced to, by area averaging."
     )
-    points: int | None = Field(
-        default=None, ge=4, description="Points of the plane to draw, for planar sets."
-    )
-    noise: float | None = Field(
-        default=None, ge=0, description="Standard deviation added to points of the plane."
-    )
+    points: int | None = Field(default=None, ge=4, description="Points of the plane to draw, for planar sets.")
+    noise: float | None = Field(default=None, ge=0, description="Standard deviation added to points of the plane.")
     validation: int = Field(default=512, ge=2, description="Number of held-out images, class-balanced.")
     split_seed: Seed = Field(
         default=0, description="Seed of the split into validation and training pool, or of the draw."
@@ -92,14 +86,10 @@ class TrainingProtocol(Strict):
         lt=0.28,
         description="Width of the power-function EMA as a share of the steps so far (EDM2).",
     )
-    label_dropout: Fraction = Field(
-        default=0.1, description="Share of images that lose their label, for guidance."
-    )
+    label_dropout: Fraction = Field(default=0.1, description="Share of images that lose their label, for guidance.")
     sigma_log_mean: float = Field(default=-1.2, description="Mean of ln(sigma) in training.")
     sigma_log_std: Positive = Field(default=1.2, description="Standard deviation of ln(sigma) in training.")
-    dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="Share of hidden units dropped inside each block."
-    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of hidden units dropped inside each block.")
     horizontal_flip: bool = Field(default=False, description="Mirror each image with probability 1/2.")
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32",
@@ -128,9 +118,7 @@ class SamplingProtocol(Strict):
     sigma_max: Positive = Field(default=SIGMA_MAX, description="Highest noise level.")
     rho: Positive = Field(default=RHO, description="Exponent of the Karras grid.")
     samples: int = Field(default=512, ge=2, description="Samples per cell.")
-    trajectories: int = Field(
-        default=256, ge=2, description="Samples whose states are recorded at every level."
-    )
+    trajectories: int = Field(default=256, ge=2, description="Samples whose states are recorded at every level.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -148,9 +136,7 @@ class GapProtocol(Strict):
     sigma_min: Positive = Field(default=SIGMA_MIN, description="Lowest noise level.")
     sigma_max: Positive = Field(default=SIGMA_MAX, description="Highest noise level.")
     images: int = Field(default=512, ge=2, description="At most so many images of each split.")
-    noises: Count = Field(
-        default=8, description="Noise draws per image and level, the same for every checkpoint."
-    )
+    noises: Count = Field(default=8, description="Noise draws per image and level, the same for every checkpoint.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -82,16 +82,12 @@ def optimum(study: Study, wildcards: Any) -> str:
 
 def denoise(study: Study, wildcards: Any) -> str:
     definition = study.definition(wildcards.model)
-    return DenoiseSpec(
-        factors=_factors(wildcards), gap=study.measures.gap, model=definition
-    ).model_dump_json()
+    return DenoiseSpec(factors=_factors(wildcards), gap=study.measures.gap, model=definition).model_dump_json()
 
 
 def sample(study: Study, wildcards: Any) -> str:
     definition = study.definition(wildcards.model)
-    return SampleSpec(
-        factors=_factors(wildcards), model=definition, sampling=study.sampling
-    ).model_dump_json()
+    return SampleSpec(factors=_factors(wildcards), model=definition, sampling=study.sampling).model_dump_json()
 
 
 def cell(study: Study, wildcards: Any) -> str:

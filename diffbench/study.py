@@ -77,9 +77,7 @@ class Study(Strict):
     seeds: list[Seed] = Field(
         default=[0, 1], min_length=1, description="Seeds of weights, order and noise of training."
     )
-    steps: list[Count] = Field(
-        min_length=1, description="Milestones of training, in steps; each is a checkpoint."
-    )
+    steps: list[Count] = Field(min_length=1, description="Milestones of training, in steps; each is a checkpoint.")
     center: Center = Center()
     sweeps: list[Sweep] = Field(default_factory=list, description="What is varied around the centre.")
     training: TrainingProtocol = TrainingProtocol()
@@ -92,9 +90,7 @@ class Study(Strict):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes a free GPU."
     )
-    threads: Count = Field(
-        default=1, description="Threads per job that runs a network; 1 suits small models."
-    )
+    threads: Count = Field(default=1, description="Threads per job that runs a network; 1 suits small models.")
 
     def definition(self, model: str) -> ModelDefinition:
         """What a model's name stands for, the study's own definitions first."""

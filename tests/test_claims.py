@@ -28,7 +28,7 @@ STUDY = parse_study(
     },
     "planted.yaml",
 )
-PARAMETERS = {"mlp-small": 1e4, "mlp-medium": 1e5, "mlp-large": 1e6}
+PARAMETERS = {"mlp-small": 10**4, "mlp-medium": 10**5, "mlp-large": 10**6}
 LABELS = {"none": 1, "classes": 10, "kmeans-20": 20, "unique": 128, "random-50": 1}
 SIGMAS = [0.01, 0.1, 1.0, 10.0]
 

@@ -1,11 +1,12 @@
 """Plan: what a study means, and about what it costs, without doing anything."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Annotated
 
 from diffbench.data.catalog import facts
+from diffbench.denoisers.definitions import TrainedDefinition
 from diffbench.study import Study, load_study
 
 FLOPS_PER_SECOND = 4.0e10
@@ -70,9 +71,9 @@ def cost(study: Study) -> list[str]:
     per_image = {}
     for model in {run.model for run in study.runs}:
         definition = study.definition(model)
-        if definition.trained:
+        if isinstance(definition, TrainedDefinition):
             per_image[model] = network_size(fresh_network(definition, shape, 1, seed=0), shape)["flops_per_image"]
-    seconds = Counter[str]()
+    seconds: dict[str, float] = defaultdict(float)
     gap, sampling = study.measures.gap, study.sampling
     for run in study.runs:
         images = study.milestones[run][-1] * study.training.batch if run.model in per_image else 0

@@ -34,9 +34,7 @@ class PlanarSet(NamedTuple):
 def check_points(points: int) -> None:
     """Refuse a total number of points that cannot be halved into training and validation points."""
     if points < 2:
-        raise DiffbenchError(
-            f"points: {points} is too few; give an even number of at least 2 (half of them train)"
-        )
+        raise DiffbenchError(f"points: {points} is too few; give an even number of at least 2 (half of them train)")
     if points % 2:
         raise DiffbenchError(f"points: {points} is odd; give an even number, half train and half validation")
 
@@ -97,9 +95,7 @@ def _check(name: str, noise: float) -> None:
     if not 0 <= noise < np.inf:
         raise DiffbenchError(f"noise: {noise} is not a standard deviation; give a number >= 0")
     if name == "blobs" and noise == 0:
-        raise DiffbenchError(
-            "noise: 0 leaves the blobs without width, every point a duplicate; give a number > 0"
-        )
+        raise DiffbenchError("noise: 0 leaves the blobs without width, every point a duplicate; give a number > 0")
 
 
 def sample_true(name: str, count: int, noise: float, seed: int) -> Points:

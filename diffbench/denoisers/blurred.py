@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 def check_delta(delta: float) -> None:
     """Refuse an error scale that is not a positive finite number."""
     if not 0 < delta < float("inf"):
-        raise DiffbenchError(
-            f"delta: {delta} is not an error scale; give a number > 0 in the units of the data"
-        )
+        raise DiffbenchError(f"delta: {delta} is not an error scale; give a number > 0 in the units of the data")
 
 
 def blend(x: Any, sharp: Any, sigma: Any, delta: float) -> Any:

@@ -41,9 +41,7 @@ class Guided:
         negative_label: Literal["same", "none"] = "same",
     ) -> None:
         if interval is not None and not 0 <= interval[0] < interval[1]:
-            raise DiffbenchError(
-                f"guidance interval: {interval} is empty; give 0 <= lo < hi in units of sigma"
-            )
+            raise DiffbenchError(f"guidance interval: {interval} is empty; give 0 <= lo < hi in units of sigma")
         self.denoiser = denoiser
         self.negative = negative
         self.weight = weight

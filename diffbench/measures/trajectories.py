@@ -1,4 +1,4 @@
-"""All overlap measures at one noise level: trajectory states Q against noised training images T and validation images V."""
+"""All overlap measures at one noise level: trajectory states against noised training and validation images."""
 
 import math
 from dataclasses import dataclass

@@ -16,6 +16,4 @@ def run(spec: DenoiseSpec, data: Path, conditions: Path, out: Path, device: str 
     where = pick_device(device)
     denoiser = load_denoiser(spec.model, training_set, None, where)
     variables = loss_variables(losses_of_splits(denoiser, training_set, spec.gap, where), spec.gap)
-    store.write(
-        out, "optimum", variables, provenance.attributes(spec.factors, spec.gap.model_dump(), str(where))
-    )
+    store.write(out, "optimum", variables, provenance.attributes(spec.factors, spec.gap.model_dump(), str(where)))

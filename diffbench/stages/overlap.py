@@ -36,9 +36,7 @@ def populations_at(level: int, recorded: StageFile, training_set: TrainingSet) -
     """States of the trajectories, and noised images on the noise under which the sample stage denoised them."""
     sigma = float(recorded["sigma"][level])
     populations = {
-        "states": Population(
-            _flat(recorded["state"][level]), _flat(recorded["denoised"][level]), recorded["label"]
-        )
+        "states": Population(_flat(recorded["state"][level]), _flat(recorded["denoised"][level]), recorded["label"])
     }
     for split, images, labels in (
         ("train", training_set.flat_train, training_set.train_labels),

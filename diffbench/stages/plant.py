@@ -35,7 +35,7 @@ def planted_copies(training_set: TrainingSet, count: int, noise: float, seed: in
     """Training images in turn, (count, *shape), each with noise of its own."""
     images = np.resize(training_set.train, (count, *training_set.shape))
     rng = np.random.default_rng(seed_of("planted", seed))
-    return images + np.float32(noise) * rng.standard_normal(images.shape, dtype=np.float32)
+    return (images + noise * rng.standard_normal(images.shape, dtype=np.float32)).astype(np.float32)
 
 
 def other_images(model: Planted, training_set: TrainingSet, data: Path, count: int) -> NDArray[np.float32]:

@@ -37,9 +37,7 @@ def run(
     where = pick_device(device)
     model = load_denoiser(spec.model, training_set, checkpoint, where)
     denoiser = Guided(model, model, float(spec.factors["guidance"]), negative_label="none")
-    sigmas = karras_sigmas(
-        spec.sampling.steps, spec.sampling.sigma_min, spec.sampling.sigma_max, spec.sampling.rho
-    )
+    sigmas = karras_sigmas(spec.sampling.steps, spec.sampling.sigma_min, spec.sampling.sigma_max, spec.sampling.rho)
     labels = sample_labels(training_set, spec.sampling.samples)
     samples, recorded = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
     recorded |= noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)

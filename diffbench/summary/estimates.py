@@ -21,9 +21,7 @@ FIELDS = {
 }
 
 
-def scalar_variables(
-    estimates: Mapping[str, Estimate], spaces: Mapping[str, str] | None = None
-) -> dict[str, Variable]:
+def scalar_variables(estimates: Mapping[str, Estimate], spaces: Mapping[str, str] | None = None) -> dict[str, Variable]:
     """Estimates by name as variables over the dimension `measure`.
 
     spaces: the feature space that an estimate was measured in, by the estimate's name, where it is not pixels.

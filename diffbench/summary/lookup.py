@@ -16,14 +16,18 @@ class Lookup:
         self._scalars: dict[tuple[Any, ...], Estimate] = {}
         self._curves: dict[tuple[Any, ...], dict[float, Estimate]] = {}
         for stage, table in tables.items():
-            for row in table.itertuples(index=False):
-                guidance = None if pd.isna(row.guidance) else float(row.guidance)
-                key = (stage, row.model, row.train_size, row.granularity, row.seed, row.step, guidance, row.measure)
-                estimate = Estimate(row.value, row.low, row.high, int(row.n), row.reason or "")
-                if pd.isna(row.sigma):
-                    self._scalars[key] = estimate
-                else:
-                    self._curves.setdefault(key, {})[float(row.sigma)] = estimate
+            for row in table.to_dict("records"):
+                self._add(stage, {str(name): value for name, value in row.items()})
+
+    def _add(self, stage: str, row: dict[str, Any]) -> None:
+        guidance = None if pd.isna(row["guidance"]) else float(row["guidance"])
+        factors = (row["model"], row["train_size"], row["granularity"], row["seed"], row["step"])
+        key = (stage, *factors, guidance, row["measure"])
+        estimate = Estimate(row["value"], row["low"], row["high"], int(row["n"]), row["reason"] or "")
+        if pd.isna(row["sigma"]):
+            self._scalars[key] = estimate
+        else:
+            self._curves.setdefault(key, {})[float(row["sigma"])] = estimate
 
     def of_checkpoint(self, checkpoint: Checkpoint, measure: str) -> Estimate | None:
         """A scalar of the denoise stage, None where it is missing."""

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from diffbench.data.catalog import facts
+from diffbench.denoisers.definitions import TrainedDefinition
 from diffbench.study import Study
 
 
@@ -15,7 +16,7 @@ def model_sizes(study: Study) -> pd.DataFrame:
     for model in sorted({run.model for run in study.runs}):
         definition = study.definition(model)
         size = {"parameters": 0, "flops_per_image": 0}
-        if definition.trained:
+        if isinstance(definition, TrainedDefinition):
             from diffbench.denoisers.build import describe, fresh_network
 
             data = facts(study.data)
