@@ -190,9 +190,7 @@ def test_bad_study_is_refused_in_one_line_before_any_job(tmp_path):
     done = snakemake(tmp_path, changed(sampling__sigma_min=-1.0), "--cores", "2")
     assert done.returncode != 0
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "error" in line]
-    assert any(
-        "tiny.yaml: key 'sampling.sigma_min': input should be greater than 0" in line for line in lines
-    )
+    assert any("tiny.yaml: key 'sampling.sigma_min': input should be greater than 0" in line for line in lines)
     assert not (tmp_path / "results").exists()
 
 

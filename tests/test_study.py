@@ -63,18 +63,14 @@ def test_star_varies_one_factor_at_a_time_around_the_centre():
 def test_full_factorial_is_one_sweep_and_guidance_without_conditions_is_left_out():
     cells = study(
         seeds=[0, 1],
-        sweeps=[
-            {"model": ["mlp-small", "mlp-large"], "granularity": ["none", "unique"], "guidance": [0, 1.5]}
-        ],
+        sweeps=[{"model": ["mlp-small", "mlp-large"], "granularity": ["none", "unique"], "guidance": [0, 1.5]}],
     ).cells
     own = [c for c in cells if c.checkpoint.run.model != "mlp-medium"]
     assert len(own) == 2 * (1 + 2) * 2 * 2
 
 
 def test_untrained_models_have_one_checkpoint_at_step_0_and_planted_samples_no_denoiser():
-    planned = study(
-        models={"half": {"kind": "planted", "copies": 0.5}}, sweeps=[{"model": ["optimal", "half"]}]
-    )
+    planned = study(models={"half": {"kind": "planted", "copies": 0.5}}, sweeps=[{"model": ["optimal", "half"]}])
     steps = {(c.run.model, c.step) for c in planned.checkpoints}
     assert steps == {("mlp-medium", 10), ("mlp-medium", 20), ("optimal", 0), ("half", 0)}
     assert "optimal/n256/classes/seed0/step0/denoise.h5" in planned.files
@@ -103,9 +99,7 @@ def test_a_sweep_may_name_the_steps_that_it_means():
     assert before == {256: [10], 32: []}
 
 
-@given(
-    st.permutations([{"train_size": [32, 512]}, {"guidance": [0, 1]}, {"model": ["mlp-small", "mlp-large"]}])
-)
+@given(st.permutations([{"train_size": [32, 512]}, {"guidance": [0, 1]}, {"model": ["mlp-small", "mlp-large"]}]))
 def test_order_of_sweeps_does_not_matter(sweeps):
     assert study(sweeps=sweeps).cells == study(sweeps=sweeps[::-1]).cells
 
