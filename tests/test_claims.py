@@ -58,7 +58,10 @@ def tables(step=0.5, model=0.3, labels=0.2, size=-0.7, excess=0.0, likeness=0.1,
             denoise += [row(own, "peak_gap", peak), row(own, "sigma_at_peak", 0.1)]
             denoise += [row(own, "gap", peak * share, s) for share, s in zip([ends, 1, 0.5, ends], SIGMAS, strict=True)]
         memorization += [row(f, "memorized_floor", 0.01), row(f, "memorized_fraction", 0.01 + excess)]
-        overlap += [row(f, "train_likeness", likeness if s == 0.12 else 0.9, s) for s in (0.012, 0.12, 1.2)]
+        for s in (0.012, 0.12, 1.2):
+            near = likeness if s == 0.12 else 0.9  # what holds away from the peak must not matter
+            overlap += [row(f, "train_likeness", near, s), row(f, "shell_radius_states", 2.0 ** (1 - near), s)]
+            overlap += [row(f, "shell_radius_train", 1.0, s), row(f, "shell_radius_validation", 2.0, s)]
     return {
         name: pd.DataFrame(t)
         for name, t in {"denoise": denoise, "memorization": memorization, "overlap": overlap}.items()
@@ -137,7 +140,7 @@ def test_interval_over_seeds_is_students():
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, above, verdict):
-    assert Criterion("t", "", Estimate(0.5, low, high, 3), "train_likeness", above).verdict == verdict
+    assert Criterion("t", "", Estimate(0.5, low, high, 3), "likeness", above).verdict == verdict
 
 
 def test_records_are_plain_and_name_threshold_and_reason():

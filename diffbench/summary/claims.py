@@ -43,7 +43,7 @@ def judge(
         Claim(
             4,
             "Where the gap peaks, sampling trajectories overlap little with noised training data.",
-            (_trajectories_stay_away(study, lookup),),
+            tuple(_trajectories_stay_away(study, lookup)),
         ),
         Claim(
             5,
@@ -176,21 +176,33 @@ def _growth(study: Study, lookup: Lookup, train_size: int) -> Estimate:
     return over_seeds(grown)
 
 
-def _trajectories_stay_away(study: Study, lookup: Lookup) -> Criterion:
-    """Train-likeness of the sampler's states at its level nearest to the gap's peak, in ln(sigma)."""
+def _trajectories_stay_away(study: Study, lookup: Lookup) -> Iterator[Criterion]:
+    """Where the sampler's states lie at its level nearest to the gap's peak, in ln(sigma)."""
     last = _last(study, train_size=max(levels(study, "train_size")))
 
-    def likeness(cell: Cell) -> float:
+    def at_peak(cell: Cell, measure: str) -> float:
         peak = _value(lookup.of_checkpoint(cell.checkpoint, "sigma_at_peak"))
-        curve = lookup.curve_of_cell(cell, "train_likeness")
+        curve = lookup.curve_of_cell(cell, measure)
         if not curve or not math.isfinite(peak):
             return math.nan
         return curve[min(curve, key=lambda sigma: abs(math.log(sigma / peak)))].value
 
-    return Criterion(
+    def shell_likeness(cell: Cell) -> float:
+        states, train, unseen = (at_peak(cell, f"shell_radius_{name}") for name in ("states", "train", "validation"))
+        return math.log(unseen / states) / math.log(unseen / train) if min(states, train, unseen) > 0 else math.nan
+
+    yield Criterion(
         "train_likeness",
         f"train-likeness of trajectory states at the gap's peak, {_where(last)}",
-        over_seeds([likeness(cell) for cell in last]),
-        "train_likeness",
+        over_seeds([at_peak(cell, "train_likeness") for cell in last]),
+        "likeness",
+        above=False,
+    )
+    # Where every state lies beyond every noised training image, train-likeness is 0 however far: the radius still tells.
+    yield Criterion(
+        "shell_likeness",
+        f"the same from mean shell radii, ln(unseen / states) / ln(unseen / train), {_where(last)}",
+        over_seeds([shell_likeness(cell) for cell in last]),
+        "likeness",
         above=False,
     )
