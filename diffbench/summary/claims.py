@@ -198,7 +198,7 @@ def _trajectories_stay_away(study: Study, lookup: Lookup) -> Iterator[Criterion]
         "likeness",
         above=False,
     )
-    # Where every state lies beyond every noised training image, train-likeness is 0 however far: the radius still tells.
+    # Where all states lie beyond all noised training images, train-likeness is 0 however far: the radius still tells.
     yield Criterion(
         "shell_likeness",
         f"the same from mean shell radii, ln(unseen / states) / ln(unseen / train), {_where(last)}",
