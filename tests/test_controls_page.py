@@ -1,0 +1,170 @@
+"""Expectations of controls: they catch planted errors, and their page says what the tables say and stays offline."""
+
+import math
+import re
+
+import pandas as pd
+import pytest
+
+from diffbench import store
+from diffbench.denoisers.definitions import Constant, Mlp, Optimal, Planted
+from diffbench.measures.intervals import Estimate, proportion
+from diffbench.protocol import ReportProtocol
+from diffbench.report.controls import expected_text, has_controls, write_controls
+from diffbench.report.format import number
+from diffbench.report.results import Results, load_results
+from diffbench.summary.controls import FLOORS, MET, UNDEFINED, UNMET, expectations, judge_controls
+from tests.report_studies import make_study
+from tests.test_pages import CHROMIUM, DRAWN, FLAGS
+
+MODELS = {"half": {"kind": "planted", "copies": 0.5}, "fresh": {"kind": "planted", "copies": 0.0}}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Results:
+    """Made-up numbers of three controls and a network: half and fresh memorize as made up, whatever they should."""
+    folder = tmp_path_factory.mktemp("controls")
+    sweeps = [{"model": ["mlp-small", "half", "fresh", "optimal"]}]
+    make_study(folder, {"models": MODELS, "sweeps": sweeps, "steps": [100], "seeds": [0]})
+    results = load_results(folder)
+    write_controls(results, ReportProtocol())
+    return results
+
+
+def scalars(**values: float) -> dict[str, Estimate]:
+    """Criteria of 200 samples with floors of 1 in 10."""
+    found = {name: Estimate(value, value - 0.05, value + 0.05, 200) for name, value in values.items()}
+    return found | {FLOORS[name]: proportion(20, 200) for name in values if name in FLOORS}
+
+
+def expected(definition, train_size: int = 200, **values: float) -> dict[str, tuple[float, float]]:
+    return {each.measure: (each.low, each.high) for each in expectations(definition, train_size, scalars(**values))}
+
+
+@pytest.mark.parametrize("copies", [0.0, 0.1, 0.5, 1.0])
+def test_range_of_a_criterion_is_that_of_the_mixture_of_copies_and_floor(copies):
+    ranges = expected(Planted(copies=copies), memorized_fraction=0.5, auth_pct=0.5)
+    low, high = ranges["memorized_fraction"]
+    truth = copies + (1 - copies) * 0.1
+    assert low <= truth <= high
+    floor = proportion(20, 200)
+    assert high - low <= 2 * (1 - copies) * (floor.high - floor.low) + 2 / 200 + 1e-12
+    low, high = ranges["auth_pct"]
+    assert low <= (1 - copies) * 0.1 <= high
+
+
+def test_no_more_is_expected_than_is_known():
+    assert expected(Planted(copies=1.0, noise=0.05), memorized_fraction=1.0) == {}  # may lie too far from the originals
+    assert "coverage" not in expected(Planted(copies=1.0), train_size=10)
+    assert "memorized_fraction" not in expected(Planted(copies=1.0), c_t=0.0)  # no floor, no range
+    assert expected(Mlp(width=8, blocks=1), memorized_fraction=0.0) == {}
+    assert "nearest_side_rate" not in expected(Planted(copies=0.5, rest="validation"), nearest_side_rate=0.5)
+
+
+def test_constant_may_have_a_gap_of_its_intervals_width():
+    low, high = expected(Constant(), peak_gap=0.02)["peak_gap"]
+    assert (low, high) == pytest.approx((-0.1, 0.1))
+    assert expected(Optimal())["peak_gap"] == (math.inf, math.inf)
+
+
+def test_wrong_values_are_not_met_and_missing_ones_undefined(results):
+    judged = judge_controls(results.study, results.estimates)
+    assert set(judged["model"]) == {"half", "fresh", "optimal"}
+    verdict = judged.set_index(["model", "measure", "sigmas"])["verdict"]
+    row = judged[(judged["model"] == "half") & (judged["measure"] == "memorized_fraction")].iloc[0]
+    assert not row["expected_low"] <= row["value"] <= row["expected_high"]  # the made-up study plants no copies
+    assert verdict["half", "memorized_fraction", ""] == UNMET
+    assert verdict["optimal", "peak_gap", ""] == MET
+    assert verdict["optimal", "mem_auc", ""] == UNDEFINED
+    assert verdict["half", "distance_to_validation", ""] == ""
+    assert "memorized_floor" not in set(judged["measure"])
+
+
+def test_curve_is_judged_by_the_level_furthest_from_what_is_expected(results):
+    judged = judge_controls(results.study, results.estimates)
+    row = judged[(judged["model"] == "optimal") & (judged["measure"] == "memorized_share")].iloc[0]
+    file = store.read(results.folder / "optimal/n32/classes/seed0/step0/denoise.h5", "denoise")
+    curve = file["curve_value"][list(file["curve"]).index("memorized_share")]
+    curve = curve[[math.isfinite(value) for value in curve]]
+    assert (row["low"], row["high"]) == (curve.min(), curve.max())
+    assert row["value"] == max(curve, key=lambda value: max(0.999 - value, value - 1.001))
+    assert row["verdict"] == UNMET
+
+
+def test_page_shows_value_floor_range_and_mark_of_every_row(results):
+    html = (results.folder / "report/controls.html").read_text()
+    judged = judge_controls(results.study, results.estimates)
+    names = re.findall(r'<th scope="col">(.*?)</th>', html)[1:]
+    assert names == ["half", "fresh", "optimal"]
+    shown = 0
+    for line in re.findall(r'<tr data-measure=".*?</tr>', html, re.DOTALL):
+        measure = re.findall(r'data-measure="(.*?)"', line)[0]
+        sigmas = "".join(re.findall(r'<th scope="row">.*?<span class="interval">(.*?)</span></th>', line))
+        cells = re.findall(r"<td>(.*?)</td>", line, re.DOTALL)
+        for name, cell in zip(names, cells, strict=True):
+            keep = (judged["model"] == name) & (judged["measure"] == measure) & (judged["sigmas"] == sigmas)
+            if not keep.any():
+                assert cell.strip() == ""
+                continue
+            (row,) = judged[keep].to_dict("records")
+            shown += 1
+            assert f">{number(row['value'])}</span>" in cell
+            assert ("floor" in cell) == math.isfinite(row["floor"])
+            symbol = {MET: "✓", UNMET: "✗ not", UNDEFINED: "?", "": None}[row["verdict"]]
+            if symbol is None:
+                assert "badge" not in cell
+            else:
+                assert f"{symbol} {expected_text(row['expected_low'], row['expected_high'])}</span>" in cell
+    assert shown == len(judged)
+    counts = judged["verdict"].value_counts()
+    assert f"{counts[MET]} of {len(judged) - counts['']} expectations met" in html
+    assert f"{counts[UNDEFINED]} undefined" in html
+
+
+def test_table_beside_the_chart_holds_every_row(results):
+    table = pd.read_csv(results.folder / "report/data/controls.csv", keep_default_na=False, na_values=[""])
+    judged = judge_controls(results.study, results.estimates)
+    assert table["value"].to_numpy() == pytest.approx(judged["value"].to_numpy(), nan_ok=True)
+    assert table["expected_low"].to_numpy() == pytest.approx(judged["expected_low"].to_numpy(), nan_ok=True)
+
+
+def test_study_without_controls_has_none(tmp_path):
+    study = make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
+    assert not has_controls(study)
+    assert judge_controls(study, load_results(tmp_path).estimates).empty
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (1.0, 1.0, "1.00"),
+        (-math.inf, -3.0, "≤ −3"),
+        (0.8, math.inf, "≥ 0.8"),
+        (math.inf, math.inf, "∞"),
+        (-0.25, 0.25, "−0.25 to 0.25"),
+        (math.nan, math.nan, ""),
+    ],
+)
+def test_ranges_as_shown(low, high, text):
+    assert expected_text(low, high) == text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium")
+def test_chart_draws_and_nothing_leaves_the_page(results):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    address = (results.folder / "report/controls.html").as_uri()
+    said, asked = [], []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda message: asked.append(message.url))
+        page.goto(address)
+        page.wait_for_function(DRAWN, timeout=60_000)
+        points = page.locator("#controls .mark-symbol path").count()
+        browser.close()
+    assert points >= 3
+    assert said == []
+    assert asked == [address]
