@@ -80,7 +80,7 @@ class RecallTopic(Strict):
     """The probability that a generated point recalls a training point."""
 
     deltas: Deltas = Field(default=[0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0, 2.4, 3.0])
-    point_counts: PointCounts = Field(default=[12, 20, 40, 80, 160])
+    point_counts: PointCounts = Field(default=[12, 20, 40, 80])
     radius: Fraction = Field(
         default=0.25,
         description="Radius of recall as a share of the spacing of neighbouring training points; at 1/4 the nearest"
