@@ -1,7 +1,7 @@
 """The controls of science.md through the real DAG: what each measure must say where the truth is known.
 
-Ranges stand in diffbench.summary.controls, as on the page of controls; here is what ranges cannot say, and that they are
-there at all.
+Ranges stand in diffbench.summary.controls, as on the page of controls; here is what ranges cannot say, and that they
+are there at all.
 """
 
 import pandas as pd

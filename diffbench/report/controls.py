@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from diffbench.protocol import ReportProtocol
@@ -74,7 +73,7 @@ def matrices(judged: pd.DataFrame, order: list[str]) -> list[Matrix]:
     for _, rows in judged.groupby(WHERE, sort=True):
         controls = sorted(dict.fromkeys(rows["model"]), key=lambda name: [*order, name].index(name))
         lines = []
-        for (measure, sigmas), of_measure in rows.groupby(["measure", "sigmas"], sort=False):  # pyright: ignore
+        for (measure, sigmas), of_measure in rows.groupby(["measure", "sigmas"], sort=False):
             values = {row["model"]: _value(row) for _, row in of_measure.iterrows()}
             lines.append((measure, sigmas, tuple(values.get(name) for name in controls)))
         lines.sort(key=lambda line: not any(value and value.verdict for value in line[2]))
@@ -101,9 +100,9 @@ def expected_text(low: float, high: float) -> str:
 
 def expected_figure(judged: pd.DataFrame, width: int) -> Figure | None:
     """Proportions against their ranges: a panel per measure; nothing if none is expected."""
-    finite = np.isfinite(judged[["expected_low", "expected_high"]].to_numpy(float)).all(axis=1)
+    finite = judged[["value", "expected_low", "expected_high"]].map(math.isfinite).all(axis=1)
     bounded = (judged["expected_low"] >= 0) & (judged["expected_high"] <= 1) & (judged["sigmas"] == "")
-    drawn = judged[finite & bounded & np.isfinite(judged["value"].to_numpy(float))]
+    drawn = judged[finite & bounded]
     drawn = drawn[drawn.groupby("measure")["model"].transform("size") > 1]
     if drawn.empty:
         return None

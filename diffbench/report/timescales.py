@@ -69,9 +69,9 @@ def _table(
 ) -> Table:
     rows = rows[rows["measure"].isin(measures)]
     found = []
-    for group, members in rows.groupby(list(keys), sort=True, dropna=False):
+    for _, members in rows.groupby(list(keys), sort=True, dropna=False):
         values: dict[Any, Shown] = {row["measure"]: text(row) for _, row in members.iterrows()}
-        names = tuple("any" if pd.isna(value) else value_text(value) for value in group)  # pyright: ignore[reportGeneralTypeIssues]
+        names = tuple("any" if pd.isna(members[key].iloc[0]) else value_text(members[key].iloc[0]) for key in keys)
         found.append((names, tuple(values.get(measure) for measure in measures)))
     return Table(tuple(TITLES[key] for key in keys), tuple(measures), tuple(found))
 

@@ -145,8 +145,8 @@ def _of_cell(estimates: pd.DataFrame, cell: Cell) -> pd.DataFrame:
 
 def _rows(cell: Cell, definition: ModelDefinition, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     scalars = {
-        str(row.measure): Estimate(row.value, row.low, row.high, int(row.n), row.reason)  # pyright: ignore
-        for row in table[table["sigma"].isna()].itertuples()
+        str(row["measure"]): Estimate(row["value"], row["low"], row["high"], int(row["n"]), row["reason"])
+        for row in table[table["sigma"].isna()].to_dict("records")
     }
     expected = list(expectations(definition, cell.checkpoint.run.train_size, scalars))
     named = {each.measure: each for each in expected if each.sigmas is None}
