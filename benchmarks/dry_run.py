@@ -1,6 +1,6 @@
 """How long Snakemake takes to plan a study of 10,000 cells: seconds, jobs and memory of a dry run.
 
-    python benchmarks/dry_run.py
+python benchmarks/dry_run.py
 """
 
 import re

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import seed_of
 
-
 Noise = NDArray[np.float32]
 
 
@@ -19,7 +18,7 @@ def gap_noise(split: str, level: int, draw: int, images: int, dimension: int) ->
 
 
 def overlap_noise(split: str, level: int, images: int, dimension: int) -> Noise:
-    """Noise (images, dimension) of the noised images that a sampler's states are compared with at each of its levels."""
+    """Noise (images, dimension) of the images that a sampler's states are compared with at each of its levels."""
     return _normal((images, dimension), "overlap", split, level)
 
 

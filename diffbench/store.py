@@ -1,6 +1,6 @@
 """The only file that touches HDF5: atomic writes in netCDF style, and reading with errors that say what to do.
 
-Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open the files.
+Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open them.
 """
 
 import json
@@ -44,7 +44,7 @@ class StageFile:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, so that no reader sees half a file."""
+    """A temporary path that takes the place of `path` when the block ends well: no reader sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -140,8 +140,7 @@ def _check_origin(path: Path, attributes: Mapping[str, Any], stage: str) -> None
     if "schema_version" not in attributes or "stage" not in attributes:
         raise DiffbenchError(f"{path}: not a file of diffbench (no stage and schema version); {rebuild}")
     if attributes["schema_version"] != SCHEMA_VERSION:
-        raise DiffbenchError(
-            f"{path}: has schema version {attributes['schema_version']}, this diffbench reads {SCHEMA_VERSION}; {rebuild}"
-        )
+        found = attributes["schema_version"]
+        raise DiffbenchError(f"{path}: has schema version {found}, this diffbench reads {SCHEMA_VERSION}; {rebuild}")
     if attributes["stage"] != stage:
         raise DiffbenchError(f"{path}: is a file of stage '{attributes['stage']}', not '{stage}'; {rebuild}")

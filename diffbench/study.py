@@ -85,7 +85,7 @@ class Study(Strict):
     measures: MeasuresProtocol = MeasuresProtocol()
     report: ReportProtocol = ReportProtocol()
     lab: LabProtocol | None = Field(
-        default=None, description="The 2D laboratory, for planar data; without it none of its jobs exist."
+        default=None, description="The 2D laboratory, which judges the fifth claim; without it none of its jobs exist."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes a free GPU."
@@ -148,7 +148,8 @@ class Study(Strict):
         """Topics of the laboratory, and the errors of trained models as equivalent deltas."""
         if self.lab is None:
             return ()
-        trained = [each for each in self.checkpoints if self.definition(each.run.model).trained]
+        planar = catalog.facts(self.data).shape == (2,)
+        trained = [each for each in self.checkpoints if planar and self.definition(each.run.model).trained]
         return (
             *(f"lab/{topic}.h5" for topic in TOPICS),
             *(f"{checkpoint.path}/equivalent.h5" for checkpoint in trained),
@@ -234,8 +235,6 @@ def _problems(study: Study) -> Iterator[str]:
     except DiffbenchError as error:
         yield str(error)
         return
-    if study.lab and data.shape != (2,):
-        yield f"key 'lab': the laboratory is for points of the plane, not '{study.data.name}'; leave it out"
     if study.measures.quality.space == "classifier" and data.classes < 2:
         yield f"key 'measures.quality.space': '{study.data.name}' has no classes to train a classifier on; use pca"
     for key in ("seeds", "steps"):

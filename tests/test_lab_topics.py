@@ -121,7 +121,7 @@ def test_autoguided_model_is_the_laboratory_s_in_scaled_units():
     scale = 0.05
     train = equidistant(6)
     images, labels = (scale * train).astype(np.float32), np.zeros(6, np.int64)
-    training_set = TrainingSet(images, labels, images, labels, 1, scale)
+    training_set = TrainingSet(images, labels, images, labels, 1, images, scale)
     definition = Autoguided(delta=1.2, guide_delta=2.5, guidance=0.7)
     model = load_denoiser(definition, training_set, None, torch.device("cpu"))
     x = np.random.default_rng(0).normal(0, 8, (5, 2))
@@ -138,6 +138,12 @@ def test_a_laboratory_adds_its_files_and_no_other_study_changes():
     assert plain.lab is None
 
 
+def test_the_laboratory_stands_beside_any_data_but_only_planar_models_have_an_equivalent_delta():
+    study = parse_study({"name": "t", "steps": [10], "lab": {}}, "t.yaml")
+    assert "lab/recall.h5" in study.files
+    assert not [name for name in study.files if name.endswith("equivalent.h5")]
+
+
 def test_models_that_are_not_trained_have_one_seed():
     study = parse_study(CIRCLE | {"seeds": [3, 1]}, "plane.yaml")
     seeds = {(run.model, run.seed) for run in study.runs}
@@ -147,7 +153,6 @@ def test_models_that_are_not_trained_have_one_seed():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data": {"name": "digits"}, "center": {"granularity": "none"}}, "key 'lab': the laboratory is for points"),
         ({"lab": {"gap": {"points": 21}}}, "key 'lab.gap.points': half of the circle's points train"),
         ({"lab": {"gap": {"delta": 0.0}}}, "key 'lab.gap.delta': input should be greater than 0"),
         ({"lab": {"flow": {"sigmas": []}}}, "key 'lab.flow.sigmas'"),

@@ -40,7 +40,8 @@ def split(spec: DataProtocol) -> Split:
     if spec.name == SYMMETRIC:
         halves = planar_set(spec.name, points, noise, seed_of("planar pool", spec.split_seed))
         pool = np.stack([halves.train, halves.validation], axis=1).reshape(points, 2)
-        return Split(unlabelled(pool), None, *moments(pool))
+        unseen = sample_true(spec.name, spec.validation, noise, seed_of("planar unseen", spec.split_seed))
+        return Split(unlabelled(pool), None, *moments(pool), unlabelled(unseen))
     pool = sample_true(spec.name, points, noise, seed_of("planar pool", spec.split_seed))
     held_out = sample_true(spec.name, spec.validation, noise, seed_of("planar validation", spec.split_seed))
     return Split(unlabelled(pool), unlabelled(held_out), *moments(pool))

@@ -23,6 +23,9 @@ class Split:
     the n points halfway between are its validation points."""
     mean: float
     scale: float
+    unseen: RawImages | None = None
+    """Draws from the true distribution in the place of validation images, where samples are judged: the points halfway
+    between equidistant ones lie as far from them as can be, and would make a floor that no honest sampler reaches."""
 
 
 def balanced_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -24,6 +24,8 @@ class TrainingSet:
     validation: Images
     validation_labels: Labels
     label_count: int
+    unseen: Images
+    """Images (u, *shape) that samples are judged beside: the validation images, or draws from the true distribution."""
     scale: float
     """Scaled = (raw - mean) * scale: lengths in raw units times this are lengths in scaled units."""
 
@@ -36,6 +38,11 @@ class TrainingSet:
     def flat_train(self) -> Images:
         """Training images as rows, (n, d)."""
         return self.train.reshape(len(self.train), -1)
+
+    @property
+    def flat_unseen(self) -> Images:
+        """Images beside which samples are judged as rows, (u, d)."""
+        return self.unseen.reshape(len(self.unseen), -1)
 
     @property
     def flat_validation(self) -> Images:
@@ -53,9 +60,10 @@ def read_images(data: Path, train_size: int, twin: bool = False) -> tuple[Traini
         mean, scale = attributes["mean"], attributes["scale"]
         train, (held_out, name) = _subset(data, file, train_size, twin), _held_out(file, train_size)
         images = _scaled(file["pool"], train, mean, scale), _scaled(file[name], held_out, mean, scale)
+        unseen = _scaled(file["unseen"], slice(None), mean, scale) if "unseen" in file else images[1]
         classes = Conditions(file["pool_class"][train], file[f"{name}_class"][held_out], int(attributes["classes"]))
     labels = np.zeros_like(classes.train), np.zeros_like(classes.validation)
-    return TrainingSet(images[0], labels[0], images[1], labels[1], 1, scale), classes
+    return TrainingSet(images[0], labels[0], images[1], labels[1], 1, unseen, scale), classes
 
 
 def in_turn(images: int, count: int) -> NDArray[np.int64]:
@@ -115,5 +123,6 @@ def read_training_set(data: Path, conditions: Path) -> TrainingSet:
         images.validation,
         labels["validation_label"],
         int(labels.attributes["label_count"]),
+        images.unseen,
         images.scale,
     )

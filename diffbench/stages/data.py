@@ -14,6 +14,8 @@ def run(spec: DataProtocol, out: Path) -> None:
     variables = _variables("pool", "image", parts.pool, "training pool in nested, class-balanced order")
     if parts.validation:
         variables |= _variables("validation", "held_out", parts.validation, "held-out images")
+    if parts.unseen:
+        variables |= _variables("unseen", "draw", parts.unseen, "draws from the true distribution")
     scaling = {"mean": parts.mean, "scale": parts.scale, "classes": parts.pool.class_count}
     store.write(out, "data", variables, provenance.attributes({}, spec.model_dump()) | scaling)
 

@@ -13,13 +13,15 @@ from diffbench.summary.estimates import scalar_variables
 
 
 def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: Path, out: Path) -> None:
-    """Compare the samples with the training subset and with validation images, in pixels and in the feature space."""
+    """Compare the samples with the training subset and with unseen images, in pixels and in the feature space."""
     training_set = read_training_set(data, conditions)
     generated = store.read(samples, "sample")["samples"]
     generated = generated.reshape(len(generated), -1)
-    battery = memorization_battery(generated, training_set.flat_train, training_set.flat_validation)
+    battery = memorization_battery(generated, training_set.flat_train, training_set.flat_unseen)
     reference = read_reference(features, data, training_set)
-    quality = quality_battery(reference.space.transform(generated), reference.train, reference.validation)
+    own_draws = training_set.unseen is not training_set.validation  # whose features are not kept
+    unseen = reference.space.transform(training_set.flat_unseen) if own_draws else reference.validation
+    quality = quality_battery(reference.space.transform(generated), reference.train, unseen)
     variables = scalar_variables(battery.estimates | quality, dict.fromkeys(quality, reference.space.name)) | {
         "nearest": store.Variable(battery.samples.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
