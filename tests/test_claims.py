@@ -33,7 +33,9 @@ LABELS = {"none": 1, "classes": 10, "kmeans-20": 20, "unique": 128, "random-50":
 SIGMAS = [0.01, 0.1, 1.0, 10.0]
 
 
-def tables(step=0.5, model=0.3, labels=0.2, size=-0.7, excess=0.0, likeness=0.1, ends=0.02, spread=0.01):
+def tables(
+    step=0.5, model=0.3, labels=0.2, size=-0.7, excess=0.0, inference=0.05, likeness=0.1, ends=0.02, spread=0.01
+):
     """Tables of a study whose peak gap is a product of powers of the factors, up to noise of `spread` over seeds."""
     rng = np.random.default_rng(0)
     denoise, memorization, overlap = [], [], []
@@ -58,6 +60,7 @@ def tables(step=0.5, model=0.3, labels=0.2, size=-0.7, excess=0.0, likeness=0.1,
             denoise += [row(own, "peak_gap", peak), row(own, "sigma_at_peak", 0.1)]
             denoise += [row(own, "gap", peak * share, s) for share, s in zip([ends, 1, 0.5, ends], SIGMAS, strict=True)]
         memorization += [row(f, "memorized_floor", 0.01), row(f, "memorized_fraction", 0.01 + excess)]
+        memorization += [row(f, "fd_gap", inference)]
         for s in (0.012, 0.12, 1.2):
             near = likeness if s == 0.12 else 0.9  # what holds away from the peak must not matter
             overlap += [row(f, "train_likeness", near, s), row(f, "shell_radius_states", 2.0 ** (1 - near), s)]
@@ -91,6 +94,7 @@ def test_a_study_made_to_bear_out_the_claims_does():
         ({"labels": -0.2}, 2),
         ({"size": 0.7}, 2),
         ({"excess": 0.3}, 3),
+        ({"inference": 0.6}, 3),
         ({"likeness": 0.8}, 4),
     ],
 )
@@ -141,6 +145,15 @@ def test_interval_over_seeds_is_students():
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, above, verdict):
     assert Criterion("t", "", Estimate(0.5, low, high, 3), "likeness", above).verdict == verdict
+
+
+def test_no_memorized_sample_of_any_seed_is_no_proof_of_a_rate_of_0():
+    found = tables()
+    frame = found["memorization"]
+    for measure in ("memorized_fraction", "memorized_floor"):
+        frame.loc[frame["measure"] == measure, ["value", "low", "high"]] = [0.0, 0.0, 0.007]
+    excess = judge(STUDY, Lookup(found), PARAMETERS, classes=10)[2].tests[0].estimate
+    assert (excess.value, excess.low, excess.high) == (0.0, pytest.approx(-0.007), pytest.approx(0.007))
 
 
 def test_records_are_plain_and_name_threshold_and_reason():

@@ -111,7 +111,7 @@ ModelDefinition = Annotated[
 PRESETS: dict[str, TrainedDefinition | Optimal | Constant] = {
     "mlp-small": Mlp(width=96, blocks=2),
     "mlp-medium": Mlp(width=256, blocks=3),
-    "mlp-large": Mlp(width=512, blocks=3),
+    "mlp-large": Mlp(width=384, blocks=4),
     "mlp-huge": Mlp(width=1024, blocks=4),
     "unet-tiny": Unet(channels=16, multipliers=(1, 2), blocks=1),
     "unet-small": Unet(channels=32, multipliers=(1, 2), blocks=2),

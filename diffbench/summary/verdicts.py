@@ -36,6 +36,9 @@ THRESHOLDS = {
     "memorized_excess": Threshold(
         0.05, "one sample in twenty above the held-out floor is what an auditor would call memorization"
     ),
+    "inference_gap": Threshold(
+        0.25, "samples are no more than a quarter nearer to training than to unseen images, as Frechet distances go"
+    ),
     "growth": Threshold(0.0, "logarithm of the peak gap's ratio, last milestone over first: it grew or it did not"),
     "localization": Threshold(0.0, "the gap's peak grows as model error falls, or it does not: exact numbers"),
     "recall_lost": Threshold(0.1, "a tenth of all generated points: less would not be seen in a sample of a hundred"),
