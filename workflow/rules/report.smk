@@ -7,6 +7,11 @@ rule report:
             caption="../report/index.rst",
             category="Pages",
         ),
+        report(
+            ensure(f"{RESULTS}/report/claims.html", non_empty=True),
+            caption="../report/claims.rst",
+            category="Pages",
+        ),
         (
             report(
                 f"{RESULTS}/report/lab.html",
