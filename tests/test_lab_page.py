@@ -94,7 +94,7 @@ def test_missing_topics_are_named_and_stop_nothing(results, tmp_path):
     assert re.findall(r'data-figure="([^"]+)"', html) == ["lab-recall"]
     assert "5 topics missing" in html
     assert "lab/flow.h5: no such file" in html
-    assert "Nothing to show: no trained model was measured." in html
+    assert "Nothing to show: no trained model of the plane was measured." in html
 
 
 @pytest.mark.browser
