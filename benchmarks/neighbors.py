@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import faiss
+import faiss  # pyright: ignore[reportMissingImports] (a peer: the extra "benchmark")
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
