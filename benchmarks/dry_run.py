@@ -3,7 +3,6 @@
 python benchmarks/dry_run.py
 """
 
-import re
 import resource
 import subprocess
 import sys
@@ -12,6 +11,9 @@ import time
 from pathlib import Path
 
 import yaml
+
+from diffbench.commands.plan import jobs
+from diffbench.study import parse_study
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,13 +35,11 @@ def main() -> None:
         study.write_text(yaml.safe_dump(STUDY))
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", folder]
         start = time.perf_counter()
-        done = subprocess.run(
-            [*command, "--configfile", str(study), "--dry-run", "--quiet"], capture_output=True, text=True, check=True
-        )
+        subprocess.run([*command, "--configfile", str(study), "--dry-run", "--quiet"], capture_output=True, check=True)
         seconds = time.perf_counter() - start
-    jobs = re.search(r"^total\s+(\d+)", done.stdout + done.stderr, re.MULTILINE)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"10,000 cells, {jobs.group(1) if jobs else 'unknown number of'} jobs: {seconds:.1f} s, {peak:.0f} MB")
+    planned = parse_study(STUDY, "large.yaml")
+    print(f"{len(planned.cells)} cells, {sum(jobs(planned).values())} jobs: {seconds:.1f} s, {peak:.0f} MB")
 
 
 if __name__ == "__main__":

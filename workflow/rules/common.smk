@@ -66,6 +66,14 @@ def trained_checkpoint(wildcards):
     return []
 
 
+# A pattern where a function is not needed: Snakemake spends several times as long on a function, for every job.
+MEASURED_CHECKPOINT = (
+    f"{CHECKPOINT}/checkpoint.pt"
+    if all(STUDY.definition(model).trained for model in MODELS)
+    else trained_checkpoint
+)
+
+
 def milestone_before(wildcards):
     """The checkpoint that a segment starts from, if it is not the first of its run. A twin has its run's milestones.
 

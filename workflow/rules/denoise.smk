@@ -3,7 +3,7 @@ rule denoise:
         data=DATA,
         conditions=CONDITIONS,
         optimum=OPTIMUM,
-        checkpoint=trained_checkpoint,
+        checkpoint=MEASURED_CHECKPOINT,
     output:
         ensure(f"{CHECKPOINT}/denoise.h5", non_empty=True),
     log:

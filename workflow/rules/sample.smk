@@ -2,7 +2,7 @@ rule sample:
     input:
         data=DATA,
         conditions=CONDITIONS,
-        checkpoint=trained_checkpoint,
+        checkpoint=MEASURED_CHECKPOINT,
     output:
         samples=ensure(f"{CELL}/samples.h5", non_empty=True),
         trajectories=temp(f"{CELL}/trajectories.h5"),
