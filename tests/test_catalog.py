@@ -116,7 +116,11 @@ def test_a_study_beyond_its_own_file_is_refused_before_any_job(tmp_path: Path) -
             {"train_size": 31},
             r"key 'center\.train_size': 31 is beyond the 30 images that 'file' leaves",
         ),
-        (data, {"granularity": "classes"}, "granularity 'classes': 'file' has no classes"),
+        (
+            data,
+            {"granularity": "classes"},
+            "granularity 'classes': 'file' has no classes; name its array of labels as data.labels",
+        ),
         (data, {"granularity": "groups-2"}, "granularity 'groups-2': 'file' has no classes"),
         (data, {"granularity": "kmeans-9"}, "granularity 'kmeans-9': 9 labels are beyond the train_size 8"),
         (data, {"granularity": "random-9"}, "granularity 'random-9': 9 labels are beyond the train_size 8"),

@@ -53,6 +53,10 @@ def test_idx_errors_name_file_and_key(tmp_path: Path) -> None:
             idx.read(path)
 
 
+def _flipped(content: bytes, position: int) -> bytes:
+    return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]
+
+
 @pytest.mark.parametrize("damage", ["truncated", "not gzip", "crc"])
 def test_damaged_gzip_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "x.gz"
@@ -75,6 +79,10 @@ def test_an_idx_set_needs_its_four_files_and_labels_that_fit(tmp_path: Path) -> 
         idx.load(tmp_path)
     labels.write_bytes(gzip.compress(idx_bytes(np.full(60, 10, np.uint8))))
     with pytest.raises(DiffbenchError, match="label 10"):
+        idx.load(tmp_path)
+    write_idx_set(tmp_path)
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.zeros((20, 14, 14), np.uint8))))
+    with pytest.raises(DiffbenchError, match=r"training images \(28, 28\) and test images \(14, 14\) differ in size"):
         idx.load(tmp_path)
     labels.unlink()
     with pytest.raises(DiffbenchError, match=r"key 'data\.path': .*no file train-labels-idx1-ubyte\.gz"):
@@ -115,9 +123,14 @@ def test_cifar_errors_name_file_and_key(tmp_path: Path) -> None:
     write_tar(archive, path, layout.folder)
     with pytest.raises(DiffbenchError, match=r"lacks train\.bin"):
         cifar.load(archive, cifar.CIFAR100)
+    intact = archive.read_bytes()
     _cut(archive, archive.stat().st_size // 2)
     with pytest.raises(DiffbenchError, match=r"key 'data\.path': .*cifar\.tar\.gz: not a whole \.tar\.gz"):
         cifar.load(archive, layout)
+    for damaged in (_flipped(intact, len(intact) // 2), _flipped(intact, len(intact) - 6)):  # content, checksum
+        archive.write_bytes(damaged)
+        with pytest.raises(DiffbenchError, match=r"key 'data\.path': .*cifar\.tar\.gz: not a whole \.tar\.gz"):
+            cifar.load(archive, layout)
     batch = path / "data_batch_3.bin"
     whole = batch.read_bytes()
     batch.write_bytes(b"\x0b" + whole[1:])
@@ -215,8 +228,9 @@ IMAGES = np.arange(24, dtype=np.float64).reshape(6, 2, 2)
         ({"x": IMAGES[:, None].repeat(2, 1)}, "x", None, r"'data\.images': .*shape \(6, 2, 2, 2\)"),
         ({"x": IMAGES[:0]}, "x", None, r"'data\.images': .*shape \(0, 2, 2\)"),
         ({"x": IMAGES + 1j}, "x", None, r"'data\.images': .*type complex128"),
-        ({"x": np.where(IMAGES == 7, np.nan, IMAGES)}, "x", None, r"'data\.path': .*NaN or infinite"),
-        ({"x": np.where(IMAGES == 7, np.inf, IMAGES)}, "x", None, r"'data\.path': .*NaN or infinite"),
+        ({"x": np.where(IMAGES == 7, np.nan, IMAGES)}, "x", None, r"'data\.path': .*NaN or values beyond float32"),
+        ({"x": IMAGES * 1e300}, "x", None, r"'data\.path': .*NaN or values beyond float32"),
+        ({"x": np.where(IMAGES == 7, np.inf, IMAGES)}, "x", None, r"'data\.path': .*NaN or values beyond float32"),
     ],
 )
 def test_bad_arrays_are_refused_by_key(
@@ -291,6 +305,12 @@ def test_bad_folders_are_refused(tmp_path: Path) -> None:
         folder.load(tmp_path)
     Image.new("RGBA", (4, 4)).save(tmp_path / "a" / "2.png")
     with pytest.raises(DiffbenchError, match=r"2\.png: is of Pillow's mode RGBA"):
+        folder.load(tmp_path)
+    Image.new("P", (4, 4)).save(tmp_path / "a" / "2.png", transparency=0)
+    with pytest.raises(DiffbenchError, match=r"2\.png: is of Pillow's mode P with transparency; save it as"):
+        folder.load(tmp_path)
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "a" / "2.png")
+    with pytest.raises(DiffbenchError, match=r"2\.png: is of Pillow's mode I;16; save it as 8-bit"):
         folder.load(tmp_path)
     _write_images(tmp_path, ["a/2.png"])
     _cut(tmp_path / "a" / "2.png", 60)

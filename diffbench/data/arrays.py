@@ -38,7 +38,7 @@ def load(path: Path, images: str | None, labels: str | None) -> RawImages:
         classes = None if labels is None else read_labels(path, arrays, labels, len(values))
     for block in blocks(values) if values.dtype.kind == "f" else ():
         if not np.isfinite(block).all():
-            raise mistake("path", f"{path}: the images hold NaN or infinite values; remove or mend them")
+            raise mistake("path", f"{path}: the images hold NaN or values beyond float32; remove or mend them")
     values = _channels_first(values)
     if classes is None:
         return unlabelled(values)
@@ -168,7 +168,8 @@ def _images(path: Path, arrays: dict[str, Array], name: str | None) -> Array:
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
     """Floats in float32, without negative zeros, which would hide duplicates; the rest in the least type."""
     if values.dtype.kind == "f":
-        return values.astype(np.float32) + np.float32(0)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+            return values.astype(np.float32) + np.float32(0)
     ends = (np.min_scalar_type(int(end)) for end in (values.min(), values.max()))
     return values.astype(np.promote_types(*ends))
 

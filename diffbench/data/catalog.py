@@ -23,6 +23,14 @@ def bad_train_size(spec: DataProtocol, known: Facts, size: int) -> str | None:
     return None
 
 
+def _remedy(spec: DataProtocol) -> str:
+    """How a set of the user's own could have classes."""
+    return {
+        "file": "; name its array of labels as data.labels",
+        "folder": "; put its images into a sub-folder per class",
+    }.get(spec.name, "")
+
+
 def bad_granularity(spec: DataProtocol, known: Facts, name: str, train_size: int) -> str | None:
     """What is wrong with a granularity for a training subset of `train_size` images, if anything."""
     granularity = Granularity.parse(name)
@@ -30,7 +38,7 @@ def bad_granularity(spec: DataProtocol, known: Facts, name: str, train_size: int
     if kind in ("kmeans", "random") and count > train_size:
         return f"{count} labels are beyond the train_size {train_size} that it is combined with"
     if kind in ("classes", "groups") and known.classes == 0:
-        return f"'{spec.name}' has no classes, use none, kmeans-K, unique or random-K"
+        return f"'{spec.name}' has no classes{_remedy(spec)}, use none, kmeans-K, unique or random-K"
     if kind == "groups" and count > known.classes:
         return f"'{spec.name}' has only {known.classes} classes to group"
     return None

@@ -4,6 +4,7 @@ A record is one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), th
 by channel (Krizhevsky 2009, "Learning multiple layers of features from tiny images").
 """
 
+import gzip
 import tarfile
 import zlib
 from pathlib import Path
@@ -96,12 +97,16 @@ def _in_folder(path: Path, layout: Layout) -> dict[str, bytes]:
 def _archived(path: Path, layout: Layout) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 name = Path(member.name).name
                 content = archive.extractfile(member) if name in layout.files else None
                 if content:
                     files[name] = content.read()
+            while stream.read(
+                2**20
+            ):  # to the end, where the checksum is compared: tarfile stops at what it takes for it
+                pass
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise mistake("path", f"{path}: not a whole .tar.gz ({error}); get the file again") from None
     if missing := [name for name in layout.files if name not in files]:

@@ -55,9 +55,11 @@ def read(path: Path) -> NDArray[Any]:
     try:
         with Image.open(path) as image:
             mode, converted = image.mode, image.convert(MODES.get(image.mode))
+            transparent = "transparency" in image.info
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise mistake("path", f"{path}: not a whole image file ({error})") from None
-    if mode not in MODES:
-        raise mistake("path", f"{path}: is of Pillow's mode {mode}; save it as 8-bit grey or RGB without transparency")
+    if mode not in MODES or transparent:
+        kind = f"{mode} with transparency" if transparent else mode
+        raise mistake("path", f"{path}: is of Pillow's mode {kind}; save it as 8-bit grey or RGB without transparency")
     pixels = np.asarray(converted)
     return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)

@@ -39,6 +39,9 @@ def load(folder: Path) -> RawImages:
     for images, labels in ((train_images, train_labels), (test_images, test_labels)):
         if images.ndim != 3 or labels.shape != images.shape[:1]:
             raise mistake("path", f"{folder}: images {images.shape} and labels {labels.shape} do not belong together")
+    if train_images.shape[1:] != test_images.shape[1:]:
+        sizes = f"training images {train_images.shape[1:]} and test images {test_images.shape[1:]}"
+        raise mistake("path", f"{folder}: {sizes} differ in size; give the files of one data set")
     images, classes = np.concatenate([train_images, test_images]), class_labels(folder)
     return RawImages(images[:, None], classes, CLASSES)
 

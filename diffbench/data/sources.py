@@ -60,7 +60,7 @@ def _image_set(
         if balanced - spec.validation < 2:
             raise mistake(
                 "validation",
-                f"{spec.validation} leaves no training pool among {balanced} images of '{spec.name}'",
+                f"{spec.validation} leaves no training pool among {balanced} class-balanced images of '{spec.name}'",
             )
         return Facts(balanced - spec.validation, classes, shape)
 

@@ -42,7 +42,7 @@ def copying_test(
     seed: int,
     distances: tuple[Floats, Floats] | None = None,
 ) -> CopyingTest:
-    """C_T of Meehan et al., arXiv 2004.05675, section 3: samples and validation images against train.
+    """C_T of Meehan et al., arXiv 2004.05675: samples and validation images against train.
 
     In each cell of a k-means partition of the training set, the Mann-Whitney z of the distances to the
     nearest training image, samples against validation; averaged with each cell's share of validation images

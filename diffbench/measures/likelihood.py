@@ -29,7 +29,7 @@ class FeatureLikelihood:
 
 
 def feature_likelihood(generated: Images, train: Images, validation: Images, seed: int) -> FeatureLikelihood:
-    """FLD of Jiralerspong et al. 2023, arXiv 2302.04440, section 3, from features (m, d), (n_t, d), (n_v, d).
+    """FLD of Jiralerspong et al. 2023, arXiv 2302.04440, from features (m, d), (n_t, d), (n_v, d).
 
     Density: a Gaussian kernel at each generated image, each with the bandwidth that together maximize the
     likelihood of the training images, found by expectation maximization. FLD = -100/d * mean log density - C;

@@ -96,7 +96,7 @@ def mem_auc(ratios: Floats, seed: int) -> Estimate:
 def calibrated_distances(close: Closeness) -> Floats:
     """d1 / (0.5 * mean distance of the neighbour to its 50 nearest training images), (m,); nan where unknown.
 
-    Carlini et al., arXiv 2301.13188, section 5.1, alpha = 0.5. An exact copy has 0, also among constant
+    Carlini et al., arXiv 2301.13188, alpha = 0.5. An exact copy has 0, also among constant
     images (0/0).
     """
     with np.errstate(divide="ignore"):
@@ -113,6 +113,6 @@ def calibrated_fraction(close: Closeness) -> Estimate:
 def authentic(close: Closeness) -> Estimate:
     """AuthPct as a share: images farther from t than t is from the nearest other training image.
 
-    Alaa et al., arXiv 2102.08921, section 4. Low = copies.
+    Alaa et al., arXiv 2102.08921. Low = copies.
     """
     return proportion(int((close.first > close.spacing).sum()), len(close.first))
