@@ -49,9 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action = options.pop("action")
         action(**options)
     except DiffbenchError as error:
-        print(f"diffbench {command}: error: {error}", file=sys.stderr)
-        return 1
+        return _failed(command, str(error))
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's; importing it for its name would cost seconds
+            raise
+        remedy = "stop what else runs on that GPU, or take a smaller model, a larger GPU or device: cpu"
+        return _failed(command, f"out of GPU memory ({' '.join(str(error).split())}); {remedy}")
     return 0
+
+
+def _failed(command: str, text: str) -> int:
+    print(f"diffbench {command}: error: {text}", file=sys.stderr)
+    return 1
 
 
 def _parser(command: str) -> argparse.ArgumentParser:

@@ -73,7 +73,8 @@ def conditions(study: Study, wildcards: Any) -> str:
 def train(study: Study, wildcards: Any) -> str:
     factors = _factors(wildcards)
     definition = study.definition(wildcards.model)
-    return TrainSpec(factors=factors, model=definition, training=study.training).model_dump_json()
+    training = study.training_of(wildcards.model)
+    return TrainSpec(factors=factors, model=definition, training=training).model_dump_json()
 
 
 def optimum(study: Study, wildcards: Any) -> str:

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.granularity import PATTERN, Granularity
-from diffbench.denoisers.definitions import PRESETS, ModelDefinition
+from diffbench.denoisers.definitions import PRESETS, ModelDefinition, TrainedDefinition, Variant, check_shape
 from diffbench.design import Cell, Checkpoint, Run
 from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
@@ -68,7 +68,7 @@ class Study(Strict):
 
     name: Name = Field(description="Name of the study and of its folder under results/.")
     data: DataProtocol = DataProtocol()
-    models: dict[Name, ModelDefinition] = Field(
+    models: dict[Name, Annotated[ModelDefinition | Variant, Field(discriminator="kind")]] = Field(
         default_factory=dict, description="Models of the study's own, beside the presets."
     )
     pairs: bool = Field(
@@ -93,8 +93,16 @@ class Study(Strict):
     threads: Count = Field(default=1, description="Threads per job that runs a network; 1 suits small models.")
 
     def definition(self, model: str) -> ModelDefinition:
-        """What a model's name stands for, the study's own definitions first."""
-        return self.models.get(model) or PRESETS[model]
+        """What a model's name stands for, the study's own definitions first; of a variant, what it varies."""
+        found = self.models.get(model) or PRESETS[model]
+        return self.definition(found.of) if isinstance(found, Variant) else found
+
+    def training_of(self, model: str) -> TrainingProtocol:
+        """How a model is trained: as all others, but for what a variant sets itself."""
+        found = self.models.get(model)
+        if not isinstance(found, Variant):
+            return self.training
+        return self.training.model_copy(update=found.model_dump(exclude={"kind", "of"}, exclude_none=True))
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -244,11 +252,16 @@ def _problems(study: Study) -> Iterator[str]:
     for model in study.models:
         if model in RESERVED:
             yield f"key 'models.{model}': '{model}' is the name of a folder of the results; choose another"
+    if problems := list(_bad_variants(study)):
+        yield from problems
+        return
     known = sorted({*PRESETS, *study.models})
     for where, factors in _located_values(study):
         for model in factors.get("model", []):
             if model not in known:
                 yield f"key '{where}model': unknown model '{model}', known are {', '.join(known)}"
+            elif problem := _misfit(study, model, data.shape):
+                yield f"key '{where}model': '{model}': {problem}"
         for step in set(factors.get("step", [])) - set(study.steps):
             yield f"key '{where}step': {step} is not among the steps {study.steps}"
         for size in factors.get("train_size", []):
@@ -259,6 +272,30 @@ def _problems(study: Study) -> Iterator[str]:
         if problem := catalog.bad_granularity(study.data, data, granularity, size):
             yield f"granularity '{granularity}': {problem}"
             return
+
+
+def _bad_variants(study: Study) -> Iterator[str]:
+    for name, model in study.models.items():
+        if not isinstance(model, Variant):
+            continue
+        if not isinstance(study.models.get(model.of) or PRESETS.get(model.of), TrainedDefinition):
+            yield f"key 'models.{name}.of': '{model.of}' is no trained model; name a preset or a model of the study"
+        if study.training_of(name) == study.training:
+            yield f"key 'models.{name}': trains as '{model.of}' does; set dropout or horizontal_flip to another value"
+
+
+def _misfit(study: Study, model: str, shape: tuple[int, ...]) -> str | None:
+    """Why a model cannot be trained on images of `shape`, if so."""
+    definition = study.definition(model)
+    if not isinstance(definition, TrainedDefinition):
+        return None
+    if study.training_of(model).horizontal_flip and len(shape) != 3:
+        return "horizontal_flip: the data are no images; set it to false"
+    try:
+        check_shape(definition, shape)
+    except DiffbenchError as error:
+        return str(error)
+    return None
 
 
 def _located_values(study: Study) -> Iterator[tuple[str, dict[str, list[Any]]]]:

@@ -35,6 +35,22 @@ def test_mistakes_are_one_line(arguments, message, capsys, tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
+def test_a_stage_that_runs_out_of_gpu_memory_says_so_in_one_line(capsys, monkeypatch, tmp_path):
+    import torch
+
+    from diffbench.stages import data
+
+    def exhaust(spec: str, out: str) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee the manual")
+
+    monkeypatch.setattr(data, "run", exhaust)
+    assert main(["data", "--spec", "x", "--out", str(tmp_path / "x.h5")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "error: out of GPU memory (CUDA out of memory. Tried to allocate 2 GiB." in error
+    assert "smaller model" in error
+
+
 def test_plan_does_nothing_but_print(capsys, tmp_path, monkeypatch):
     study = tmp_path / "study.yaml"
     study.write_text(json.dumps({"name": "t", "steps": [10], "sweeps": [{"guidance": [0, 1]}]}))

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from diffbench.conventions import SIGMA_DATA, DiffbenchError
-from diffbench.denoisers.build import check_shape, describe, fresh_network
-from diffbench.denoisers.definitions import PRESETS, Dit, Mlp, TrainedDefinition, Unet
+from diffbench.denoisers.build import describe, fresh_network
+from diffbench.denoisers.definitions import PRESETS, Dit, Mlp, TrainedDefinition, Unet, check_shape
 from diffbench.denoisers.dit import grid_positions
 from diffbench.denoisers.precond import Preconditioned, loss_weight
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from diffbench import specs
 from diffbench.conventions import DiffbenchError
+from diffbench.denoisers.definitions import PRESETS
 from diffbench.design import Checkpoint
 from diffbench.study import Study, load_study, parse_study
 
@@ -164,3 +166,91 @@ def test_config_readme_names_every_protocol_key_with_its_default():
     planned = study()
     for section in ("training", "sampling", "measures", "report"):
         check(section, getattr(planned, section))
+
+
+VARIED = {
+    "data": {"name": "digits"},
+    "models": {
+        "own": {"kind": "unet", "channels": 16, "multipliers": [1, 2], "blocks": 1},
+        "own-dropout": {"kind": "variant", "of": "own", "dropout": 0.3},
+        "flipped": {"kind": "variant", "of": "mlp-small", "horizontal_flip": True, "dropout": 0.0},
+    },
+    "training": {"dropout": 0.1},
+    "center": {"model": "mlp-small"},
+    "sweeps": [{"model": ["own", "own-dropout", "flipped"]}],
+}
+
+
+class Wildcards(dict):
+    """As Snakemake hands them to the functions of specs."""
+
+    __getattr__ = dict.__getitem__
+
+
+def test_variants_make_dropout_and_flips_factors_of_one_study():
+    """Each run is trained as its model says; of what a variant leaves out, the study's protocol holds."""
+    varied = study(**VARIED)
+    trained = {}
+    for run in varied.runs:
+        wildcards = Wildcards(model=run.model)
+        spec = specs.TrainSpec.parse_json(specs.train(varied, wildcards), "spec")
+        trained[run.model] = (spec.model, spec.training.dropout, spec.training.horizontal_flip)
+    own = varied.models["own"]
+    assert trained == {
+        "mlp-small": (PRESETS["mlp-small"], 0.1, False),
+        "own": (own, 0.1, False),
+        "own-dropout": (own, 0.3, False),
+        "flipped": (PRESETS["mlp-small"], 0.0, True),
+    }
+
+
+def test_a_variant_beside_a_model_changes_nothing_of_its_runs():
+    """Neither paths nor specs, so that finished checkpoints of the model stay valid."""
+    varied, plain = study(**VARIED), study(**VARIED | {"sweeps": [], "models": {}})
+    assert set(plain.cells) < set(varied.cells)
+    wildcards = Wildcards(model="mlp-small")
+    assert specs.train(varied, wildcards) == specs.train(plain, wildcards)
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ({"of": "optimal", "dropout": 0.3}, "key 'models.v.of': 'optimal' is no trained model"),
+        ({"of": "v", "dropout": 0.3}, "key 'models.v.of': 'v' is no trained model"),
+        ({"of": "own-dropout", "dropout": 0.4}, "key 'models.v.of': 'own-dropout' is no trained model"),
+        ({"of": "gone", "dropout": 0.3}, "key 'models.v.of': 'gone' is no trained model"),
+        ({"of": "own"}, "key 'models.v': trains as 'own' does"),
+        ({"of": "own", "dropout": 0.1}, "key 'models.v': trains as 'own' does"),
+        ({"of": "own", "droput": 0.2}, "droput' is unknown"),
+    ],
+)
+def test_variants_of_nothing_are_refused(variant, message):
+    models = VARIED["models"] | {"v": {"kind": "variant"} | variant}
+    with pytest.raises(DiffbenchError, match=message):
+        study(**VARIED | {"models": models})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"data": {"name": "digits", "resize": 7}, "center": {"model": "unet-tiny"}},
+            "t.yaml: key 'center.model': 'unet-tiny': .*images of 1x7x7 have sides that 2 does not divide; give fewer",
+        ),
+        (
+            {"data": {"name": "digits", "resize": 7}, "sweeps": [{"model": ["dit-tiny"]}]},
+            "t.yaml: key 'sweeps.0.model': 'dit-tiny': .*1x7x7 .* give another patch",
+        ),
+        (
+            {
+                "data": {"name": "moons", "points": 512},
+                "center": {"granularity": "none"},
+                "training": {"horizontal_flip": True},
+            },
+            "t.yaml: key 'center.model': 'mlp-medium': horizontal_flip: the data are no images",
+        ),
+    ],
+)
+def test_models_that_cannot_take_the_images_are_refused_before_any_job(changes, message):
+    with pytest.raises(DiffbenchError, match=message):
+        study(**changes)

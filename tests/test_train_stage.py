@@ -68,21 +68,24 @@ def test_segments_write_the_bytes_of_one_run(model: ModelDefinition, tmp_path: P
         assert run(tmp_path / f"{len(chain)}-9.pt", spec(9, model), start) == whole
 
 
-def test_the_side_file_of_a_stopped_segment_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("model", KINDS, ids=lambda model: model.kind)
+def test_the_side_file_of_a_stopped_segment_is_resumed(
+    model: ModelDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stopped right after a save, as by a kill; the rest is trained from there, and the side file goes."""
-    whole = run(tmp_path / "whole.pt", spec(9))
+    whole = run(tmp_path / "whole.pt", spec(9, model, dropout=0.1))
     path, side = tmp_path / "out.pt", tmp_path / "out.pt.partial"
     original = Trainer._update
     with monkeypatch.context() as patch:
         patch.setattr(train, "SAVE_SECONDS", -1.0)
         patch.setattr(Trainer, "_update", lambda self: original(self) if self.step < 5 else 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            run(path, spec(9))
+            run(path, spec(9, model, dropout=0.1))
     assert not path.exists()
     assert read_checkpoint(side)["step"] == 5
     steps = []
     monkeypatch.setattr(Trainer, "_update", lambda self: steps.append(self.step) or original(self))
-    assert run(path, spec(9)) == whole
+    assert run(path, spec(9, model, dropout=0.1)) == whole
     assert steps == [5, 6, 7, 8]
     assert not side.exists()
 

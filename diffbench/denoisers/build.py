@@ -21,6 +21,7 @@ from diffbench.denoisers.definitions import (
     Optimal,
     TrainedDefinition,
     Unet,
+    check_shape,
 )
 from diffbench.denoisers.dit import DiffusionTransformer
 from diffbench.denoisers.guidance import Guided
@@ -38,24 +39,6 @@ class ConstantDenoiser:
 
     def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
         return self.mean.to(x.dtype).expand_as(x)
-
-
-def check_shape(definition: TrainedDefinition, shape: tuple[int, ...]) -> None:
-    """Refuse images of a shape that the network cannot take. DiffbenchError says which sizes it can."""
-    if isinstance(definition, Mlp):
-        return
-    size, divisor = "x".join(map(str, shape)), definition.divisor
-    if len(shape) != 3:
-        raise DiffbenchError(f"model of kind '{definition.kind}': data of shape {size} are no images; use kind mlp")
-    if any(side % divisor for side in shape[1:]):
-        raise DiffbenchError(
-            f"model of kind '{definition.kind}': images of {size} have sides that {divisor} does not divide;"
-            f" {_remedy(definition)}"
-        )
-
-
-def _remedy(definition: Unet | Dit) -> str:
-    return "give fewer multipliers" if isinstance(definition, Unet) else "give another patch"
 
 
 def fresh_network(

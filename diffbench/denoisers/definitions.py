@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from diffbench.protocol import Count, Fraction, Positive, Strict
+from diffbench.conventions import DiffbenchError
+from diffbench.protocol import Count, Fraction, Name, Positive, Strict
 
 
 class Mlp(Strict):
@@ -108,6 +109,16 @@ ModelDefinition = Annotated[
     TrainedDefinition | Optimal | Blurred | Autoguided | Constant | Planted, Field(discriminator="kind")
 ]
 
+
+class Variant(Strict):
+    """Another model with dropout or horizontal flips of its own, so that a sweep of `model` varies them as factors."""
+
+    kind: Literal["variant"] = "variant"
+    of: Name = Field(description="A trained model: a preset, or one of the study that is no variant.")
+    dropout: Fraction | None = Field(default=None, description="In the place of training.dropout.")
+    horizontal_flip: bool | None = Field(default=None, description="In the place of training.horizontal_flip.")
+
+
 PRESETS: dict[str, TrainedDefinition | Optimal | Constant] = {
     "mlp-small": Mlp(width=96, blocks=2),
     "mlp-medium": Mlp(width=256, blocks=3),
@@ -124,3 +135,21 @@ PRESETS: dict[str, TrainedDefinition | Optimal | Constant] = {
     "optimal": Optimal(),
     "constant": Constant(),
 }
+
+
+def check_shape(definition: TrainedDefinition, shape: tuple[int, ...]) -> None:
+    """Refuse images of a shape that the network cannot take. DiffbenchError says which sizes it can."""
+    if isinstance(definition, Mlp):
+        return
+    size, divisor = "x".join(map(str, shape)), definition.divisor
+    if len(shape) != 3:
+        raise DiffbenchError(f"model of kind '{definition.kind}': data of shape {size} are no images; use kind mlp")
+    if any(side % divisor for side in shape[1:]):
+        raise DiffbenchError(
+            f"model of kind '{definition.kind}': images of {size} have sides that {divisor} does not divide;"
+            f" {_remedy(definition)}"
+        )
+
+
+def _remedy(definition: Unet | Dit) -> str:
+    return "give fewer multipliers" if isinstance(definition, Unet) else "give another patch"
