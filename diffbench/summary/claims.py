@@ -107,7 +107,7 @@ def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes
         ("train_size", "number of training images", float, False),
     ]
     for factor, words, size, grows in factors:
-        sizes = {value: size(value) for value in levels(study, factor) if size(value) > 0 and _ordered(factor, value)}
+        sizes = {v: size(v) for v in levels(study, factor) if size(v) > 0 and _ordered(study, factor, v)}
         estimate = (
             _elasticity(study, lookup, factor, sizes)
             if len(set(sizes.values())) > 1
@@ -118,8 +118,14 @@ def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes
         yield Criterion(name, statement, estimate, "elasticity", grows, sign=1.0 if grows else -1.0)
 
 
-def _ordered(factor: str, value: Any) -> bool:
-    """Random labels are a control: more of them are not a finer condition."""
+def _ordered(study: Study, factor: str, value: Any) -> bool:
+    """Random labels are a control: more of them are not a finer condition. Numbers of weights compare models of the
+    centre's kind alone, trained as it is: between a U-Net and a transformer more than size differs.
+    """
+    if factor == "model":
+        center = study.center.model
+        alike = study.definition(value).kind == study.definition(center).kind
+        return alike and study.training_of(value) == study.training_of(center)
     return factor != "granularity" or not str(value).startswith("random")
 
 
