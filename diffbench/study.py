@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.granularity import PATTERN, Granularity
-from diffbench.denoisers.definitions import PRESETS, ModelDefinition, TrainedDefinition, Variant, check_shape
+from diffbench.denoisers.definitions import CONTROLS, PRESETS, ModelDefinition, TrainedDefinition, Variant, check_shape
 from diffbench.design import Cell, Checkpoint, Run
 from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
@@ -162,6 +162,11 @@ class Study(Strict):
             *(f"lab/{topic}.h5" for topic in TOPICS),
             *(f"{checkpoint.path}/equivalent.h5" for checkpoint in trained),
         )
+
+    @cached_property
+    def has_controls(self) -> bool:
+        """Whether the study has models whose truth is known, and so a page of controls."""
+        return any(isinstance(self.definition(run.model), CONTROLS) for run in self.runs)
 
     def denoises(self, model: str) -> bool:
         """Whether a model has a denoiser; planted samples have none."""

@@ -22,7 +22,6 @@ from diffbench.stages import report, summary
 from diffbench.study import load_study
 from tests.report_studies import make_study
 from tests.snakemake_runs import ROOT
-from tests.test_pages import CHROMIUM, DRAWN, FLAGS
 
 SWEEPS = [{"model": ["mlp-small", "mlp-large"]}, {"train_size": [32, 128]}]
 
@@ -189,26 +188,9 @@ def test_broken_claims_are_one_clear_error(tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_charts_draw_and_nothing_leaves_the_page(folder, scheme):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    address = (folder / "report/claims.html").as_uri()
-    said, asked = [], []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1300, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda message: asked.append(message.url))
-        page.goto(address)
-        page.wait_for_function(DRAWN, timeout=60_000)
-        marks = {
-            claim["claim"]: page.locator(f"#claim-{claim['claim']} .mark-symbol path").count()
-            for claim in claims_of(folder)[:4]
-        }
-        browser.close()
+def test_charts_draw_and_nothing_leaves_the_page(folder, scheme, open_page):
+    page = open_page(folder / "report/claims.html", scheme)
     for claim in claims_of(folder)[:4]:
-        assert marks[claim["claim"]] == sum(test["value"] is not None for test in claim["tests"])
-    assert said == []
-    assert asked == [address]
+        marks = page.locator(f"#claim-{claim['claim']} .mark-symbol path").count()
+        assert marks == sum(test["value"] is not None for test in claim["tests"])

@@ -112,3 +112,11 @@ def test_classes_that_the_data_do_not_have_are_refused(name: str) -> None:
 def test_an_unknown_granularity_is_refused_with_the_forms(name: str) -> None:
     with pytest.raises(DiffbenchError, match="kmeans-K"):
         Granularity.parse(name)
+
+
+def test_clusters_of_many_images_are_those_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound every image goes to the cluster that the first ones found: the same four groups here."""
+    monkeypatch.setattr("diffbench.data.conditions.CLUSTERED", 24)
+    few, many = _labels("kmeans-4", n=24), _labels("kmeans-4", n=48)
+    assert many.validation.tolist() == few.validation.tolist()
+    assert many.train.tolist() == few.train[:4].tolist() * 12

@@ -15,7 +15,6 @@ from diffbench.report.lab_gap import agreement
 from diffbench.report.results import Results
 from diffbench.summary.estimates import curve_variables
 from tests.lab_studies import all_topics, circle_study, measure_closed_form
-from tests.test_pages import CHROMIUM, DRAWN, FLAGS
 
 FIGURES = {
     "flow",
@@ -98,34 +97,20 @@ def test_missing_topics_are_named_and_stop_nothing(results, tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium")
-def test_the_slider_moves_field_density_and_trajectories_and_nothing_leaves_the_page(results):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    address = (results.folder / "report/lab.html").as_uri()
-    said, asked = [], []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1300, "height": 900})
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda message: asked.append(message.url))
-        page.goto(address)
-        page.wait_for_function(DRAWN, timeout=60_000)
-        seen = []
-        for level in range(3):
-            page.eval_on_selector(
-                "#flow input[type=range]",
-                "(slider, level) => { slider.value = level; slider.dispatchEvent(new Event('input')); }",
-                level,
-            )
-            page.wait_for_timeout(200)
-            marks = page.eval_on_selector_all(
-                "#flow .mark-symbol, #flow .mark-rect, #flow .mark-line",
-                "groups => groups.map(group => group.innerHTML).join('')",
-            )
-            seen.append((page.text_content("#flow .canvas") or "", marks))
-        browser.close()
+def test_the_slider_moves_field_density_and_trajectories_and_nothing_leaves_the_page(results, open_page):
+    page = open_page(results.folder / "report/lab.html")
+    seen = []
+    for level in range(3):
+        page.eval_on_selector(
+            "#flow input[type=range]",
+            "(slider, level) => { slider.value = level; slider.dispatchEvent(new Event('input')); }",
+            level,
+        )
+        page.wait_for_timeout(200)
+        marks = page.eval_on_selector_all(
+            "#flow .mark-symbol, #flow .mark-rect, #flow .mark-line",
+            "groups => groups.map(group => group.innerHTML).join('')",
+        )
+        seen.append((page.text_content("#flow .canvas") or "", marks))
     assert [re.findall(r"σ = ([\d.]+)", title) for title, _ in seen] == [["0.1"], ["1"], ["10"]]
     assert len({marks for _, marks in seen}) == 3
-    assert said == []
-    assert asked == [address]

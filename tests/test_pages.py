@@ -1,6 +1,5 @@
 """Pages in a real browser: they draw, act, and ask for nothing that is not in them."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,24 +8,9 @@ from diffbench.protocol import ReportProtocol
 from diffbench.stages import report
 from tests.report_studies import make_study
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DRAWN = "document.querySelectorAll('[data-figure]').length === document.querySelectorAll('[data-drawn]').length"
 MARKS = ".mark-symbol path, .mark-line path, .mark-rule line, .mark-area path, .mark-rect path"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -41,30 +25,10 @@ def index(tmp_path_factory) -> Path:
     return folder / "report" / "index.html"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(request, browser, index):
-    """The page, in the scheme of the parameter if any; afterwards: nothing was said on the console nor asked for."""
-    page = browser.new_page(color_scheme=getattr(request, "param", "light"), viewport={"width": 1300, "height": 900})
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda message: asked.append(message.url))
-    page.route("**/*", lambda route: route.continue_() if route.request.url == index.as_uri() else route.abort())
-    page.goto(index.as_uri())
-    page.wait_for_function(DRAWN, timeout=60_000)
-    yield page
-    page.close()
-    assert said == []
-    assert asked == [index.as_uri()]
+def page(request, open_page, index):
+    """The page, in the scheme of the parameter if any."""
+    return open_page(index, getattr(request, "param", "light"))
 
 
 def visible_settings(page) -> list[str]:

@@ -414,3 +414,13 @@ def test_inlined_json_cannot_end_its_script(value):
 def test_study_of_the_manifest_is_the_study(folder):
     manifest = json.loads((folder / "summary" / "manifest.json").read_text())
     assert load_results(folder).study == Study.model_validate_json(json.dumps(manifest["study"]))
+
+
+def test_a_new_report_leaves_nothing_of_the_old_one_beside_it(tmp_path):
+    make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
+    report.run(ReportProtocol(), tmp_path)
+    expected = sorted((tmp_path / "report").glob("**/*.*"))
+    for name in ("lab.html", "data/effect-of-a-factor-no-longer-varied.csv"):
+        (tmp_path / "report" / name).write_text("of an earlier study")
+    report.run(ReportProtocol(), tmp_path)
+    assert sorted((tmp_path / "report").glob("**/*.*")) == expected

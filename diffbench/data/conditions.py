@@ -11,6 +11,9 @@ from diffbench.data.granularity import Granularity
 
 Labels = NDArray[np.int64]
 
+CLUSTERED = 20_000
+"""k-means is fitted to at most so many images, the first of the subset, since it holds three copies of them."""
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -58,7 +61,7 @@ def conditions(
 def _clusters(train: NDArray[Any], validation: NDArray[Any], count: int, seed: int) -> Conditions:
     from sklearn.cluster import KMeans
 
-    means: Any = KMeans(count, n_init=4, random_state=seed).fit(train)  # pyright: ignore[reportArgumentType]
+    means: Any = KMeans(count, n_init=4, random_state=seed).fit(train[:CLUSTERED])  # pyright: ignore[reportArgumentType]
     return Conditions(means.predict(train).astype(np.int64), means.predict(validation).astype(np.int64), count)
 
 

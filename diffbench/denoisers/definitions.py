@@ -102,6 +102,9 @@ class Planted(Strict):
     )
 
 
+CONTROLS = (Planted, Optimal, Constant)
+"""Models whose truth is known: what measures must say of them stands in diffbench/summary/controls.py."""
+
 TrainedDefinition = Mlp | Unet | Dit
 """Models that are trained."""
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, karras_sigmas
 from diffbench.data.planar import Points
-from diffbench.lab.ideal import PlanarDenoiser, blurred, optimum
+from diffbench.lab.ideal import PlanarDenoiser, blurred
 from diffbench.lab.quadrature import Nodes, polar_nodes
 
 Solver = Literal["euler", "heun"]
@@ -74,23 +74,6 @@ def endpoint(denoiser: PlanarDenoiser, start: Points, sigmas: NDArray[np.float64
     return deque(trajectory(denoiser, start, sigmas, solver), maxlen=1).pop()
 
 
-def exact_endpoint(train: Points, delta: float, start: Points, sigma_start: float, sigma_stop: float) -> Points:
-    """End points of y_delta's flow from sigma_start to sigma_stop >= 0 to 1e-9, by the identity: the
-    optimum's flow in s~, with a high-order adaptive solver. Shape (m, 2).
-    """
-    from scipy.integrate import solve_ivp  # costs 0.2 s at start-up
-
-    denoiser = optimum(train)
-
-    def slope(log_level: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
-        x = flat.reshape(-1, 2)
-        return (x - denoiser(x, float(np.exp(log_level)))).ravel()  # dx/d(ln s~)
-
-    span = np.log(np.hypot([sigma_start, sigma_stop], delta))
-    solved = solve_ivp(slope, span, start.ravel(), method="DOP853", rtol=1e-10, atol=1e-10)
-    return solved.y[:, -1].reshape(-1, 2)
-
-
 def start_distribution(
     train: Points,
     delta: float,
@@ -113,20 +96,13 @@ def moments(points: Points, weights: NDArray[np.float64] | None = None) -> Momen
     return Moments(mean, (shares[:, None] * centred).T @ centred)
 
 
-def endpoint_moments(train: Points, delta: float, sigmas: NDArray[np.float64], solver: Solver) -> Moments:
-    """Moments of what y_delta generates with a solver on a grid, without Monte-Carlo error.
-
-    With an exact flow: the training points' mean, and their covariance + (delta^2 + sigmas[-1]^2) I.
-    """
-    start, weights = start_distribution(train, delta, float(sigmas[0]))
-    return moments(endpoint(blurred(train, delta), start, sigmas, solver), weights)
-
-
 def ring_endpoint_moments(ring: Points, delta: float, sigmas: NDArray[np.float64], solver: Solver) -> Moments:
-    """`endpoint_moments` for n >= 3 equidistant points of a circle about the origin, n times as fast.
+    """Moments of what y_delta generates with a solver on a grid, without Monte-Carlo error, for the n >= 3
+    equidistant points of a circle about the origin.
 
-    What starts about one point stands for all: rotations by 2 pi / n average its mean to 0 and its second
-    moment to a multiple of the identity. What that saves goes into finer nodes, for small delta.
+    With an exact flow: their covariance + (delta^2 + sigmas[-1]^2) I. What starts about one point stands for all:
+    rotations by 2 pi / n average its mean to 0 and its second moment to a multiple of the identity. What that saves
+    goes into fine nodes, for small delta.
     """
     if len(ring) < 3:
         raise DiffbenchError(f"ring: {len(ring)} points have no isotropic moments; give at least 3")

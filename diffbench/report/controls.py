@@ -15,8 +15,7 @@ from diffbench.report.page import Figure, write_page
 from diffbench.report.results import Results
 from diffbench.report.slices import short_name
 from diffbench.report.theme import NEUTRAL, OKABE_ITO
-from diffbench.study import Study
-from diffbench.summary.controls import CONTROLS, MET, UNDEFINED, UNMET, judge_controls
+from diffbench.summary.controls import MET, UNDEFINED, UNMET, judge_controls
 
 WHERE = ["train_size", "granularity"]
 """What controls differ in beside the model."""
@@ -42,11 +41,6 @@ class Matrix:
     name: str
     controls: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple[Value | None, ...]], ...]  # measure, noise levels, values; None: not measured
-
-
-def has_controls(study: Study) -> bool:
-    """Whether a study has models whose truth is known."""
-    return any(isinstance(study.definition(run.model), CONTROLS) for run in study.runs)
 
 
 def write_controls(results: Results, protocol: ReportProtocol) -> None:

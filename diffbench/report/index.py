@@ -11,7 +11,6 @@ from diffbench.report.charts_gap import gap_by_factor, gap_by_step
 from diffbench.report.charts_outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.charts_overlap import likeness_by_factor, trajectories
 from diffbench.report.claims import load_claims
-from diffbench.report.controls import has_controls
 from diffbench.report.page import write_page
 from diffbench.report.results import Results
 from diffbench.report.slices import TITLES
@@ -42,7 +41,7 @@ def write_index(results: Results, protocol: ReportProtocol) -> None:
         study=results.study,
         manifest=results.manifest,
         claims=load_claims(results),
-        controls=has_controls(results.study),
+        controls=results.study.has_controls,
         answers=answers.answers(results, means, found),
         effects=found,
         titles=TITLES,

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbench.denoisers.definitions import Constant, ModelDefinition, Optimal, Planted
+from diffbench.denoisers.definitions import CONTROLS, Constant, ModelDefinition, Optimal, Planted
 from diffbench.design import Cell
 from diffbench.measures.battery import CRITERIA
 from diffbench.measures.intervals import Estimate
 from diffbench.study import Study
 from diffbench.summary.tables import FACTORS
 
-CONTROLS = (Planted, Optimal, Constant)
 MET, UNMET, UNDEFINED = "met", "not met", "undefined"
 FLOORS = {name: floor for name, floor, _ in CRITERIA} | {"distance_to_validation": "distance_to_validation_floor"}
 COPIED = {name: 0.0 if name == "auth_pct" else 1.0 for name, _, _ in CRITERIA}

@@ -21,6 +21,15 @@ rule report:
             if STUDY.lab
             else []
         ),
+        (
+            report(
+                f"{RESULTS}/report/controls.html",
+                caption="../report/controls.rst",
+                category="Pages",
+            )
+            if STUDY.has_controls
+            else []
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     conda:

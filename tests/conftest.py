@@ -1,0 +1,57 @@
+"""What tests of several files share: headless Chromium, and pages opened in it that must keep to themselves."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DRAWN = "document.querySelectorAll('[data-figure]').length === document.querySelectorAll('[data-drawn]').length"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium; tests that need it are skipped where it is missing."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on PATH: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens the page of a file and waits for its charts; at the end: nothing was said on the console nor asked for."""
+    opened: list[tuple[Any, str, list[str], list[str]]] = []
+
+    def opening(path: Path, color_scheme: str = "light") -> Any:
+        page = browser.new_page(color_scheme=color_scheme, viewport={"width": 1300, "height": 900})
+        address, said, asked = path.as_uri(), [], []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda message: asked.append(message.url))
+        page.route("**/*", lambda route: route.continue_() if route.request.url == address else route.abort())
+        opened.append((page, address, said, asked))
+        page.goto(address)
+        page.wait_for_function(DRAWN, timeout=60_000)
+        return page
+
+    yield opening
+    for page, address, said, asked in opened:
+        page.close()
+        assert said == []
+        assert asked == [address]
