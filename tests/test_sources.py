@@ -2,11 +2,13 @@
 
 import gzip
 import hashlib
+import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 
 import h5py
 import numpy as np
@@ -400,8 +402,34 @@ def test_a_file_with_another_checksum_is_refused_and_not_kept(server: tuple[str,
 def test_an_unreachable_or_absent_file_tells_where_to_put_it(server: tuple[str, Path, list[str]]) -> None:
     url, _, _ = server
     for base in (url, "http://127.0.0.1:9/"):
-        with pytest.raises(DiffbenchError, match=r"cannot be reached .*give their folder as data\.path"):
+        with pytest.raises(DiffbenchError, match=r"cannot be fetched .*give their folder as data\.path"):
             fetch("mnist", Download(base, {"absent.gz": "0" * 64}))
+
+
+def test_a_transfer_that_breaks_off_keeps_nothing(
+    server: tuple[str, Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, served, _ = server
+    write_idx_set(served)
+    original = SimpleHTTPRequestHandler.copyfile
+    broken = partial(_first_bytes, original)
+    monkeypatch.setattr(SimpleHTTPRequestHandler, "copyfile", lambda self, source, target: broken(self, source, target))
+    with pytest.raises(DiffbenchError, match=r"'mnist' .*-ubyte\.gz cannot be fetched \(Chunked"):
+        fetch("mnist", _download(url, served))
+    assert not [path for path in (served.parent / "cache").rglob("*") if path.is_file()]
+
+
+def _first_bytes(copy: Callable[..., None], handler: object, source: IO[bytes], target: object) -> None:
+    """Serve less than the header promises."""
+    copy(handler, io.BytesIO(source.read(1000)), target)
+
+
+def test_a_cache_that_cannot_be_written_is_one_error(server: tuple[str, Path, list[str]]) -> None:
+    url, served, _ = server
+    write_idx_set(served)
+    (served.parent / "cache").write_text("a file where the folder should be")
+    with pytest.raises(DiffbenchError, match=r"key 'data\.name': 'mnist': .*cannot be written .*XDG_CACHE_HOME"):
+        fetch("mnist", _download(url, served))
 
 
 def test_checksums_of_the_public_files_are_whole() -> None:

@@ -56,11 +56,16 @@ def fetch(name: str, download: Download) -> Path:
         except RequestException as error:
             raise mistake(
                 "name",
-                f"'{name}' is not on this machine and {url} cannot be reached ({type(error).__name__}); "
+                f"'{name}' is not on this machine and {url} cannot be fetched ({type(error).__name__}); "
                 f"put its files in {folder} or give their folder as data.path",
             ) from None
         except ValueError as error:
             raise mistake(
                 "name", f"'{name}': {url}: not the file that is meant ({' '.join(str(error).split())})"
+            ) from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise mistake(
+                "name", f"'{name}': {folder} cannot be written ({reason}); set XDG_CACHE_HOME to a folder of yours"
             ) from None
     return folder
