@@ -59,5 +59,6 @@ def test_plan_does_nothing_but_print(capsys, tmp_path, monkeypatch):
     printed = capsys.readouterr().out
     assert "2 runs, 2 checkpoints, 4 cells" in printed
     assert "4 sample" in printed
-    assert "core-minutes" in printed
+    assert "estimate: " in printed
+    assert "measured here: mlp-medium: steps of 128 images" in printed
     assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]

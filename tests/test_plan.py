@@ -1,0 +1,97 @@
+"""The plan's estimate: counts times rates, with the counts worked out by hand and the rates planted."""
+
+import re
+
+import pytest
+import torch
+
+from diffbench.commands import cost as costs
+from diffbench.commands.cost import cost
+from diffbench.commands.rates import Clock, Line, NetworkRates, _line, flops_per_image, network_rates
+from diffbench.denoisers.build import describe, fresh_network
+from diffbench.denoisers.definitions import PRESETS, Dit, TrainedDefinition, Unet
+from diffbench.protocol import TrainingProtocol
+from diffbench.study import parse_study
+
+STUDY = {
+    "name": "t",
+    "data": {"name": "digits", "validation": 50},
+    "seeds": [0, 1],
+    "steps": [10, 40],
+    "center": {"model": "mlp-small", "train_size": 20, "granularity": "classes", "guidance": 0},
+    "sweeps": [{"guidance": [0, 1], "step": [40]}, {"model": ["optimal", "constant"]}],
+    "sampling": {"steps": 5, "samples": 30, "trajectories": 10},
+    "measures": {"gap": {"levels": 4, "images": 25, "noises": 3}},
+}
+STEP, IMAGE, OPTIMUM, INTERVALS, LEVEL, JOB = 7.0, 0.5, 0.01, 11.0, 3.0, 1.0
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Known rates in the place of measured ones."""
+    rates = {
+        "network_rates": lambda *_: NetworkRates(STEP, IMAGE, "planted"),
+        "optimum_rate": lambda *_: OPTIMUM,
+        "gap_statistics": lambda *_: INTERVALS,
+        "overlap_level": lambda *_: Line(LEVEL, 0.0),
+        "memorization_seconds": lambda *_: Line(0.0, 2.0),
+        "start_seconds": lambda _: JOB,
+        "PER_JOB": 0.0,
+    }
+    for name, value in rates.items():
+        monkeypatch.setattr(costs, name, value)
+
+
+def test_cost_is_counts_times_rates(planted):
+    found = cost(parse_study(STUDY, "t.yaml")).stages
+    # 2 seeds of the network with 2 milestones, optimal and constant once: 6 checkpoints; 2 more cells with guidance.
+    assert found["train"] == pytest.approx(2 * 40 * STEP + 4 * JOB)
+    losses = 4 * 3 * (20 + 25)
+    assert found["denoise"] == pytest.approx(losses * (4 * IMAGE + 20 * OPTIMUM) + 6 * (INTERVALS + JOB))
+    evaluations = 5 * (30 * 2 + 2 * 10)  # Heun's two per step, and noised training and validation images
+    assert found["sample"] == pytest.approx(evaluations * ((4 + 2 * 2) * IMAGE + 20 * OPTIMUM) + 8 * JOB)
+    assert found["optimum"] == pytest.approx(losses * 20 * OPTIMUM + JOB)
+    assert found["overlap"] == pytest.approx(8 * (5 * LEVEL + JOB))
+    assert found["memorization"] == pytest.approx(8 * (20 * 2.0 + JOB))
+
+
+def test_a_twin_trains_and_samples_as_its_run_does(planted):
+    alone, paired = (cost(parse_study(STUDY | {"pairs": pairs}, "t.yaml")).stages for pairs in (False, True))
+    assert paired["train"] == pytest.approx(2 * alone["train"])
+    assert paired["denoise"] == alone["denoise"]
+    networks = 5 * (30 * 2 + 2 * 10) * (4 + 2 * 2) * IMAGE
+    assert paired["sample"] == pytest.approx(alone["sample"] + networks + 6 * JOB)
+
+
+def test_last_jobs_run_alone(planted):
+    found = cost(parse_study(STUDY, "t.yaml"))
+    assert found.wall(1) == pytest.approx(found.total)
+    assert found.wall(4) - found.last == pytest.approx((found.total - found.last) / 4)
+
+
+def test_what_grows_with_the_training_set_is_extrapolated():
+    line = _line(lambda n: 3 + 0.5 * n, [100, 10, 50_000])
+    assert line(50_000) == pytest.approx(3 + 0.5 * 50_000)
+    assert _line(lambda n: 3 + 0.5 * n, [100])(100) == pytest.approx(53)
+
+
+@pytest.mark.parametrize("definition", [PRESETS["mlp-small"], PRESETS["unet-tiny"], PRESETS["dit-tiny"]])
+def test_operations_are_counted_without_weights(definition: TrainedDefinition):
+    shape = (1, 8, 8)
+    assert (
+        flops_per_image(definition, shape) == describe(fresh_network(definition, shape, 1, 0), shape)["flops_per_image"]
+    )
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [Dit(width=768, depth=12, heads=12), Unet(channels=64, multipliers=(2, 2), blocks=4)],
+    ids=lambda definition: definition.kind,
+)
+def test_a_large_network_is_measured_with_one_block(definition: TrainedDefinition, monkeypatch):
+    monkeypatch.setattr("diffbench.commands.rates.CALL_FLOPS", {"cpu": 1e8})
+    monkeypatch.setattr(Clock, "seconds", lambda self, action: 1.0)
+    rates = network_rates(definition, (3, 8, 8), TrainingProtocol(batch=64), Clock(torch.device("cpu"), 1))
+    found = re.match(r"measured with one block, scaled by ([\d.]+); steps of 1 images", rates.note)
+    assert found
+    assert rates.step == pytest.approx(64 * float(found[1]), rel=0.02)
