@@ -15,7 +15,15 @@ from pydantic import Field, model_validator
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.granularity import PATTERN, Granularity
-from diffbench.denoisers.definitions import CONTROLS, PRESETS, ModelDefinition, TrainedDefinition, Variant, check_shape
+from diffbench.denoisers.definitions import (
+    CONTROLS,
+    PRESETS,
+    Foreign,
+    ModelDefinition,
+    TrainedDefinition,
+    Variant,
+    check_shape,
+)
 from diffbench.design import Cell, Checkpoint, Run
 from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
@@ -172,6 +180,14 @@ class Study(Strict):
         """Whether a model has a denoiser; planted samples have none."""
         return self.definition(model).kind != "planted"
 
+    def weights_of(self, model: str) -> list[str]:
+        """Files of weights that a model made elsewhere is read from."""
+        definition = self.definition(model)
+        if not isinstance(definition, Foreign) or definition.weights is None:
+            return []
+        path = Path(definition.weights)
+        return [str(path)] if path.is_file() else sorted(str(file) for file in path.rglob("*") if file.is_file())
+
     def without(self, *keys: str) -> str:
         """The study as JSON without some of its keys, for stages that do not read them."""
         return self.model_dump_json(exclude=set(keys))
@@ -231,10 +247,23 @@ def parse_study(raw: Any, origin: str) -> Study:
     """Check plain values as a study. Raises DiffbenchError naming `origin` and every key that is wrong."""
     if not isinstance(raw, dict):
         raise DiffbenchError(f"{origin}: a study is a mapping of keys to values, see config/README.md")
-    study = Study.parse(raw, origin)
+    study = Study.parse(raw | _with_kinds(raw), origin)
     if problems := list(_problems(study)):
         raise DiffbenchError("; ".join(f"{origin}: {problem}" for problem in problems))
     return study
+
+
+def _with_kinds(raw: dict[str, Any]) -> dict[str, Any]:
+    """The models of a study file, with the kind of those that need not say it since they name an import."""
+    models = raw.get("models")
+    if not isinstance(models, dict):
+        return {}
+    foreign = {"kind": "foreign"}
+    named = {
+        name: foreign | model if isinstance(model, dict) and "import" in model else model
+        for name, model in models.items()
+    }
+    return {"models": named}
 
 
 RESERVED = ("conditions", "features", "lab", "logs", "optimum", "report", "summary")
@@ -257,7 +286,7 @@ def _problems(study: Study) -> Iterator[str]:
     for model in study.models:
         if model in RESERVED:
             yield f"key 'models.{model}': '{model}' is the name of a folder of the results; choose another"
-    if problems := list(_bad_variants(study)):
+    if problems := [*_bad_variants(study), *_missing_weights(study)]:
         yield from problems
         return
     known = sorted({*PRESETS, *study.models})
@@ -287,6 +316,12 @@ def _bad_variants(study: Study) -> Iterator[str]:
             yield f"key 'models.{name}.of': '{model.of}' is no trained model; name a preset or a model of the study"
         if study.training_of(name) == study.training:
             yield f"key 'models.{name}': trains as '{model.of}' does; set dropout or horizontal_flip to another value"
+
+
+def _missing_weights(study: Study) -> Iterator[str]:
+    for name, model in study.models.items():
+        if isinstance(model, Foreign) and model.weights is not None and not Path(model.weights).exists():
+            yield f"key 'models.{name}.weights': {model.weights}: no such file or folder"
 
 
 def _misfit(study: Study, model: str, shape: tuple[int, ...]) -> str | None:

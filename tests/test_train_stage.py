@@ -36,7 +36,7 @@ NOWHERE = Path("not-read")
 def some_images(shape: tuple[int, ...] = (1, 4, 4)) -> TrainingSet:
     images = np.random.default_rng(0).normal(0, 0.5, (10, *shape)).astype(np.float32)
     labels = np.arange(10) % 3
-    return TrainingSet(images, labels, images[:2], labels[:2], 3, images[:2], scale=1.0)
+    return TrainingSet(images, labels, images[:2], labels[:2], 3, images[:2], 1.0, 0.0, "float32")
 
 
 @pytest.fixture(autouse=True)

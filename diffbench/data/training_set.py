@@ -28,6 +28,10 @@ class TrainingSet:
     """Images (u, *shape) that samples are judged beside: the validation images, or draws from the true distribution."""
     scale: float
     """Scaled = (raw - mean) * scale: lengths in raw units times this are lengths in scaled units."""
+    mean: float
+    """Of the training pool, in raw units."""
+    raw_type: str
+    """Type in which the raw images are stored, such as uint8."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -57,13 +61,13 @@ def read_images(data: Path, train_size: int, twin: bool = False) -> tuple[Traini
     than that. DiffbenchError if the pool has no such subset.
     """
     with store.opened(data, "data") as (file, attributes):
-        mean, scale = attributes["mean"], attributes["scale"]
+        mean, scale, raw_type = attributes["mean"], attributes["scale"], str(file["pool"].dtype)
         train, (held_out, name) = _subset(data, file, train_size, twin), _held_out(file, train_size)
         images = _scaled(file["pool"], train, mean, scale), _scaled(file[name], held_out, mean, scale)
         unseen = _scaled(file["unseen"], slice(None), mean, scale) if "unseen" in file else images[1]
         classes = Conditions(file["pool_class"][train], file[f"{name}_class"][held_out], int(attributes["classes"]))
     labels = np.zeros_like(classes.train), np.zeros_like(classes.validation)
-    return TrainingSet(images[0], labels[0], images[1], labels[1], 1, unseen, scale), classes
+    return TrainingSet(images[0], labels[0], images[1], labels[1], 1, unseen, scale, mean, raw_type), classes
 
 
 def in_turn(images: int, count: int) -> NDArray[np.int64]:
@@ -125,4 +129,6 @@ def read_training_set(data: Path, conditions: Path) -> TrainingSet:
         int(labels.attributes["label_count"]),
         images.unseen,
         images.scale,
+        images.mean,
+        images.raw_type,
     )

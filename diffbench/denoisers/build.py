@@ -16,6 +16,7 @@ from diffbench.denoisers.definitions import (
     Blurred,
     Constant,
     Dit,
+    Foreign,
     Mlp,
     ModelDefinition,
     Optimal,
@@ -24,6 +25,7 @@ from diffbench.denoisers.definitions import (
     check_shape,
 )
 from diffbench.denoisers.dit import DiffusionTransformer
+from diffbench.denoisers.foreign import ForeignDenoiser, load_foreign
 from diffbench.denoisers.guidance import Guided
 from diffbench.denoisers.mlp import ResidualMlp
 from diffbench.denoisers.optimal import OptimalDenoiser
@@ -88,6 +90,8 @@ def load_denoiser(
             return Guided(better, worse, definition.guidance)
         case Constant():
             return ConstantDenoiser(points)
+        case Foreign():
+            return load_foreign(definition, training_set, device)
         case _:
             raise DiffbenchError(f"a model of kind '{definition.kind}' has no denoiser to measure")
 
@@ -97,18 +101,29 @@ def describe(denoiser: Denoiser, shape: tuple[int, ...]) -> dict[str, int]:
     two.
 
     Matrix products, convolutions and attention are counted, as is usual. Empty for a denoiser without a
-    network.
+    network; without the FLOPs where a network made elsewhere defies counting.
     """
-    if not isinstance(denoiser, Preconditioned):
+    if isinstance(denoiser, Preconditioned):
+        return _parameters(denoiser) | _flops(denoiser, shape, next(denoiser.parameters()).device)
+    if not isinstance(denoiser, ForeignDenoiser) or denoiser.network is None:
         return {}
+    try:
+        flops = _flops(denoiser, shape, denoiser.device)
+    except Exception:
+        flops = {}
+    return _parameters(denoiser.network) | flops
+
+
+def _parameters(network: nn.Module) -> dict[str, int]:
+    return {"parameters": sum(parameter.numel() for parameter in network.parameters())}
+
+
+def _flops(denoiser: Denoiser, shape: tuple[int, ...], device: torch.device) -> dict[str, int]:
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    device = next(denoiser.parameters()).device
     counter = FlopCounterMode(display=False)
+    label = torch.zeros(1, dtype=torch.int64, device=device)
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # fused attention on a CPU is not counted
-        denoiser(torch.zeros(1, *shape, device=device), torch.ones(1, device=device))
-    return {
-        "parameters": sum(parameter.numel() for parameter in denoiser.parameters()),
-        "flops_per_image": counter.get_total_flops(),
-    }
+        denoiser(torch.zeros(1, *shape, device=device), torch.ones(1, device=device), label)
+    return {"flops_per_image": counter.get_total_flops()}

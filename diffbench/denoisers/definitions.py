@@ -3,9 +3,9 @@
 No torch here, so that a study can be checked and its DAG built without it.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from diffbench.conventions import DiffbenchError
 from diffbench.protocol import Count, Fraction, Name, Positive, Strict
@@ -102,6 +102,47 @@ class Planted(Strict):
     )
 
 
+class Foreign(Strict):
+    """A denoiser made elsewhere, which a Python function returns; it is not trained here."""
+
+    trained: ClassVar[bool] = False
+    kind: Literal["foreign"] = "foreign"
+    factory: str = Field(
+        alias="import",
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="package.module:factory; the factory returns D(x, sigma, label).",
+    )
+    weights: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File or folder that the factory gets as `weights`; relative to the working directory.",
+    )
+    arguments: dict[str, JsonValue] = Field(default_factory=dict, description="Keywords of the factory.")
+    scale: Literal["minus-one-one", "raw", "suite"] = Field(
+        default="minus-one-one",
+        description="Pixels that the model knows: in [-1, 1], as the data hold them, or as the suite scales them.",
+    )
+    range: tuple[float, float] | None = Field(
+        default=None,
+        description="Raw values that are -1 and 1 to the model; needed where pixels are not 0 to 255.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.range is not None and self.scale != "minus-one-one":
+            raise ValueError(f"range goes with scale minus-one-one, not {self.scale}")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError("range must be [lower, upper] with lower < upper")
+        if "weights" in self.arguments:
+            raise ValueError("arguments must not hold weights, which is a key of its own")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """With the keys of a study file, so that what is written can be read again."""
+        return {"import" if name == "factory" else name: value for name, value in handler(self).items()}
+
+
 CONTROLS = (Planted, Optimal, Constant)
 """Models whose truth is known: what measures must say of them stands in diffbench/summary/controls.py."""
 
@@ -109,7 +150,7 @@ TrainedDefinition = Mlp | Unet | Dit
 """Models that are trained."""
 
 ModelDefinition = Annotated[
-    TrainedDefinition | Optimal | Blurred | Autoguided | Constant | Planted, Field(discriminator="kind")
+    TrainedDefinition | Optimal | Blurred | Autoguided | Constant | Planted | Foreign, Field(discriminator="kind")
 ]
 
 

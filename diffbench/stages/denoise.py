@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
-from diffbench.denoisers.build import load_denoiser
+from diffbench.denoisers.build import describe, load_denoiser
 from diffbench.devices import pick_device
 from diffbench.measures.gap import gap_curve, memorized_share
 from diffbench.measures.intervals import Estimate, mean
@@ -40,7 +40,8 @@ def run(
     scalars, curves = estimates(losses, reference, gap_sigmas(spec.gap))
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     protocol = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
-    store.write(out, "denoise", variables, provenance.attributes(spec.factors, protocol, str(where)))
+    size = {"size": describe(denoiser, training_set.shape)}
+    store.write(out, "denoise", variables, provenance.attributes(spec.factors, protocol, str(where)) | size)
 
 
 def estimates(

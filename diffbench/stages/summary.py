@@ -28,11 +28,12 @@ def run(study: Study, results: Path) -> None:
     tables = gathered.tables | {"timescales": timescales(study, lookup, results)}
     for name in TABLES:
         write_table(folder / name, tables.get(name, pd.DataFrame()).reindex(columns=FACTORS + ESTIMATE))
-    sizes = model_sizes(study)
+    sizes = model_sizes(study, results)
     write_csv(folder / "models.csv", sizes)
     write_csv(folder / "status.csv", gathered.files)
     write_csv(folder / "costs.csv", stage_costs(results))
-    parameters = dict(zip(sizes["model"], sizes["parameters"], strict=True))
+    counted = sizes.dropna(subset=["parameters"])
+    parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
     verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes, criteria(results)))
     with store.atomic(results / "claims.json") as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2))

@@ -1,16 +1,21 @@
 """Sizes of a study's models."""
 
+from pathlib import Path
+
 import pandas as pd
 
+from diffbench import store
+from diffbench.conventions import DiffbenchError
 from diffbench.data.catalog import facts
-from diffbench.denoisers.definitions import TrainedDefinition
+from diffbench.denoisers.definitions import Foreign, TrainedDefinition
 from diffbench.study import Study
 
 
-def model_sizes(study: Study) -> pd.DataFrame:
+def model_sizes(study: Study, results: Path) -> pd.DataFrame:
     """Kind, number of weights and FLOPs per evaluated image of every model; 0 where there is no network.
 
-    Weights are counted for labels of the data's classes: other granularities have another embedding.
+    Weights are counted for labels of the data's classes: other granularities have another embedding. Those of models
+    made elsewhere are what the denoise stage counted; empty where it could not, or has not run.
     """
     rows = []
     for model in sorted({run.model for run in study.runs}):
@@ -21,5 +26,18 @@ def model_sizes(study: Study) -> pd.DataFrame:
 
             data = facts(study.data)
             size = describe(fresh_network(definition, data.shape, max(1, data.classes), seed=0), data.shape)
+        if isinstance(definition, Foreign):
+            size = _measured_size(study, model, results)
         rows.append({"model": model, "kind": definition.kind} | size)
-    return pd.DataFrame(rows)
+    columns = {"parameters": "Int64", "flops_per_image": "Int64"}
+    return pd.DataFrame(rows, columns=["model", "kind", *columns]).astype(columns)
+
+
+def _measured_size(study: Study, model: str, results: Path) -> dict[str, int]:
+    for checkpoint in study.checkpoints:
+        if checkpoint.run.model == model:
+            try:
+                return store.read(results / checkpoint.path / "denoise.h5", "denoise").attributes["size"]
+            except DiffbenchError:
+                continue
+    return {}

@@ -74,6 +74,14 @@ MEASURED_CHECKPOINT = (
 )
 
 
+# Of models made elsewhere: their stages read them by path, and new weights rerun what was measured of the old ones.
+FOREIGN_WEIGHTS = (
+    (lambda wildcards: STUDY.weights_of(wildcards.model))
+    if any(STUDY.weights_of(model) for model in MODELS)
+    else []
+)
+
+
 def milestone_before(wildcards):
     """The checkpoint that a segment starts from, if it is not the first of its run. A twin has its run's milestones.
 

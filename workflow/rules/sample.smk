@@ -3,6 +3,7 @@ rule sample:
         data=DATA,
         conditions=CONDITIONS,
         checkpoint=MEASURED_CHECKPOINT,
+        weights=FOREIGN_WEIGHTS,
     output:
         samples=ensure(f"{CELL}/samples.h5", non_empty=True),
         trajectories=temp(f"{CELL}/trajectories.h5"),

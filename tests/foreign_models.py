@@ -1,0 +1,57 @@
+"""Models "made elsewhere" for tests: factories as users write them."""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+class Shrinking(nn.Module):
+    """The optimum for pixels ~ N(mean, variance): exact at every sigma; labels shift the mean."""
+
+    def __init__(self, mean: float, variance: float, shift: float = 0.0) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.tensor(mean))
+        self.variance, self.shift = variance, shift
+
+    def forward(self, x: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
+        s = sigma.view(-1, *[1] * (x.ndim - 1))
+        mean = self.mean if label is None else self.mean + self.shift * label.view_as(s)
+        return mean + self.variance / (self.variance + s**2) * (x - mean)
+
+
+def shrinking(mean: float = -0.4, variance: float = 0.3, shift: float = 0.0, weights: Path | None = None) -> Shrinking:
+    """A module; its mean is in the file of weights, where there is one."""
+    model = Shrinking(mean, variance, shift)
+    if weights is not None:
+        model.load_state_dict(torch.load(weights, weights_only=True))
+    return model
+
+
+def broken(how: str):
+    """A denoiser that is wrong in one way."""
+    if how == "factory raises":
+        raise ValueError("no such width\nat all")
+    if how == "no function":
+        return 7
+
+    def denoise(x: Tensor, sigma: Tensor, label: Tensor | None):
+        outputs = {
+            "none": lambda: None,
+            "array": x.numpy,
+            "shape": lambda: x[:, :, 1:],
+            "batch": lambda: x[:1],
+            "nan": lambda: torch.where(sigma.view(-1, 1, 1, 1) > 1, math.nan, x),
+            "inf": lambda: x / 0,
+            "half": x.half,
+            "whole": lambda: x.round().long(),
+            "raises": lambda: x @ torch.ones(3, 3),
+            "needs label": lambda: x + label.view(-1, 1, 1, 1),  # pyright: ignore[reportOptionalMemberAccess]
+        }
+        return outputs[how]()
+
+    return denoise
+
+
+not_a_function = 3
