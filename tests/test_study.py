@@ -1,6 +1,8 @@
 """Study files: what they mean, and that every mistake is one clear line naming file and key."""
 
 import json
+import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,14 @@ def test_every_study_of_the_repository_is_valid_and_named_after_its_file(path):
     loaded = load_study(path)
     assert loaded.cells
     assert path.stem in (loaded.name, "config")
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_of_the_repository_says_what_it_costs(path):
+    head = " ".join(takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())).replace("# ", "")
+    assert re.search(r"(\d+ (seconds|minutes|hours) (on|of) \w+)|\d+ core-hours", head), (
+        f"{path}: say in the comment at its head what it costs"
+    )
 
 
 def test_schema_is_generated_from_the_study_model():

@@ -8,6 +8,7 @@ from diffbench import specs
 from diffbench.conventions import DiffbenchError
 from diffbench.data.granularity import TWIN
 from diffbench.design import Checkpoint, Run
+from diffbench.memory import memory_mb, network_memory_mb
 from diffbench.study import parse_study
 from diffbench.summary import TABLES
 
@@ -29,6 +30,8 @@ FEATURES = f"{RESULTS}/features.h5"
 CONDITIONS = f"{RESULTS}/conditions/n{{train_size}}/{{granularity}}.h5"
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
 OPTIMUM = f"{RESULTS}/optimum/n{{train_size}}/{{granularity}}.h5"
+MEMORY = memory_mb(STUDY)
+NETWORK_MEMORY = network_memory_mb(STUDY)
 
 
 # Jobs run with the Python that runs Snakemake, also where its environment was not activated.

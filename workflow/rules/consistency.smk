@@ -15,7 +15,7 @@ rule consistency:
         "../envs/diffbench.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=MEMORY,
         runtime=60,
     params:
         spec=spec("cell"),

@@ -9,7 +9,7 @@ rule data:
         "../envs/diffbench.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=MEMORY,
         runtime=30,
     params:
         spec=STUDY.data.model_dump_json(),
@@ -28,7 +28,7 @@ rule conditions:
         "../envs/diffbench.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=MEMORY,
         runtime=60,
     params:
         spec=spec("conditions"),

@@ -16,7 +16,7 @@ rule denoise:
     threads: STUDY.threads
     resources:
         device=STUDY.device,
-        mem_mb=1500,
+        mem_mb=NETWORK_MEMORY,
         runtime=240,
     params:
         spec=spec("denoise"),
@@ -42,7 +42,7 @@ rule optimum:
     threads: STUDY.threads
     resources:
         device=STUDY.device,
-        mem_mb=1500,
+        mem_mb=NETWORK_MEMORY,
         runtime=240,
     params:
         spec=spec("optimum"),

@@ -13,7 +13,7 @@ rule features:
         "../envs/diffbench.yaml"
     threads: STUDY.threads
     resources:
-        mem_mb=1500,
+        mem_mb=MEMORY,
         runtime=120,
     params:
         spec=STUDY.measures.quality.model_dump_json(),

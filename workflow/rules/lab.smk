@@ -36,7 +36,7 @@ rule equivalent:
         "../envs/diffbench.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=MEMORY,
         runtime=60,
     params:
         spec=spec("equivalent"),

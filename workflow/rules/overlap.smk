@@ -13,7 +13,7 @@ rule overlap:
         "../envs/diffbench.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=MEMORY,
         runtime=240,
     params:
         spec=spec("cell"),

@@ -18,7 +18,7 @@ rule sample:
     threads: STUDY.threads
     resources:
         device=STUDY.device,
-        mem_mb=1500,
+        mem_mb=NETWORK_MEMORY,
         runtime=240,
     params:
         spec=spec("sample"),
@@ -43,7 +43,7 @@ rule plant:
         "../envs/diffbench.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=MEMORY,
         runtime=60,
     params:
         spec=spec("sample"),

@@ -15,7 +15,7 @@ rule train:
     threads: STUDY.threads
     resources:
         device=STUDY.device,
-        mem_mb=1500,
+        mem_mb=NETWORK_MEMORY,
         runtime=1440,
     params:
         spec=spec("train"),
