@@ -1,0 +1,113 @@
+"""Noise schedules x_t = alpha_t x0 + sigma_t n, and their time at which the noise is as strong as in x0 + sigma n.
+
+Dividing by alpha_t shows that x_t is the variance-exploding x of sigma = sigma_t / alpha_t, scaled by alpha_t (Karras
+et al. 2022, arXiv 2206.00364, section 2). So a denoiser is asked at the time whose ratio is sigma.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import DiffbenchError
+
+Array = NDArray[np.float64]
+
+BISECTIONS = 60
+"""Halvings of the interval of times: down to rounding in float64."""
+ROUNDING = 1e-4
+"""By so large a share sigma may exceed the schedule's largest, which a float32 cannot hold exactly."""
+
+
+class Moment(NamedTuple):
+    """Where a schedule is as noisy as sigma (b,): times, alpha_t and sigma_t, all (b,)."""
+
+    time: Array
+    alpha: Array
+    sigma: Array
+
+
+class Schedule(Protocol):
+    """A noise schedule.
+
+    Below its smallest ratio sigma_t / alpha_t it stays at the time of that one: networks are asked at the least noisy
+    time that they know. Above the largest one it raises a DiffbenchError: no time has so much noise.
+    """
+
+    def at(self, sigma: Array) -> Moment:
+        """The times whose ratio is sigma (b,), positive."""
+        ...
+
+
+class TableSchedule:
+    """A schedule known at discrete times, such as DDPM's 1,000 steps.
+
+    Between two of them the time is interpolated linearly in ln(sigma_t / alpha_t), as diffusers' samplers on Karras'
+    levels and k-diffusion do: DDPM's lowest steps lie a factor of 1.4 and more apart, which rounding would turn into
+    wrong noise levels, while embeddings of time are smooth. A network that looks steps up in a table must round.
+    """
+
+    def __init__(self, alphas: Sequence[float] | Array, sigmas: Sequence[float] | Array, times: Array | None = None):
+        """alphas, sigmas: (T,), of which the ratio sigma / alpha rises; times: (T,), 0 .. T - 1 if left out."""
+        alphas, sigmas = np.asarray(alphas, np.float64), np.asarray(sigmas, np.float64)
+        times = np.arange(len(alphas), dtype=np.float64) if times is None else np.asarray(times, np.float64)
+        if not alphas.shape == sigmas.shape == times.shape or alphas.ndim != 1:
+            raise DiffbenchError(
+                f"schedule: alphas {alphas.shape}, sigmas {sigmas.shape} and times {times.shape} must be alike, (T,)"
+            )
+        noisy = (alphas > 0) & (sigmas > 0)  # pure noise and pure data have no logarithm of their ratio
+        self._times, self._norms = times[noisy], np.hypot(alphas, sigmas)[noisy]
+        self._log_ratios = np.log(sigmas[noisy] / alphas[noisy])
+        if len(self._times) < 2 or not (np.diff(self._log_ratios) > 0).all():
+            raise DiffbenchError("schedule: sigma_t / alpha_t must rise, over two times at least")
+
+    @classmethod
+    def from_alphas_cumprod(cls, alphas_cumprod: Sequence[float] | Array) -> "TableSchedule":
+        """DDPM's cumulated products of 1 - beta (T,): alpha_t^2, with sigma_t^2 = 1 - alpha_t^2 (Ho et al. 2020)."""
+        squares = np.asarray(alphas_cumprod, np.float64)
+        return cls(np.sqrt(squares), np.sqrt(1 - squares))
+
+    def at(self, sigma: Array) -> Moment:
+        check_largest(sigma, float(np.exp(self._log_ratios[-1])))
+        ratio = np.clip(sigma, *np.exp(self._log_ratios[[0, -1]]))
+        time = np.interp(np.log(ratio), self._log_ratios, self._times)
+        norm = np.interp(np.log(ratio), self._log_ratios, self._norms)  # 1 where variance is preserved
+        alpha = norm / np.hypot(1, ratio)
+        return Moment(time, alpha, alpha * ratio)
+
+
+class ContinuousSchedule:
+    """A schedule given by functions of time; `clean` is the time of least noise and `noisy` that of most."""
+
+    def __init__(
+        self, alpha: Callable[[Array], Array], sigma: Callable[[Array], Array], clean: float = 0.0, noisy: float = 1.0
+    ):
+        """alpha, sigma: from times (b,) to (b,), whose ratio sigma / alpha rises from `clean` to `noisy`."""
+        self._alpha, self._sigma = alpha, sigma
+        self._clean, self._noisy = clean, noisy
+
+    def at(self, sigma: Array) -> Moment:
+        end = np.array([self._noisy])
+        if (alpha := float(self._alpha(end)[0])) > 0:
+            check_largest(sigma, float(self._sigma(end)[0]) / alpha)
+        low, high = np.full(len(sigma), self._clean), np.full(len(sigma), self._noisy)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            too_noisy = self._sigma(middle) > sigma * self._alpha(middle)
+            low, high = np.where(too_noisy, low, middle), np.where(too_noisy, middle, high)
+        return Moment(low, self._alpha(low), self._sigma(low))
+
+
+def linear_flow() -> ContinuousSchedule:
+    """x_t = (1 - t) x0 + t n, of rectified flow (Liu et al. 2022, arXiv 2209.03003, with noise at t = 1)."""
+    return ContinuousSchedule(lambda t: 1 - t, lambda t: t)
+
+
+def check_largest(sigma: Array, largest: float) -> None:
+    """Refuse noise that no time of a schedule has."""
+    if sigma.max() > largest * (1 + ROUNDING):
+        raise DiffbenchError(
+            f"sigma {sigma.max():.4g} is beyond the schedule's largest, {largest:.4g};"
+            " lower sampling.sigma_max and measures.gap.sigma_max"
+        )
