@@ -7,6 +7,7 @@ import torch
 
 from diffbench.commands import cost as costs
 from diffbench.commands.cost import cost
+from diffbench.commands.plan import estimate
 from diffbench.commands.rates import Clock, Line, NetworkRates, _line, flops_per_image, network_rates
 from diffbench.denoisers.build import describe, fresh_network
 from diffbench.denoisers.definitions import PRESETS, Dit, TrainedDefinition, Unet
@@ -61,6 +62,13 @@ def test_a_twin_trains_and_samples_as_its_run_does(planted):
     assert paired["denoise"] == alone["denoise"]
     networks = 5 * (30 * 2 + 2 * 10) * (4 + 2 * 2) * IMAGE
     assert paired["sample"] == pytest.approx(alone["sample"] + networks + 6 * JOB)
+
+
+def test_a_model_from_outside_is_named_as_not_measured(planted):
+    models = {"theirs": {"kind": "foreign", "import": "package.module:factory"}}
+    lines = estimate(parse_study(STUDY | {"models": models, "sweeps": [{"model": ["theirs"]}]}, "t.yaml"))
+    assert "not measured, and not in the estimate: evaluations of theirs" in lines
+    assert "measured here: mlp-small: planted" in lines
 
 
 def test_last_jobs_run_alone(planted):

@@ -43,6 +43,8 @@ def estimate(study: Study) -> list[str]:
     stages = found.stages | {"summary, report": found.last}
     lines += [f"  {name:<15} {seconds / 60:8.1f} min" for name, seconds in stages.items() if seconds]
     lines += [f"measured here: {name}: {note}" for name, note in found.notes.items()]
+    foreign = sorted(name for name, model in study.models.items() if model.kind == "foreign")
+    lines += [f"not measured, and not in the estimate: evaluations of {name}" for name in foreign]
     return lines
 
 
