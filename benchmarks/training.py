@@ -2,204 +2,151 @@
 
     python benchmarks/training.py [threads]
 
-Needs smalldiffusion, diffusers and denoising-diffusion-pytorch; a peer that is not installed is left out. U-Nets share
-one channel plan, transformers one width and depth. A step is forward, backward, Adam and the EMA where there is one,
-each in its library's own way: diffbench's Trainer; torch's Adam as smalldiffusion's training_loop and diffusers'
-tutorial have it; with ema-pytorch as denoising-diffusion-pytorch's trainer has it.
+Without a number of threads, runs with 1 and then with 2. Peers (the extra "benchmark") that are not installed are left
+out; peers.py says how each one trains. Every library has a process of its own, and they take turns. Read the ratios
+rather than the times, and the part of a step beside its floor: no network here can be faster than its own layers.
 """
 
+import multiprocessing
+import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 
 import torch
+from peers import DITS, UNETS, Make, Step, images, trainer
 from torch import Tensor, nn
+from turns import best, product_rate, ratio, seconds, take_turns, with_threads
 
-from diffbench.denoisers.build import describe, fresh_network
-from diffbench.denoisers.definitions import PRESETS, Dit, Mlp, TrainedDefinition, Unet
-from diffbench.protocol import TrainingProtocol
+from diffbench.denoisers.build import describe
+from diffbench.denoisers.definitions import PRESETS, Dit, Mlp, Unet
 from diffbench.training import Trainer
 
-ROUNDS = 8
-CHANNELS, MULTIPLIERS, BLOCKS = 32, (1, 2), 2
-WIDTH, DEPTH, HEADS, PATCH = 96, 4, 3, 2
-Step = Callable[[], None]
+ROUNDS = 12
+SIZES = ((8, 64), (28, 16))
+"""Sides of images and their batches."""
+_MAKE: list[Make] = []
+"""In a library's process: what makes its step."""
 
 
-def clock() -> float:
-    """CPU seconds of the process, so that other load on the machine does not count, per thread in use."""
-    return time.process_time() / torch.get_num_threads()
+def _start(threads: int, make: Make) -> None:
+    os.environ["TQDM_DISABLE"] = "1"  # smalldiffusion's loop shows a bar
+    torch.set_num_threads(threads)
+    _MAKE.append(make)
 
 
-def best(action: Callable[[], Any], repeats: int) -> float:
-    """Least seconds of several calls: what the machine can do."""
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        action()
-        times.append(clock() - start)
-    return min(times)
+@cache
+def _made(side: int, batch: int) -> tuple[Step, int]:
+    return _MAKE[0](side, batch)
 
 
-def product_rate() -> float:
-    """Operations per second of a large matrix product: the floor that everything is held against."""
-    matrix = torch.randn(1024, 1024)
-    return 2 * 1024**3 / best(lambda: matrix @ matrix, 5)
+def _parameters(side: int, batch: int) -> int:
+    return _made(side, batch)[1]
 
 
-def trainer(definition: TrainedDefinition, side: int, batch: int) -> Trainer:
-    network = fresh_network(definition, (1, side, side), 10, seed=0)
-    return Trainer(network, TrainingProtocol(batch=batch))
+def _time(side: int, batch: int) -> float:
+    return seconds(_made(side, batch)[0])
 
 
-def images(side: int) -> tuple[Tensor, Tensor]:
-    return 0.5 * torch.randn(512, 1, side, side), torch.arange(512) % 10
-
-
-def ours(definition: TrainedDefinition, side: int, batch: int) -> tuple[Step, int]:
-    training = trainer(definition, side, batch)
-    steps: Iterator[Any] = training.run(*images(side), seed=0, stop=sys.maxsize)
-    return lambda: next(steps) and None, describe(training.network, (1, side, side))["parameters"]
-
-
-def theirs(
-    network: nn.Module,
-    evaluate: Callable[..., Tensor],
-    side: int,
-    batch: int,
-    after: Callable[[], Any] = lambda: None,
-) -> tuple[Step, int]:
-    """The usual loop: a batch, noise, mean squared error, Adam."""
-    clean, labels = images(side)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-
-    def step() -> None:
-        chosen = torch.randint(len(clean), (batch,))
-        x, noise, sigma = clean[chosen], torch.randn(batch, 1, side, side), torch.rand(batch) + 0.1
-        loss = nn.functional.mse_loss(evaluate(x + sigma.view(-1, 1, 1, 1) * noise, sigma, labels[chosen]), noise)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        after()
-
-    return step, sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-
-
-def diffusers_unet(side: int, batch: int) -> tuple[Step, int]:
-    from diffusers import UNet2DModel  # pyright: ignore
-
-    plain = len(MULTIPLIERS) - 1
-    network = UNet2DModel(
-        sample_size=side,
-        in_channels=1,
-        out_channels=1,
-        layers_per_block=BLOCKS,
-        block_out_channels=tuple(CHANNELS * multiplier for multiplier in MULTIPLIERS),
-        down_block_types=("DownBlock2D",) * plain + ("AttnDownBlock2D",),
-        up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * plain,
-        norm_num_groups=8,
-        attention_head_dim=CHANNELS * MULTIPLIERS[-1],
-        num_class_embeds=11,
-    )
-    return theirs(network, lambda x, sigma, label: network(x, sigma, class_labels=label).sample, side, batch)
-
-
-def smalldiffusion_unet(side: int, batch: int) -> tuple[Step, int]:
-    from smalldiffusion import Unet as Network  # pyright: ignore
-
-    coarsest = side // 2 ** (len(MULTIPLIERS) - 1)
-    network = Network(side, 1, 1, ch=CHANNELS, ch_mult=MULTIPLIERS, num_res_blocks=BLOCKS, attn_resolutions=(coarsest,))
-    return theirs(network, lambda x, sigma, label: network(x, sigma), side, batch)
-
-
-def lucidrains_unet(side: int, batch: int) -> tuple[Step, int]:
-    from denoising_diffusion_pytorch import Unet as Network  # pyright: ignore
-    from ema_pytorch import EMA  # pyright: ignore
-
-    network = Network(CHANNELS, dim_mults=MULTIPLIERS, channels=1)
-    average = EMA(network, beta=0.995, update_every=10)
-    return theirs(network, lambda x, sigma, label: network(x, sigma), side, batch, average.update)
-
-
-def smalldiffusion_dit(side: int, batch: int) -> tuple[Step, int]:
-    from smalldiffusion import CondEmbedderLabel, DiT  # pyright: ignore
-
-    labels = CondEmbedderLabel(WIDTH, 10, 0.1)
-    network = DiT(side, 1, PATCH, DEPTH, head_dim=WIDTH // HEADS, num_heads=HEADS, cond_embed=labels)
-    return theirs(network, lambda x, sigma, label: network(x, sigma, label), side, batch)
-
-
-def compare(title: str, side: int, batch: int, methods: dict[str, Callable[[int, int], tuple[Step, int]]]) -> None:
-    """Methods take turns, so that a slow moment of the machine does not fall on one of them."""
-    print(f"{title}, images 1x{side}x{side}, batch {batch}")
-    steps, parameters = {}, {}
-    for name, make in methods.items():
-        try:
-            steps[name], parameters[name] = make(side, batch)
-        except ImportError as error:
-            print(f"  {name:<30} left out: {error}")
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_ in range(ROUNDS + 1):
-        for name, step in steps.items():
-            seconds = best(step, 1)
-            if round_ > 0:
-                times[name].append(seconds)
-    mine = min(times["diffbench"])
-    for name, values in times.items():
-        least = min(values)
-        print(
-            f"  {name:<30} {parameters[name]:>9,} parameters {1000 * least:8.2f} ms/step"
-            f" {batch / least:8.0f} images/s   diffbench is {least / mine:.2f} times as fast"
+def compare(title: str, methods: dict[str, Make]) -> None:
+    """Libraries in turn, step by step."""
+    context = multiprocessing.get_context("spawn")
+    pools = {
+        name: ProcessPoolExecutor(1, context, _start, (torch.get_num_threads(), make)) for name, make in methods.items()
+    }
+    for side, batch in SIZES:
+        print(f"{title}, images 1x{side}x{side}, batch {batch}")
+        parameters = {}
+        for name, pool in pools.items():
+            try:
+                parameters[name] = pool.submit(_parameters, side, batch).result()
+            except ImportError as error:
+                print(f"  {name:<28} left out: {error}")
+        times = take_turns(
+            {name: lambda pool=pools[name]: pool.submit(_time, side, batch).result() for name in parameters},  # noqa: B023
+            ROUNDS,
         )
+        for name, values in times.items():
+            least = min(values)
+            print(
+                f"  {name:<28} {parameters[name]:>9,} parameters {1000 * least:8.2f} ms {batch / least:7.0f} images/s"
+                f"   diffbench is {ratio(values, times['diffbench'])} times as fast"
+            )
+    for pool in pools.values():
+        pool.shutdown()
 
 
-def stages(name: str, side: int, batch: int) -> None:
-    """Where the time of a step goes, and its distance from the rate of matrix products."""
+def layers_alone(training: Trainer, side: int, batch: int) -> tuple[float, float]:
+    """Seconds of forward and backward of the network's convolutions and linear layers, one by one, and their
+    operations.
+    """
+    calls: list[tuple[nn.Conv2d | nn.Linear, Tensor]] = []
+
+    def record(layer: nn.Module, inputs: tuple[Tensor], _: Tensor) -> None:
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        calls.append((layer, inputs[0].detach()))
+
+    layers = [layer for layer in training.network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(record) for layer in layers]  # pyright: ignore[reportArgumentType]
+    training.network(images(side)[0][:batch], torch.ones(batch))
+    for hook in hooks:
+        hook.remove()
+    total = operations = 0.0
+    for layer, x in calls:
+        output = layer(x.requires_grad_(x.ndim > 2))
+        total += best(lambda: layer(x).backward(output.detach()), 7)  # noqa: B023
+        operations += 6 * output.numel() * layer.weight.numel() / len(layer.weight)
+    return total, operations
+
+
+def stages(name: str, side: int, batch: int, rate: float) -> None:
+    """Where the time of a step goes, each part beside what it cannot be faster than."""
     definition = PRESETS[name]
     assert isinstance(definition, Mlp | Unet | Dit)
     training = trainer(definition, side, batch)
-    drawn = training._draw(*images(side), 0)
-    repeats = max(5, min(200, int(1 / best(lambda: training._backward(drawn), 3))))
-    steps = training.run(*images(side), seed=0, stop=sys.maxsize)
-    whole = best(lambda: next(steps), repeats)
-
     data = images(side)
-    parts = {
-        "forward and backward": best(lambda: training._backward(drawn), repeats),
-        "Adam": best(lambda: training._optimizer.update(training._gradient), repeats),
-        "draw of the batch": best(lambda: training._draw(*data, 0), repeats),
-    }
-    parts["EMA and one gradient"] = best(training._update, repeats) - parts["Adam"]
-    operations = 3 * batch * describe(training.network, (1, side, side))["flops_per_image"]
-    floor = operations / RATE
-    print(f"{name}, images 1x{side}x{side}, batch {batch}: {1000 * whole:.2f} ms/step")
-    print(f"  {'matrix products at full rate':<28} {1000 * floor:8.2f} ms {100 * floor / whole:5.1f} %")
-    for part, seconds in parts.items():
-        print(f"  {part:<28} {1000 * seconds:8.2f} ms {100 * seconds / whole:5.1f} %")
+    drawn = training._draw(*data, 0)
+    repeats = max(8, min(300, int(2 / best(lambda: training._backward(drawn), 3))))
+    losses = training._backward(drawn)
+    gradients = [parameter.grad for parameter in training._parameters if parameter.grad is not None]
+    vector = training._weights
+    copy = vector.clone()
+    passed = best(lambda: copy.copy_(vector), 50) / 2  # seconds for reading or writing as many numbers as weights
+    if isinstance(definition, Mlp):  # its products are no layers
+        floor = 3 * batch * describe(training.network, (1, side, side))["flops_per_image"] / rate
+        bound = "its matrix products at full rate"
+    else:
+        floor, operations = layers_alone(training, side, batch)
+        bound = f"its layers alone, {operations / floor / 1e9:.0f} GFlop/s"
+
+    steps = training.run(*data, seed=0, stop=sys.maxsize)
+    whole = best(lambda: next(steps), repeats)
+    rows = [
+        ("forward and backward", best(lambda: training._backward(drawn), repeats), floor, bound),
+        ("Adam", best(lambda: training._optimizer.update(gradients), 50), 7 * passed, "7 passes over memory"),
+        ("EMA", best(lambda: training._ema.lerp_(vector, 1e-9), 50), 3 * passed, "3 passes over memory"),
+        ("draw", best(lambda: training._draw(*data, 0), 50), best(lambda: torch.randn(drawn.clean.shape), 50), "noise"),
+    ]
+    training._backward = lambda batch: losses  # what is left of the loop
+    outside = best(lambda: next(steps), 50) - rows[1][1]
+    print(f"{name}, images 1x{side}x{side}, batch {batch}: {1000 * whole:.2f} ms")
+    for part, spent, least, what in rows:
+        print(
+            f"  {part:<22} {1000 * spent:8.2f} ms {100 * spent / whole:5.1f} %"
+            f"   {spent / least:5.2f} times its floor ({what})"
+        )
+    print(f"  loop outside forward, backward and optimizer {100 * outside / whole:.1f} %")
 
 
 def main() -> None:
-    print(f"threads: {torch.get_num_threads()}, matrix product 1024^3: {RATE / 1e9:.0f} GFlop/s")
-    stages("mlp-medium", 8, 128)
-    stages("unet-small", 8, 64)
-    stages("dit-tiny", 8, 64)
-    unet = Unet(channels=CHANNELS, multipliers=MULTIPLIERS, blocks=BLOCKS)
-    dit = Dit(width=WIDTH, depth=DEPTH, heads=HEADS, patch=PATCH)
-    unets = {
-        "diffbench": lambda side, batch: ours(unet, side, batch),
-        "diffusers": diffusers_unet,
-        "smalldiffusion": smalldiffusion_unet,
-        "denoising-diffusion-pytorch": lucidrains_unet,
-    }
-    dits = {"diffbench": lambda side, batch: ours(dit, side, batch), "smalldiffusion": smalldiffusion_dit}
-    compare("U-Net", 8, 64, unets)
-    compare("U-Net", 28, 16, unets)
-    compare("Diffusion transformer", 8, 64, dits)
-    compare("Diffusion transformer", 28, 16, dits)
+    rate = product_rate()
+    print(f"threads: {torch.get_num_threads()}, matrix product 1024^3: {rate / 1e9:.0f} GFlop/s")
+    stages("mlp-medium", 8, 128, rate)
+    stages("unet-small", 8, 64, rate)
+    stages("dit-tiny", 8, 64, rate)
+    compare("U-Net", UNETS)
+    compare("Diffusion transformer", DITS)
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(int((sys.argv[1:] or ["1"])[0]))
-    RATE = product_rate()
-    main()
+    with_threads(main)

@@ -1,8 +1,10 @@
-"""Adam on one flat vector of weights, by the fused kernel of torch.optim.Adam.
+"""Adam on parts of one flat vector of weights, by the fused kernel of torch.optim.Adam.
 
 torch.optim.Adam gives the same bytes (a test holds it to that), but the first one of a process imports torch._dynamo,
 1.2 s of CPU time that every short training job of a study would pay.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -12,28 +14,33 @@ EPSILON = 1e-8
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015, arXiv 1412.6980) with EDM's betas and a constant learning rate."""
+    """Adam (Kingma & Ba 2015, arXiv 1412.6980) with EDM's betas and a constant learning rate.
 
-    def __init__(self, weights: Tensor, learning_rate: float) -> None:
-        self._weights = weights
+    weights: the vector (total,); split: its views, one per parameter, and likewise those of any vector like it.
+    """
+
+    def __init__(self, weights: Tensor, learning_rate: float, split: Callable[[Tensor], list[Tensor]]) -> None:
         self._learning_rate = learning_rate
         self.state = {
             "step": torch.zeros((), device=weights.device),
             "exp_avg": torch.zeros_like(weights),
             "exp_avg_sq": torch.zeros_like(weights),
         }
+        self._weights, self._exp_avg, self._exp_avg_sq = (
+            split(vector) for vector in (weights, self.state["exp_avg"], self.state["exp_avg_sq"])
+        )
 
     @torch.no_grad()
-    def update(self, gradient: Tensor) -> None:
-        """One step, in place, along the gradient (total,)."""
+    def update(self, gradients: list[Tensor]) -> None:
+        """One step, in place, along the gradients, one per parameter, of the shape and strides of its view."""
         self.state["step"] += 1
         torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage] (why it is used: see above)
-            [self._weights],
-            [gradient],
-            [self.state["exp_avg"]],
-            [self.state["exp_avg_sq"]],
+            self._weights,
+            gradients,
+            self._exp_avg,
+            self._exp_avg_sq,
             [],
-            [self.state["step"]],
+            [self.state["step"]] * len(gradients),
             lr=self._learning_rate,
             beta1=BETAS[0],
             beta2=BETAS[1],

@@ -56,10 +56,11 @@ def _epoch_order(images: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 def batch_indices(images: int, batch: int, seed: int, step: int) -> NDArray[np.int64]:
     """Indices of the images of a step, counted from 0: the next piece of a stream of random permutations."""
-    positions = np.arange(step * batch, (step + 1) * batch)
-    epochs = positions // images
-    parts = [_epoch_order(images, seed, int(epoch))[positions[epochs == epoch] % images] for epoch in np.unique(epochs)]
-    return np.concatenate(parts)
+    start, stop = step * batch, (step + 1) * batch
+    epochs = range(start // images, (stop - 1) // images + 1)
+    return np.concatenate(
+        [_epoch_order(images, seed, epoch)[max(0, start - epoch * images) : stop - epoch * images] for epoch in epochs]
+    )
 
 
 class Batch(NamedTuple):
@@ -74,8 +75,8 @@ class Batch(NamedTuple):
 class Trainer:
     """The state of a training: raw weights, their EMA, the optimizer and the number of steps done.
 
-    The weights are moved into one buffer, of which the network's parameters become views, so that optimizer
-    and EMA are one operation each instead of one per parameter.
+    The weights are moved into one buffer, of which the network's parameters become views, so that the EMA is one
+    operation instead of one per parameter.
     """
 
     def __init__(self, network: Preconditioned, protocol: TrainingProtocol) -> None:
@@ -86,10 +87,8 @@ class Trainer:
         self._weights = torch.empty(sum(p.numel() for p in self._parameters), device=self._parameters[0].device)
         for parameter, part in zip(self._parameters, self._parts(self._weights), strict=True):
             parameter.data = part.copy_(parameter.detach())
-        self._gradient = torch.zeros_like(self._weights)
-        self._gradient_parts = self._parts(self._gradient)
         self._ema = self._weights.clone()
-        self._optimizer = Adam(self._weights, protocol.learning_rate)
+        self._optimizer = Adam(self._weights, protocol.learning_rate, self._parts)
         self._ema_power = ema_exponent(protocol.ema_length) + 1
 
     @property
@@ -150,7 +149,7 @@ class Trainer:
             return torch.rand(count, generator=generator, device=images.device) < share
 
         indices = torch.from_numpy(batch_indices(len(images), self.protocol.batch, seed, self.step)).to(images.device)
-        clean, label, count = images[indices], labels[indices], len(indices)
+        clean, label, count = images.index_select(0, indices), labels.index_select(0, indices), len(indices)
         noise = torch.randn(clean.shape, generator=generator, device=images.device)
         level = torch.randn(count, generator=generator, device=images.device)
         sigma = (self.protocol.sigma_log_mean + self.protocol.sigma_log_std * level).exp()
@@ -189,8 +188,7 @@ class Trainer:
     def _update(self) -> None:
         """One step of the optimizer and of the power-function EMA (EDM2, eq. 121)."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        torch._foreach_copy_(self._gradient_parts, gradients)  # pyright: ignore[reportPrivateImportUsage]
-        self._optimizer.update(self._gradient)
+        self._optimizer.update(gradients)
         self.step += 1
         decay = math.pow(1 - 1 / self.step, self._ema_power)
         self._ema.lerp_(self._weights, 1 - decay)

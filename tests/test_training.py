@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from diffbench.adam import BETAS, EPSILON
 from diffbench.conventions import SIGMA_DATA
 from diffbench.denoisers.build import fresh_network
 from diffbench.denoisers.definitions import Dit, Mlp, TrainedDefinition, Unet
@@ -110,6 +111,21 @@ def test_training_leaves_the_random_state_alone() -> None:
     torch.manual_seed(0)
     advance(trainer(dropout=0.5), 3)
     assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("kind", list(TINY))
+def test_a_step_is_that_of_torch_adam(kind: str) -> None:
+    """Each weight gets its own gradient, whatever the order of its dimensions in memory."""
+    ours, theirs = trainer(kind, dropout=0.0), trainer(kind, dropout=0.0).network
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=ours.protocol.learning_rate, betas=BETAS, eps=EPSILON)
+    for _ in range(3):
+        losses = denoising_loss(theirs, *ours._draw(IMAGES, LABELS, seed=3))
+        optimizer.zero_grad()
+        losses.mean().backward()
+        optimizer.step()
+        advance(ours, ours.step + 1)
+    for name, weight in theirs.named_parameters():
+        torch.testing.assert_close(ours.state()["weights"][name], weight.detach(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("length", "gamma"), [(0.05, 16.97), (0.10, 6.94)])

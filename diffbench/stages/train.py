@@ -17,6 +17,7 @@ from diffbench.denoisers.build import fresh_network
 from diffbench.denoisers.checkpoint import read_checkpoint, write_checkpoint
 from diffbench.denoisers.definitions import Dit, Mlp, Unet
 from diffbench.devices import pick_device
+from diffbench.heap import keep_freed_memory
 from diffbench.specs import TrainSpec
 from diffbench.training import Trainer, TrainingStep
 
@@ -31,6 +32,7 @@ def run(
 ) -> None:
     """Train to step factors["step"] from the checkpoint `start`, or from the side file that a killed run
     left."""
+    keep_freed_memory()
     training_set = read_training_set(data, conditions)
     trainer = fresh_trainer(spec, training_set, pick_device(device))
     settings = _settings(spec)
