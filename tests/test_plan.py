@@ -71,10 +71,10 @@ def test_a_model_from_outside_is_named_as_not_measured(planted):
     assert "measured here: mlp-small: planted" in lines
 
 
-def test_last_jobs_run_alone(planted):
+def test_first_and_last_jobs_run_alone(planted):
     found = cost(parse_study(STUDY, "t.yaml"))
     assert found.wall(1) == pytest.approx(found.total)
-    assert found.wall(4) - found.last == pytest.approx((found.total - found.last) / 4)
+    assert found.wall(4) - found.alone == pytest.approx((found.total - found.alone) / 4)
 
 
 def test_what_grows_with_the_training_set_is_extrapolated():

@@ -28,9 +28,9 @@ OPTIMA = {"optimal": 1, "blurred": 1, "autoguided": 2}
 EVALUATIONS_PER_STEP = {"heun": 2, "euler": 1, "dpmpp-2m": 1}
 TORCH_STAGES = ("train", "denoise", "sample", "optimum")
 
-# Seconds of what no rate tells, measured on the default study on a 2.45 GHz EPYC.
-START = 8.0
-"""Of Snakemake's own start and of the data."""
+# Seconds of what no rate tells, measured on the default and the smoke study on a 2.45 GHz EPYC.
+START = 15.0
+"""Of Snakemake's own start and of data and conditions, before all else."""
 PER_JOB = 0.4
 """Of Snakemake, of the shell, and of reading and writing files."""
 PER_TOPIC = 7.0
@@ -38,24 +38,24 @@ PER_TOPIC = 7.0
 FEATURES = 3.0
 """Of fitting the feature space."""
 SUMMARY, PER_CELL = 2.0, 0.32
-"""Of summary and report, one after the other when all else is done: for all, and for each cell."""
+"""Of summary and report, after all else: for all, and for each cell."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU seconds by stage, those of the last jobs, which nothing runs beside, and how networks were measured."""
+    """CPU seconds by stage, those of the first and last jobs, beside which nothing runs, and how networks were measured."""
 
     stages: dict[str, float]
-    last: float
+    alone: float
     notes: dict[str, str]
 
     @property
     def total(self) -> float:
-        return sum(self.stages.values()) + self.last
+        return sum(self.stages.values()) + self.alone
 
     def wall(self, cores: int) -> float:
         """Seconds on so many cores."""
-        return sum(self.stages.values()) / cores + self.last
+        return sum(self.stages.values()) / cores + self.alone
 
 
 def cost(study: Study) -> Cost:
@@ -96,7 +96,9 @@ class _Estimate:
         self._add_statistics(seconds)
         self._add_processes(seconds)
         return Cost(
-            dict(seconds), SUMMARY + PER_CELL * len(study.cells), {name: r.note for name, r in self.networks.items()}
+            dict(seconds),
+            START + SUMMARY + PER_CELL * len(study.cells),
+            {name: rates.note for name, rates in self.networks.items()},
         )
 
     def _held_out(self, size: int) -> int:
@@ -140,4 +142,4 @@ class _Estimate:
         for stage, count in counted.items():
             seconds[stage] += count * (starts[stage in TORCH_STAGES] + PER_JOB)
         seconds["lab"] += PER_TOPIC * counted["lab"]
-        seconds["data, features"] += START + FEATURES
+        seconds["features"] += FEATURES

@@ -40,7 +40,7 @@ def estimate(study: Study) -> list[str]:
         f"estimate: {_duration(found.total)} of one core; {_duration(found.wall(cores))} on the {cores} cores here"
         " if nothing else runs on them"
     ]
-    stages = found.stages | {"summary, report": found.last}
+    stages = found.stages | {"start and end": found.alone}
     lines += [f"  {name:<15} {seconds / 60:8.1f} min" for name, seconds in stages.items() if seconds]
     lines += [f"measured here: {name}: {note}" for name, note in found.notes.items()]
     foreign = sorted(name for name, model in study.models.items() if model.kind == "foreign")
