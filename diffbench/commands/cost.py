@@ -43,7 +43,7 @@ SUMMARY, PER_CELL = 2.0, 0.32
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU seconds by stage, those of the first and last jobs, beside which nothing runs, and how networks were measured."""
+    """CPU seconds by stage, those of what nothing runs beside, at start and end, and how networks were measured."""
 
     stages: dict[str, float]
     alone: float
