@@ -64,9 +64,15 @@ class DataProtocol(Strict):
     resize: Count | None = Field(
         default=None, description="Side in pixels that images are reduced to, by area averaging."
     )
+    held_out: str | None = Field(
+        default=None,
+        description="File or folder of held-out images like those of path, all of which then are the training pool.",
+    )
     points: int | None = Field(default=None, ge=4, description="Points of the plane to draw, for planar sets.")
     noise: float | None = Field(default=None, ge=0, description="Standard deviation added to points of the plane.")
-    validation: int = Field(default=512, ge=2, description="Number of held-out images, class-balanced.")
+    validation: int = Field(
+        default=512, ge=2, description="Number of held-out images, class-balanced; at most so many of held_out."
+    )
     split_seed: Seed = Field(
         default=0, description="Seed of the split into validation and training pool, or of the draw."
     )

@@ -59,13 +59,18 @@ def balanced_count(class_sizes: NDArray[np.int64]) -> int:
     return len(class_sizes) * int(class_sizes.min())
 
 
+def digests(images: NDArray[Any]) -> Iterator[bytes]:
+    """A 128-bit digest of each image, equal for identical ones of one type."""
+    for row in np.ascontiguousarray(images.reshape(len(images), -1)):
+        yield hashlib.blake2b(row, digest_size=16).digest()
+
+
 def without_duplicates(raw: RawImages) -> RawImages:
     """The first of each set of identical images, in the order given. 128-bit digests are compared."""
-    rows = np.ascontiguousarray(raw.images.reshape(len(raw.images), -1))
     first: dict[bytes, int] = {}
-    for index, row in enumerate(rows):
-        first.setdefault(hashlib.blake2b(row, digest_size=16).digest(), index)
-    return raw if len(first) == len(rows) else raw.take(np.fromiter(first.values(), np.int64))
+    for index, digest in enumerate(digests(raw.images)):
+        first.setdefault(digest, index)
+    return raw if len(first) == len(raw.images) else raw.take(np.fromiter(first.values(), np.int64))
 
 
 def block_length(shape: tuple[int, ...]) -> int:

@@ -3,21 +3,24 @@
 To add one, write its reader in a file of its own and a line in SOURCES.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diffbench.conventions import DiffbenchError
 from diffbench.data import arrays, cifar, download, folder, idx, points, subsets
 from diffbench.data.download import Download, fetch
+from diffbench.data.held_out import check_classes, given_split, renumbered
 from diffbench.data.raw import Facts, RawImages, balanced_count, mistake, without_duplicates
 from diffbench.data.resize import check_side, reduced
 from diffbench.data.subsets import Split
 from diffbench.protocol import DataProtocol
 
-OPTIONAL_KEYS = ("path", "images", "labels", "resize", "points", "noise")
+OPTIONAL_KEYS = ("path", "images", "labels", "resize", "held_out", "points", "noise")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
 
@@ -49,14 +52,27 @@ def _image_set(
     keys: tuple[str, ...],
     measure: Callable[[DataProtocol], tuple[int, int, tuple[int, ...]]],
     load: Callable[[DataProtocol], RawImages],
+    listed: Callable[[DataProtocol], tuple[int, list[str]]] | None = None,
 ) -> Source:
-    """A source of images. `measure` tells class-balanced count, number of classes and an image's shape."""
+    """A source of images. `measure` tells class-balanced count, number of classes and an image's shape.
+
+    `listed` tells the number of images and the names of classes, for sets that take held-out images.
+    """
+
+    def images(spec: DataProtocol) -> RawImages:
+        raw = load(spec)
+        return raw if spec.resize is None else RawImages(reduced(raw.images, spec.resize), raw.classes, raw.class_count)
 
     def facts(spec: DataProtocol) -> Facts:
         balanced, classes, shape = measure(spec)
         if spec.resize is not None:
             check_side(shape, spec.resize)
             shape = (shape[0], spec.resize, spec.resize)
+        if listed and spec.held_out is not None:
+            count, names = listed(spec)
+            with _blaming_held_out(spec) as held_out:
+                _check_held_out(listed(held_out), names, measure(held_out)[2], measure(spec)[2])
+            return Facts(count, classes, shape)
         if balanced - spec.validation < 2:
             raise mistake(
                 "validation",
@@ -65,12 +81,31 @@ def _image_set(
         return Facts(balanced - spec.validation, classes, shape)
 
     def split(spec: DataProtocol) -> Split:
-        raw = load(spec)
-        if spec.resize is not None:
-            raw = RawImages(reduced(raw.images, spec.resize), raw.classes, raw.class_count)
-        return subsets.split(without_duplicates(raw), spec.validation, spec.split_seed)
+        if listed and spec.held_out is not None:
+            facts(spec)  # refuses held-out images that are not like the others
+            with _blaming_held_out(spec) as other:
+                held_out = renumbered(images(other), listed(other)[1], listed(spec)[1])
+            return given_split(images(spec), held_out, spec.validation, spec.split_seed)
+        return subsets.split(without_duplicates(images(spec)), spec.validation, spec.split_seed)
 
     return Source(keys, facts, split)
+
+
+@contextmanager
+def _blaming_held_out(spec: DataProtocol) -> Iterator[DataProtocol]:
+    """The spec of the held-out images alone; errors that concern their path name the key held_out."""
+    try:
+        yield spec.model_copy(update={"path": spec.held_out, "held_out": None})
+    except DiffbenchError as error:
+        raise DiffbenchError(str(error).replace("key 'data.path'", "key 'data.held_out'")) from None
+
+
+def _check_held_out(
+    found: tuple[int, list[str]], pool_names: list[str], shape: tuple[int, ...], pool_shape: tuple[int, ...]
+) -> None:
+    if shape != pool_shape:
+        raise mistake("held_out", f"its images have shape {shape}, the training images {pool_shape}; make all alike")
+    check_classes(found[1], pool_names)
 
 
 def _sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
@@ -132,6 +167,19 @@ def _measure_file(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
     return balanced_count(sizes), len(sizes), tuple(shape)
 
 
+def _list_file(spec: DataProtocol) -> tuple[int, list[str]]:
+    path = _path(spec)
+    with arrays.opened(path) as found:
+        count = arrays.image_shape(path, found, spec.images)[0]
+        labels = () if spec.labels is None else np.unique(arrays.read_labels(path, found, spec.labels, count))
+    return count, [str(label) for label in labels]
+
+
+def _list_folder(spec: DataProtocol) -> tuple[int, list[str]]:
+    files, names = folder.listed(_path(spec))
+    return len(files), names
+
+
 def _measure_folder(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
     files, names = folder.listed(_path(spec))
     sizes = _sizes(np.array([path.parent.name for path in files]))
@@ -145,10 +193,13 @@ SOURCES: dict[str, Source] = {
     "cifar10": _cifar_set("cifar10", download.CIFAR10, cifar.CIFAR10),
     "cifar100": _cifar_set("cifar100", download.CIFAR100, cifar.CIFAR100),
     "file": _image_set(
-        ("path", "images", "labels", "resize"),
+        ("path", "images", "labels", "resize", "held_out"),
         _measure_file,
         lambda spec: arrays.load(_path(spec), spec.images, spec.labels),
+        _list_file,
     ),
-    "folder": _image_set(("path", "resize"), _measure_folder, lambda spec: folder.load(_path(spec))),
+    "folder": _image_set(
+        ("path", "resize", "held_out"), _measure_folder, lambda spec: folder.load(_path(spec)), _list_folder
+    ),
     **{name: Source(("points", "noise"), points.facts, points.split) for name in points.NAMES},
 }

@@ -1,6 +1,7 @@
 rule data:
     input:
         STUDY.data.path or [],
+        STUDY.data.held_out or [],
     output:
         ensure(DATA, non_empty=True),
     log:

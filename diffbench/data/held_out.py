@@ -1,0 +1,64 @@
+"""A user's own split: all images of one set train, those of another are held out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.conventions import seed_of
+from diffbench.data.raw import RawImages, digests, mistake, without_duplicates
+from diffbench.data.subsets import Split, moments
+
+
+def given_split(pool: RawImages, held_out: RawImages, validation: int, seed: int) -> Split:
+    """The whole pool in an order as balanced as its classes allow, and at most `validation` held-out images.
+
+    Exact duplicates within either set are dropped, since a copy hides near copies. DiffbenchError if a held-out image
+    is in the pool too: losses and distances of images that were trained on would pass for those of unseen ones.
+    """
+    if (pool.images.dtype.kind == "f") != (held_out.images.dtype.kind == "f"):
+        types = f"{held_out.images.dtype}, but the training images are of {pool.images.dtype}"
+        raise mistake("held_out", f"its images are of type {types}; give both on one scale")
+    dtype = np.promote_types(pool.images.dtype, held_out.images.dtype)
+    pool, held_out = (
+        without_duplicates(RawImages(each.images.astype(dtype, copy=False), each.classes, each.class_count))
+        for each in (pool, held_out)
+    )
+    trained = set(digests(pool.images))
+    if leaked := [index for index, digest in enumerate(digests(held_out.images)) if digest in trained]:
+        raise mistake(
+            "held_out",
+            f"{len(leaked)} of its {len(held_out.images)} distinct images are training images too; remove them",
+        )
+    if len(pool.images) < 2 or len(held_out.images) < 2:
+        raise mistake("held_out", "at least two distinct images are needed on either side of the split")
+    chosen = held_out.take(whole_order(held_out.classes, seed)[:validation])
+    ordered = pool.take(whole_order(pool.classes, seed))
+    return Split(ordered, chosen, *moments(ordered.images))
+
+
+def whole_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """All indices, in rounds of one image of each class that has any left: prefixes are as balanced as can be."""
+    rng = np.random.default_rng(seed_of("given split", seed))
+    rounds = np.empty(len(classes), np.int64)
+    for kind in np.unique(classes):
+        members = np.flatnonzero(classes == kind)
+        rounds[members] = rng.permutation(len(members))
+    return np.lexsort((rng.random(len(classes)), rounds))
+
+
+def check_classes(names: Sequence[str], pool_names: Sequence[str]) -> None:
+    """Refuse held-out images of classes, by name, that the pool does not have. DiffbenchError says which."""
+    if bool(names) != bool(pool_names):
+        some, none = ("held-out", "training") if names else ("training", "held-out")
+        raise mistake("held_out", f"the {some} images have classes, the {none} images do not; label both or neither")
+    if unknown := sorted(set(names) - set(pool_names)):
+        raise mistake("held_out", f"no training image is of class {', '.join(unknown)}; leave such images out")
+
+
+def renumbered(held_out: RawImages, names: Sequence[str], pool_names: Sequence[str]) -> RawImages:
+    """Held-out images whose classes, numbered by `names`, are numbered as those of the pool."""
+    if not names:
+        return held_out
+    numbers = np.array([pool_names.index(name) for name in names], np.int64)
+    return RawImages(held_out.images, numbers[held_out.classes], len(pool_names))
