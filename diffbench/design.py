@@ -1,11 +1,13 @@
 """Points of a study's design: runs, checkpoints and cells, and where their files lie.
 
 A run is a training: model x train size x granularity x seed. A checkpoint is a run at a training step. A cell is a
-checkpoint sampled at one guidance scale.
+checkpoint sampled at one value of the guidance factor.
 """
 
 from dataclasses import dataclass
 from typing import Any
+
+from diffbench.guiding import Guidance
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -38,15 +40,15 @@ class Checkpoint:
 
 @dataclass(frozen=True, order=True, slots=True)
 class Cell:
-    """A checkpoint sampled at one guidance scale."""
+    """A checkpoint sampled at one value of the guidance factor."""
 
     checkpoint: Checkpoint
-    guidance: float
+    guidance: Guidance
 
     @property
     def path(self) -> str:
         """Folder of the cell inside the study's results."""
-        return f"{self.checkpoint.path}/w{self.guidance:g}"
+        return f"{self.checkpoint.path}/w{self.guidance.label}"
 
     @property
     def factors(self) -> dict[str, Any]:
@@ -58,5 +60,5 @@ class Cell:
             "granularity": run.granularity,
             "seed": run.seed,
             "step": self.checkpoint.step,
-            "guidance": self.guidance,
+            "guidance": self.guidance.label,
         }

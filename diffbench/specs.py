@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from diffbench.denoisers.definitions import ModelDefinition, Optimal
+from diffbench.guiding import Guidance
 from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
     GapProtocol,
@@ -46,6 +47,8 @@ class SampleSpec(StageSpec):
 
     model: ModelDefinition
     sampling: SamplingProtocol
+    guidance: Guidance
+    guide: ModelDefinition | None = Field(default=None, description="The guide's model, if the cell is autoguided.")
 
 
 class LabSpec(StageSpec):
@@ -61,7 +64,7 @@ class EquivalentSpec(StageSpec):
 
 
 def _factors(wildcards: Any) -> dict[str, int | float | str]:
-    kinds = {"model": str, "train_size": int, "granularity": str, "seed": int, "step": int, "guidance": float}
+    kinds = {"model": str, "train_size": int, "granularity": str, "seed": int, "step": int, "guidance": str}
     return {name: kinds[name](value) for name, value in dict(wildcards).items() if name in kinds}
 
 
@@ -87,8 +90,14 @@ def denoise(study: Study, wildcards: Any) -> str:
 
 
 def sample(study: Study, wildcards: Any) -> str:
-    definition = study.definition(wildcards.model)
-    return SampleSpec(factors=_factors(wildcards), model=definition, sampling=study.sampling).model_dump_json()
+    definition, guidance = study.definition(wildcards.model), study.guidances[wildcards.guidance]
+    return SampleSpec(
+        factors=_factors(wildcards),
+        model=definition,
+        sampling=study.sampling,
+        guidance=guidance,
+        guide=study.definition(guidance.model or wildcards.model) if guidance.autoguided else None,
+    ).model_dump_json()
 
 
 def cell(study: Study, wildcards: Any) -> str:

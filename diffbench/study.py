@@ -3,7 +3,8 @@
 No torch here: the DAG is built from it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -25,6 +26,8 @@ from diffbench.denoisers.definitions import (
     check_shape,
 )
 from diffbench.design import Cell, Checkpoint, Run
+from diffbench.guiding import Guidance
+from diffbench.guiding import problems as problems_of_guidance
 from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
     Count,
@@ -47,7 +50,12 @@ class Center(Strict):
     model: Name = "mlp-medium"
     train_size: int = Field(default=256, ge=2)
     granularity: GranularityName = "classes"
-    guidance: float = 0.0
+    guidance: Guidance = Guidance(weight=0.0)
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """The values as tables show them."""
+        return dict(self) | {"guidance": self.guidance.label}
 
 
 class Sweep(Strict):
@@ -57,7 +65,7 @@ class Sweep(Strict):
     train_size: list[Annotated[int, Field(ge=2)]] | None = Field(default=None, min_length=1)
     granularity: list[GranularityName] | None = Field(default=None, min_length=1)
     step: list[Count] | None = Field(default=None, min_length=1, description="Among steps; left out: all of them.")
-    guidance: list[float] | None = Field(default=None, min_length=1)
+    guidance: list[Guidance] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _varies_something(self) -> Self:
@@ -114,7 +122,7 @@ class Study(Strict):
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """All cells, sorted, each once. Guidance without conditions has no meaning: such combinations are left out."""
+        """All cells, sorted, each once. Combinations that `guidable` denies are left out."""
         return tuple(sorted(set(self._expand())))
 
     @cached_property
@@ -193,10 +201,42 @@ class Study(Strict):
         return self.model_dump_json(exclude=set(keys))
 
     @cached_property
+    def guidances(self) -> dict[str, Guidance]:
+        """Values of the factor guidance by their labels, in their natural order."""
+        return {guidance.label: guidance for guidance in sorted({cell.guidance for cell in self.cells})}
+
+    def guide(self, checkpoint: Checkpoint, guidance: Guidance) -> Checkpoint:
+        """The checkpoint that an autoguided cell is steered away from: of a run that differs in the model at most."""
+        run = replace(checkpoint.run, model=guidance.model or checkpoint.run.model)
+        return Checkpoint(run, (guidance.step or checkpoint.step) if self.definition(run.model).trained else 0)
+
+    def guidable(self, checkpoint: Checkpoint, guidance: Guidance) -> bool:
+        """Whether a cell exists: classifier-free guidance needs conditions, a guide is trained no further than what it
+
+        guides, of the same model less far, and is found by its own step where that has none.
+        """
+        run = checkpoint.run
+        if guidance.weight == 0:
+            return True
+        if not guidance.autoguided:
+            return run.granularity != "none"
+        guide = self.guide(checkpoint, guidance)
+        if guide == checkpoint or not self.denoises(run.model):
+            return False
+        if not self.definition(guide.run.model).trained:
+            return True
+        return guide.step > 0 and (guide.step <= checkpoint.step or not self.definition(run.model).trained)
+
+    def guides_of(self, cells: Iterable[Cell]) -> set[Checkpoint]:
+        """Trained checkpoints that cells are guided by."""
+        guides = {self.guide(cell.checkpoint, cell.guidance) for cell in cells if cell.guidance.autoguided}
+        return {guide for guide in guides if self.definition(guide.run.model).trained}
+
+    @cached_property
     def milestones(self) -> dict[Run, list[int]]:
-        """Steps at which each run has a checkpoint, rising."""
+        """Steps at which each run has a checkpoint, rising; checkpoints that only guide others included."""
         found: dict[Run, list[int]] = {}
-        for checkpoint in self.checkpoints:
+        for checkpoint in sorted({*self.checkpoints, *self.guides_of(self.cells)}):
             found.setdefault(checkpoint.run, []).append(checkpoint.step)
         return found
 
@@ -219,12 +259,11 @@ class Study(Strict):
 
     def _expand(self) -> Iterator[Cell]:
         for factors in self._combinations():
-            guidance = float(factors["guidance"])
-            if guidance != 0 and factors["granularity"] == "none":
-                continue
             for seed, step in product(self.seeds_of(factors["model"]), self._steps_of(factors)):
                 run = Run(factors["model"], factors["train_size"], factors["granularity"], seed)
-                yield Cell(Checkpoint(run, step), guidance)
+                checkpoint = Checkpoint(run, step)
+                if self.guidable(checkpoint, factors["guidance"]):
+                    yield Cell(checkpoint, factors["guidance"])
 
     def _steps_of(self, factors: dict[str, Any]) -> list[int]:
         if not self.definition(factors["model"]).trained:
@@ -248,7 +287,7 @@ def parse_study(raw: Any, origin: str) -> Study:
     if not isinstance(raw, dict):
         raise DiffbenchError(f"{origin}: a study is a mapping of keys to values, see config/README.md")
     study = Study.parse(raw | _with_kinds(raw), origin)
-    if problems := list(_problems(study)):
+    if problems := list(_problems(study)) or list(_problems_of_cells(study)):
         raise DiffbenchError("; ".join(f"{origin}: {problem}" for problem in problems))
     return study
 
@@ -290,12 +329,19 @@ def _problems(study: Study) -> Iterator[str]:
         yield from problems
         return
     known = sorted({*PRESETS, *study.models})
+    trained = {model: study.definition(model).trained for model in known}
+    planted = {model for model in known if not study.denoises(model)}
     for where, factors in _located_values(study):
         for model in factors.get("model", []):
             if model not in known:
                 yield f"key '{where}model': unknown model '{model}', known are {', '.join(known)}"
             elif problem := _misfit(study, model, data.shape):
                 yield f"key '{where}model': '{model}': {problem}"
+        for guidance in factors.get("guidance", []):
+            for problem in problems_of_guidance(guidance, trained, planted, study.steps):
+                yield f"key '{where}guidance': {problem}"
+            if guidance.model in known and (problem := _misfit(study, guidance.model, data.shape)):
+                yield f"key '{where}guidance': '{guidance.model}': {problem}"
         for step in set(factors.get("step", [])) - set(study.steps):
             yield f"key '{where}step': {step} is not among the steps {study.steps}"
         for size in factors.get("train_size", []):
@@ -336,6 +382,25 @@ def _misfit(study: Study, model: str, shape: tuple[int, ...]) -> str | None:
     except DiffbenchError as error:
         return str(error)
     return None
+
+
+def _problems_of_cells(study: Study) -> Iterator[str]:
+    """What is wrong with combinations of values that are each in order."""
+    for factors in study._combinations():
+        guidance = factors["guidance"]
+        if guidance.model == factors["model"] and guidance.step is None:
+            yield (
+                f"guidance '{guidance.label}': model '{guidance.model}' cannot guide itself at the same step;"
+                " give an earlier step, or another model"
+            )
+            return
+    for where, factors in _located_values(study):
+        for guidance in factors.get("guidance", []):
+            if guidance.label not in study.guidances:
+                yield (
+                    f"key '{where}guidance': {guidance.text} is left with no cell: classifier-free guidance needs"
+                    " conditions, and a trained guide a step, given or shared, no later than that of what it guides"
+                )
 
 
 def _located_values(study: Study) -> Iterator[tuple[str, dict[str, list[Any]]]]:

@@ -11,6 +11,7 @@ import numpy as np
 from diffbench import store
 from diffbench.conventions import karras_sigmas, log_sigmas
 from diffbench.design import Cell, Checkpoint
+from diffbench.guiding import Guidance
 from diffbench.measures.intervals import Estimate, proportion, undefined
 from diffbench.stages import summary
 from diffbench.study import Study, parse_study
@@ -129,14 +130,14 @@ def _write_denoise(path: Path, checkpoint: Checkpoint, blank: bool) -> None:
 
 
 def _checkpoint_factors(checkpoint: Checkpoint) -> dict[str, Any]:
-    factors = Cell(checkpoint, 0.0).factors
+    factors = Cell(checkpoint, Guidance(weight=0.0)).factors
     factors.pop("guidance")
     return factors
 
 
 def memorized_hits(cell: Cell) -> int:
     """Copies among the SAMPLES samples of a made-up cell."""
-    return min(SAMPLES, int(max(0.0, strength(cell.checkpoint) * (1 + 0.2 * cell.guidance) - 1.6) * 12))
+    return min(SAMPLES, int(max(0.0, strength(cell.checkpoint) * (1 + 0.2 * cell.guidance.weight) - 1.6) * 12))
 
 
 def _write_memorization(folder: Path, cell: Cell, blank: bool, shape: tuple[int, ...]) -> None:

@@ -65,7 +65,7 @@ def tables(
         weights = PARAMETERS.get(f["model"], 1)  # of models that do not follow the trend
         peak = f["step"] ** step * weights**model * LABELS[f["granularity"]] ** labels
         peak *= f["train_size"] ** size * math.exp(spread * rng.standard_normal())
-        if cell.guidance == 0:
+        if cell.guidance.weight == 0:
             own = f | {"guidance": math.nan}
             denoise += [row(own, "peak_gap", peak), row(own, "sigma_at_peak", 0.1)]
             denoise += [row(own, "gap", peak * share, s) for share, s in zip([ends, 1, 0.5, ends], SIGMAS, strict=True)]
@@ -129,7 +129,7 @@ def test_what_was_not_varied_is_inconclusive():
 def test_random_labels_are_no_finer_condition_and_the_centre_is_found():
     assert levels(STUDY, "train_size") == [64, 128, 512]
     assert len(center_cells(STUDY)) == 3 * 2
-    assert {c.guidance for c in center_cells(STUDY, guidance=1)} == {1}
+    assert {c.guidance.weight for c in center_cells(STUDY, guidance="1")} == {1}
 
 
 def test_number_of_weights_compares_models_of_one_kind_trained_alike():

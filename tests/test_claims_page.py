@@ -9,14 +9,13 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from diffbench.conventions import DiffbenchError
 from diffbench.protocol import ReportProtocol
 from diffbench.report.claims import divides, load_claims, write_claims
 from diffbench.report.format import count, number
-from diffbench.report.results import load_results
+from diffbench.report.results import load_results, read_table
 from diffbench.report.timescales import run_table
 from diffbench.stages import report, summary
 from diffbench.study import load_study
@@ -137,7 +136,7 @@ def test_time_scales_equal_the_table_and_undefined_ones_say_why(folder):
     for row in scales(folder):
         if row["measure"] not in ("tau_mem", "tau_gen"):
             continue
-        key = (row["model"], f"{float(row['train_size']):g}", row["granularity"], f"{float(row['guidance']):g}")
+        key = (row["model"], f"{float(row['train_size']):g}", row["granularity"], row["guidance"])
         shown = rows[*key, row["seed"]][0 if row["measure"] == "tau_mem" else 1]
         if row["value"]:
             ends = (count(float(row[end])) for end in ("value", "low", "high"))
@@ -154,9 +153,8 @@ def test_earliest_onset_is_the_least_of_the_levels(folder):
         if row["measure"] == "gap_onset" and row["seed"] == "0":
             key = (row["model"], f"{float(row['train_size']):g}", row["granularity"])
             least[key] = min(least.get(key, math.inf), float(row["value"] or "inf"))
-    table = run_table(
-        pd.read_csv(folder / "summary/timescales.csv", keep_default_na=False, na_values=[""]).fillna({"reason": ""})
-    )
+    study = load_results(folder).study
+    table = run_table(read_table(folder / "summary/timescales.csv", study), study)
     shown = {names[:3]: values[2] for names, values in table.rows if names[4] == "0"}
     assert {key: value.value for key, value in shown.items() if value} == least
 

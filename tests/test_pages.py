@@ -54,8 +54,8 @@ def test_filters_leave_the_rows_that_fit(page):
     page.select_option("[data-filter=train_size]", "32")
     page.select_option("[data-filter=step]", "1600")
     assert [row.split()[1:5] for row in visible_settings(page)] == [
-        ["32", "classes", "1600", "1.0"],
-        ["32", "classes", "1600", "0.0"],
+        ["32", "classes", "1600", "1"],
+        ["32", "classes", "1600", "0"],
     ]
     assert page.inner_text("#shown-count") == "2 of 6 settings"
     page.click("#filters button[type=reset]")

@@ -19,6 +19,19 @@ from tests.snakemake_runs import TINY, command, planned_jobs, snakemake
 pytestmark = pytest.mark.pipeline
 
 
+GUIDED = [
+    {
+        "step": [12],
+        "guidance": [
+            1,
+            {"weight": 1, "interval": [0.1, 2]},
+            {"weight": 1, "step": 4},
+            {"weight": 1, "model": "mlp-medium", "step": 12, "interval": [0.1, 2]},
+        ],
+    }
+]
+
+
 def changed(**changes):
     study = copy.deepcopy(TINY)
     for key, value in changes.items():
@@ -131,13 +144,37 @@ def test_a_finished_study_has_nothing_to_do(finished):
             changed(sweeps=[{"guidance": [0, 1.5]}]),
             {"sample": 2, "memorization": 2, "overlap": 2, "summary": 1, "report": 1},
         ),
+        (
+            changed(sweeps=GUIDED),  # trains the guide that is not there yet, and does not measure it
+            {"train": 1, "sample": 4, "memorization": 4, "overlap": 4, "summary": 1, "report": 1},
+        ),
     ],
-    ids=["chart", "gap", "quality", "sampling", "milestone-between", "milestone-after", "seed", "guidance"],
+    ids=["chart", "gap", "quality", "sampling", "milestone-between", "milestone-after", "seed", "guidance", "guides"],
 )
 def test_a_change_computes_only_what_is_new(finished, study, jobs):
     planned = planned_jobs(finished[0], study)
     planned.pop("all")
     assert planned == jobs
+
+
+@pytest.mark.browser
+def test_every_kind_of_guidance_in_one_study_is_named_in_words(copied, open_page):
+    done = snakemake(copied, changed(sweeps=GUIDED), "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = copied / "results/tiny"
+    cells = {path.parent.name for path in (results / "mlp-small").rglob("samples.h5")}
+    assert cells == {"w0", "w1", "w1_in-0.1-2", "w1_at-4", "w1_by-mlp-medium_at-12_in-0.1-2"}
+    assert [path.name for path in (results / "mlp-medium").rglob("*.*") if path.suffix in (".h5", ".pt")] == [
+        "checkpoint.pt"
+    ]
+    memorization = read(results / "summary/memorization.h5", "table")
+    assert set(memorization["guidance"]) == {cell.removeprefix("w") for cell in cells}
+    page = open_page(results / "report/index.html")
+    options = page.locator("[data-filter=guidance] option").all_inner_texts()
+    axis = page.locator("#outcomes-by-factor .role-axis-label text").all_inner_texts()
+    words = ["0", "1", "1, σ in (0.1, 2]", "1 by itself at step 4", "1 by mlp-medium at step 12, σ in (0.1, 2]"]
+    assert options == ["all", *words]
+    assert set(words) <= set(axis)
 
 
 def test_a_milestone_in_between_gives_the_bytes_of_straight_training(copied):

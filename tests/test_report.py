@@ -109,8 +109,8 @@ def test_curves_are_read_at_the_level_nearest_to_the_peak_in_log_sigma(folder, r
 
 def test_mean_over_seeds_by_hand(folder, rows):
     means = cells.settings(rows)
-    setting = ("mlp-small", 32, "classes", 400, 0.0)
-    text = ("mlp-small", "32", "classes", "{}", "400", "0.0")
+    setting = ("mlp-small", 32, "classes", 400, "0")
+    text = ("mlp-small", "32", "classes", "{}", "400", "0")
     found = scalars(folder, "memorization", "memorized_fraction")
     seeds = [found[tuple(part.format(seed) for part in text)] for seed in (0, 1)]
     mean = outcome(means, *setting, "memorized_fraction")
@@ -128,7 +128,7 @@ def test_mean_over_seeds_by_hand(folder, rows):
 
 def test_missing_seed_is_left_out_of_the_mean_and_named(rows):
     means = cells.settings(rows)
-    lacking = outcome(means, "mlp-large", 32, "classes", 400, 0.0, "memorized_fraction")
+    lacking = outcome(means, "mlp-large", 32, "classes", 400, "0", "memorized_fraction")
     assert (lacking["seeds"], lacking["of"], lacking["n"]) == (1, 2, SAMPLES)
     assert lacking["reason"] == "missing: not made yet"
     shown = leaderboard.show(lacking)
@@ -182,7 +182,7 @@ def test_effect_of_a_factor_is_the_largest_difference_on_its_slice(folder, rows)
     means = cells.settings(rows)
     found = {(effect.factor, effect.measure): effect for effect in answers.effects(load_results(folder), means)}
     value = means.set_index([*slices.SETTING, "measure"])["value"]
-    small, large = (value[("mlp-small", n, "classes", 400, 0.0, "peak_gap")] for n in (32, 128))
+    small, large = (value[("mlp-small", n, "classes", 400, "0", "peak_gap")] for n in (32, 128))
     assert found["train_size", "peak_gap"].size == pytest.approx(small - large)
     assert found["train_size", "peak_gap"].lowest["level"] == "128"
     assert ("guidance", "peak_gap") not in found
@@ -192,7 +192,7 @@ def test_slices_hold_the_centre_and_the_last_step(folder):
     found = {cut.factor: cut for cut in slices.slices(load_results(folder).study)}
     assert set(found) == {"model", "train_size", "step", "guidance"}
     assert found["train_size"].values == (32, 128)
-    assert found["train_size"].fixed == {"model": "mlp-small", "granularity": "classes", "step": 400, "guidance": 0.0}
+    assert found["train_size"].fixed == {"model": "mlp-small", "granularity": "classes", "step": 400, "guidance": "0"}
     assert found["model"].values == ("mlp-small", "mlp-large")
 
 

@@ -60,7 +60,7 @@ def test_star_varies_one_factor_at_a_time_around_the_centre():
         center={"model": "mlp-small", "train_size": 64, "granularity": "classes", "guidance": 0},
         sweeps=[{"train_size": [32, 64, 128]}, {"granularity": ["none", "classes"]}, {"guidance": [0, 2]}],
     ).cells
-    points = {(c.checkpoint.run.train_size, c.checkpoint.run.granularity, c.guidance) for c in cells}
+    points = {(c.checkpoint.run.train_size, c.checkpoint.run.granularity, c.guidance.weight) for c in cells}
     assert points == {
         (64, "classes", 0),
         (32, "classes", 0),
@@ -104,7 +104,7 @@ def test_milestones_form_a_chain_from_fresh_weights(steps):
 def test_a_sweep_may_name_the_steps_that_it_means():
     planned = study(steps=[10, 20], sweeps=[{"train_size": [32], "step": [20]}, {"guidance": [1], "step": [20]}])
     assert {(c.run.train_size, c.step) for c in planned.checkpoints} == {(256, 10), (256, 20), (32, 20)}
-    assert {(c.checkpoint.run.train_size, c.checkpoint.step, c.guidance) for c in planned.cells} == {
+    assert {(c.checkpoint.run.train_size, c.checkpoint.step, c.guidance.weight) for c in planned.cells} == {
         (256, 10, 0), (256, 20, 0), (256, 20, 1), (32, 20, 0)
     }  # fmt: skip
     before = {c.run.train_size: planned.milestones_before(c) for c in planned.checkpoints if c.step == 20}

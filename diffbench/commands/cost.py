@@ -17,10 +17,13 @@ from diffbench.commands.rates import (
     overlap_level,
     start_seconds,
 )
+from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
 from diffbench.denoisers.definitions import TrainedDefinition
 from diffbench.design import Checkpoint
 from diffbench.devices import pick_device
+from diffbench.guiding import Guidance
+from diffbench.protocol import SamplingProtocol
 from diffbench.study import Study
 
 OPTIMA = {"optimal": 1, "blurred": 1, "autoguided": 2}
@@ -68,12 +71,21 @@ def cost(study: Study) -> Cost:
         torch.set_num_threads(threads)
 
 
+def guided_share(guidance: Guidance, sampling: SamplingProtocol) -> float:
+    """The part of the sampler's noise levels at which a cell's guide is evaluated."""
+    if guidance.weight == 0:
+        return 0.0
+    sigmas = karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max, sampling.rho)
+    low, high = guidance.interval or (0.0, math.inf)
+    return float(((sigmas > low) & (sigmas <= high)).mean())
+
+
 class _Estimate:
     def __init__(self, study: Study, clock: Clock) -> None:
         self.study, self.clock, self.facts = study, clock, facts(study.data)
         self.dimension = math.prod(self.facts.shape)
         self.networks: dict[str, NetworkRates] = {}
-        for model in sorted({run.model for run in study.runs}):
+        for model in sorted({run.model for run in study.milestones}):
             definition = study.definition(model)
             if isinstance(definition, TrainedDefinition):
                 training = study.training_of(model)
@@ -83,14 +95,18 @@ class _Estimate:
     def cost(self) -> Cost:
         study, seconds = self.study, defaultdict[str, float](float)
         cells = [*study.cells, *study.paired_cells]  # a twin's cells cost what its run's do
-        for run in {cell.checkpoint.run for cell in cells}:
+        paired = {cell.checkpoint for cell in study.paired_cells} | study.guides_of(study.paired_cells)
+        for run, milestones in study.milestones.items():
             if run.model in self.networks:
-                twins = run in {cell.checkpoint.run for cell in study.paired_cells}
-                seconds["train"] += study.milestones[run][-1] * self.networks[run.model].step * (1 + twins)
+                twins = run in {checkpoint.run for checkpoint in paired}
+                seconds["train"] += milestones[-1] * self.networks[run.model].step * (1 + twins)
         for checkpoint in study.checkpoints:
             seconds["denoise"] += self._gap_images(checkpoint.run.train_size) * self._image(checkpoint)
         for cell in cells:
-            seconds["sample"] += self._sampled_images(guided=bool(cell.guidance)) * self._image(cell.checkpoint)
+            guide = self._image(study.guide(cell.checkpoint, cell.guidance)) * guided_share(
+                cell.guidance, study.sampling
+            )
+            seconds["sample"] += self._sampled_images() * (self._image(cell.checkpoint) + guide)
         for size, _ in {(run.train_size, run.granularity) for run in study.runs}:
             seconds["optimum"] += self._gap_images(size) * self.optimum * size
         self._add_statistics(seconds)
@@ -109,11 +125,11 @@ class _Estimate:
         gap = self.study.measures.gap
         return gap.levels * gap.noises * (min(gap.images, size) + min(gap.images, self._held_out(size)))
 
-    def _sampled_images(self, guided: bool) -> int:
+    def _sampled_images(self) -> int:
         """Evaluations behind the samples of one cell, and behind what their trajectories are compared with."""
         sampling = self.study.sampling
         solved = sampling.samples * EVALUATIONS_PER_STEP[sampling.solver]
-        return sampling.steps * (solved + 2 * sampling.trajectories) * (2 if guided else 1)
+        return sampling.steps * (solved + 2 * sampling.trajectories)
 
     def _image(self, checkpoint: Checkpoint) -> float:
         """Seconds per evaluated image: 0 for what is neither network nor closed form."""

@@ -24,7 +24,8 @@ def describe(study: Study) -> list[str]:
             values.setdefault(factor, set()).add(value)
     lines = [f"study {study.name}: data set {study.data.name}"]
     for factor, found in values.items():
-        ordered = sorted(found, key=lambda value: (isinstance(value, str), value))
+        known = list(study.guidances) if factor == "guidance" else []  # the others in the order of their values
+        ordered = known or sorted(found, key=lambda value: (isinstance(value, str), value))
         lines.append(
             f"  {factor:<12} {', '.join(f'{value:g}' if isinstance(value, float) else str(value) for value in ordered)}"
         )

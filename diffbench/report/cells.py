@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.design import Cell
-from diffbench.report.results import Results
+from diffbench.report.results import Results, shown_factors
 from diffbench.report.slices import SETTING
 from diffbench.summary.tables import FACTORS
 
@@ -59,7 +59,7 @@ def _every_cell(
     peaks: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per cell of the study; cells without a row get an undefined value and the reason."""
-    cells = pd.DataFrame([cell.factors for cell in results.study.cells], columns=FACTORS)
+    cells = pd.DataFrame([shown_factors(cell) for cell in results.study.cells], columns=FACTORS)
     rows = cells.merge(found, how="left", on=list(keys), indicator="origin").assign(measure=measure)
     absent = rows.pop("origin") == "left_only"
     why = _why_absent(results, stage)

@@ -100,12 +100,14 @@ def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Any:
         axis=alt.Axis(title="mean squared error per pixel", format="~g", tickCount=6),
     )
     tooltips = [alt.Tooltip("measure:N"), alt.Tooltip("level:N", title="step"), alt.Tooltip("sigma:Q", format=".3~g")]
-    layers = curves(data, y, level_color("step", steps), split, 230, tooltips)
+    layers = curves(data, y, level_color("step", steps, True), split, 230, tooltips)
     return alt.layer(*layers, transform=[OF_RUN], width=width, height=230)
 
 
 def _gap(data: pd.DataFrame, steps: list[str], width: int) -> Any:
     tooltips = [alt.Tooltip("level:N", title="step"), alt.Tooltip("sigma:Q", format=".3~g")]
     y = alt.Y("value:Q", title=GAP_TITLE)
-    layers = curves(data, y, level_color("step", steps), level_dash("step", steps).legend(None), 230, tooltips)
+    layers = curves(
+        data, y, level_color("step", steps, True), level_dash("step", steps, True).legend(None), 230, tooltips
+    )
     return alt.layer(*layers, transform=[OF_RUN], width=width, height=230)

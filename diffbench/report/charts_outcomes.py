@@ -75,8 +75,8 @@ def _panel(
         values=list(range(len(names))),
         labelExpr=f"{json.dumps(names)}[datum.value]",
         labels=measure == AT_PEAK,  # only below the lowest row, so that rows of all columns are aligned
-        labelAngle=-35,
-        labelLimit=90,
+        labelAngle=-35 if cut.numbers or cut.factor != "guidance" else -60,  # guides are named at length
+        labelLimit=90 if cut.factor != "guidance" else 220,
         labelOverlap=False,
         grid=False,
     )

@@ -57,7 +57,9 @@ def load_claims(results: Results) -> list[dict[str, Any]]:
 def write_claims(results: Results, protocol: ReportProtocol) -> None:
     """Write report/claims.html and its tables inside the study's results."""
     claims = load_claims(results)
-    scales = read_table(results.folder / "summary" / "timescales.csv")
+    scales, pairs = (
+        read_table(results.folder / "summary" / f"{name}.csv", results.study) for name in ("timescales", "consistency")
+    )
     figures = [claim_figure(claim, protocol.chart_width) for claim in claims]
     figures.append(onset_figure(scales, results.study, protocol.chart_width))
     write_page(
@@ -68,9 +70,9 @@ def write_claims(results: Results, protocol: ReportProtocol) -> None:
         manifest=results.manifest,
         sections=[_section(claim) for claim in claims],
         divides=divides(claims),
-        runs=run_table(scales),
-        recall=recall_table(scales),
-        consistency=consistency_table(read_table(results.folder / "summary" / "consistency.csv")),
+        runs=run_table(scales, results.study),
+        recall=recall_table(scales, results.study),
+        consistency=consistency_table(pairs, results.study),
     )
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from diffbench.report.cells import above_floor, ranked
 from diffbench.report.format import count, interval, level, number
-from diffbench.report.slices import SETTING, short_name
+from diffbench.report.slices import SETTING, ordered, short_name
+from diffbench.study import Study
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ def show(row: pd.Series) -> Shown:
     return Shown(value, low, high, number(value), interval(low, high), "; ".join(notes))
 
 
-def choices(entries: list[Entry]) -> dict[str, list[Any]]:
+def choices(study: Study, entries: list[Entry]) -> dict[str, list[Any]]:
     """For each factor with more than one value, its values: what the table can be filtered by."""
-    found = {name: sorted({entry.factors[name] for entry in entries}) for name in SETTING}
+    found = {name: ordered(study, name, {entry.factors[name] for entry in entries}) for name in SETTING}
     return {name: values for name, values in found.items() if len(values) > 1}
 
 

@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from diffbench.report.slices import NUMERIC, TITLES, Slice, value_text
+from diffbench.report.slices import TITLES, Slice, value_text
 from diffbench.report.theme import DASHES, NEUTRAL, OKABE_ITO, SEQUENCE, sigma_axis
 
 SEEDS = (
@@ -37,23 +37,25 @@ def rounded(table: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def level_color(factor: str, levels: Sequence[str]) -> alt.Color:
+def level_color(factor: str, levels: Sequence[str], numbers: bool) -> alt.Color:
     """Colour of a factor's levels: a sequence for numbers, distinct hues for names."""
-    if factor in NUMERIC:
+    if numbers:
         scale = alt.Scale(scheme=SEQUENCE, domain=list(levels))
-        return alt.Color("level:O", scale=scale, legend=_legend(factor))
+        return alt.Color("level:O", scale=scale, legend=_legend(factor, levels))
     scale = alt.Scale(range=OKABE_ITO, domain=list(levels))
-    return alt.Color("level:N", scale=scale, legend=_legend(factor))
+    return alt.Color("level:N", scale=scale, legend=_legend(factor, levels))
 
 
-def level_dash(factor: str, levels: Sequence[str]) -> alt.StrokeDash:
+def level_dash(factor: str, levels: Sequence[str], numbers: bool) -> alt.StrokeDash:
     """Dashes of the levels, so that they can be told apart without colour; in one legend with the colours."""
     scale = alt.Scale(range=DASHES, domain=list(levels))
-    return alt.StrokeDash(f"level:{'O' if factor in NUMERIC else 'N'}", scale=scale, legend=_legend(factor))
+    return alt.StrokeDash(f"level:{'O' if numbers else 'N'}", scale=scale, legend=_legend(factor, levels))
 
 
-def _legend(factor: str) -> alt.Legend:
-    return alt.Legend(title=TITLES[factor], orient="bottom", columns=5, symbolType="stroke", symbolSize=300)
+def _legend(factor: str, levels: Sequence[str]) -> alt.Legend:
+    longest = max(map(len, levels), default=0)
+    columns = 5 if longest <= 12 else 2 if longest <= 28 else 1  # as many as fit below a panel
+    return alt.Legend(title=TITLES[factor], orient="bottom", columns=columns, symbolType="stroke", symbolSize=300)
 
 
 def curves(
@@ -134,7 +136,8 @@ def panels_by_factor(
         tooltips = [alt.Tooltip("level:N", title=TITLES[cut.factor]), alt.Tooltip("sigma:Q", title="σ", format=".3~g")]
         levels = levels_of(cut)
         data = rounded(table[["sigma", "level", "value", "low", "high", "n", "seeds", "reason"]])
-        layers = curves(data, y, level_color(cut.factor, levels), level_dash(cut.factor, levels), height, tooltips)
+        color, dash = level_color(cut.factor, levels, cut.numbers), level_dash(cut.factor, levels, cut.numbers)
+        layers = curves(data, y, color, dash, height, tooltips)
         one = data.head(1)[["sigma"]]
         named = [layer for at, text in references for layer in reference_line(one, at, text, panel)]
         title = alt.Title(

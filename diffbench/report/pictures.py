@@ -20,7 +20,7 @@ from diffbench.design import Cell
 from diffbench.measures.memorization import THRESHOLD
 from diffbench.report.cells import ranked, spread_over_ranks
 from diffbench.report.page import Figure
-from diffbench.report.results import Results
+from diffbench.report.results import Results, shown_factors
 from diffbench.report.slices import SETTING, short_name
 from diffbench.report.theme import NEUTRAL, OKABE_ITO
 
@@ -81,7 +81,7 @@ def _with_samples(results: Results, means: pd.DataFrame) -> Iterator[Cell]:
     """Of each setting, in ranked order, the first seed's cell whose samples and distances can be read."""
     by_setting: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in results.study.cells:
-        by_setting.setdefault(tuple(cell.factors[name] for name in SETTING), []).append(cell)
+        by_setting.setdefault(tuple(shown_factors(cell)[name] for name in SETTING), []).append(cell)
     for _, setting in ranked(means).iterrows():
         for cell in by_setting[tuple(setting[SETTING])]:
             folder = results.folder / cell.path
@@ -96,7 +96,7 @@ def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, 
     found = store.read(folder / "memorization.h5", "memorization")
     first, second = found["distance"].T
     ratio = np.divide(first, second, out=np.zeros(len(first)), where=first > 0)
-    name = f"{short_name(cell.factors)} · seed {cell.checkpoint.run.seed}"
+    name = f"{short_name(shown_factors(cell))} · seed {cell.checkpoint.run.seed}"
     if training_set.shape == (2,):
         return Sheet(name, figure=_scatter(samples, ratio, training_set, name, index, width))
     order = np.argsort(ratio, kind="stable")[spread_over_ranks(len(ratio), count)]

@@ -1,11 +1,12 @@
 """One factor at a time: the settings that differ in one factor only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from diffbench.report.results import shown_factors
 from diffbench.study import Study
 from diffbench.summary.tables import FACTORS
 
@@ -18,10 +19,10 @@ TITLES = {
     "granularity": "condition granularity",
     "seed": "seed",
     "step": "training step",
-    "guidance": "guidance scale",
+    "guidance": "guidance",
 }
 SIGNS = {"model": "", "train_size": "n ", "granularity": "", "step": "step ", "guidance": "w "}
-NUMERIC = ("train_size", "step", "guidance")
+NUMERIC = ("train_size", "step")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Slice:
     """Settings that differ in `factor` only."""
 
     factor: str
-    values: tuple[Any, ...]  # two or more, numbers rising, names in the order of the study file
+    values: tuple[Any, ...]  # two or more, in the order of `ordered`
+    numbers: bool  # whether the values are numbers
     fixed: dict[str, Any]  # the other factors but the seed
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -58,14 +60,14 @@ def value_text(value: Any) -> str:
 
 def slices(study: Study) -> list[Slice]:
     """For each factor that is varied, the slice with most values; of equals that nearest to the centre, and late."""
-    cells = pd.DataFrame([cell.factors for cell in study.cells])[SETTING].drop_duplicates()
+    cells = pd.DataFrame([shown_factors(cell) for cell in study.cells])[SETTING].drop_duplicates()
     found = (_best_slice(study, cells, factor) for factor in SETTING)
     return [slice_ for slice_ in found if slice_]
 
 
 def _best_slice(study: Study, cells: pd.DataFrame, factor: str) -> Slice | None:
     others = [name for name in SETTING if name != factor]
-    center = dict(study.center)
+    center = dict(study.center) | {"guidance": study.center.guidance.text}
 
     def preference(fixed: tuple[Any, ...], values: pd.Series) -> tuple[int, int, int]:
         named = dict(zip(others, fixed, strict=True))
@@ -75,12 +77,21 @@ def _best_slice(study: Study, cells: pd.DataFrame, factor: str) -> Slice | None:
     fixed, values = max(cells.groupby(others)[factor], key=lambda group: preference(*group))  # pyright: ignore
     if values.nunique() < 2:
         return None
-    return Slice(factor, tuple(_ordered(study, factor, set(values))), dict(zip(others, fixed, strict=True)))
+    present = ordered(study, factor, set(values))
+    numbers = factor in NUMERIC or (factor == "guidance" and _weights_alone(study, present))
+    return Slice(factor, tuple(present), numbers, dict(zip(others, fixed, strict=True)))
 
 
-def _ordered(study: Study, factor: str, values: set[Any]) -> list[Any]:
+def _weights_alone(study: Study, texts: list[str]) -> bool:
+    return all(each.plain for each in study.guidances.values() if each.text in texts)
+
+
+def ordered(study: Study, factor: str, values: Collection[Any]) -> list[Any]:
+    """Values of a factor: numbers rising, guidance by kind and weight, names in the order of the study file."""
     if factor in NUMERIC:
         return sorted(values)
+    if factor == "guidance":
+        return [each.text for each in study.guidances.values() if each.text in values]
     named = dict.fromkeys(_named(study, factor))
     return [value for value in named if value in values]
 

@@ -27,13 +27,13 @@ class Table:
     rows: tuple[tuple[tuple[str, ...], tuple[Shown | None, ...]], ...]  # factors, values; None: no such measure there
 
 
-def run_table(scales: pd.DataFrame) -> Table:
+def run_table(scales: pd.DataFrame, study: Study) -> Table:
     """tau_mem and tau_gen of every run and guidance, and the earliest onset of the run's gap over the noise levels."""
     taus = scales[scales["measure"].isin(["tau_mem", "tau_gen"])]
     keys = ["model", "train_size", "granularity", "guidance", "seed"]
     onsets = earliest_onsets(scales).drop(columns="guidance")
     onsets = onsets.merge(taus[keys].drop_duplicates(), on=[key for key in keys if key != "guidance"], how="left")
-    return _table(pd.concat([taus, onsets]), keys, ["tau_mem", "tau_gen", ONSET], whole)
+    return _table(pd.concat([taus, onsets]), keys, ["tau_mem", "tau_gen", ONSET], whole, study)
 
 
 def earliest_onsets(scales: pd.DataFrame) -> pd.DataFrame:
@@ -42,17 +42,17 @@ def earliest_onsets(scales: pd.DataFrame) -> pd.DataFrame:
     return onsets.drop_duplicates(["model", "train_size", "granularity", "seed"]).assign(measure=ONSET)
 
 
-def recall_table(scales: pd.DataFrame) -> Table:
+def recall_table(scales: pd.DataFrame, study: Study) -> Table:
     """Effective memorization of every design point, over its training sizes."""
     keys = ["model", "granularity", "step", "guidance", "seed"]
-    return _table(scales, keys, ["effective_memorization"], whole)
+    return _table(scales, keys, ["effective_memorization"], whole, study)
 
 
-def consistency_table(rows: pd.DataFrame) -> Table:
+def consistency_table(rows: pd.DataFrame, study: Study) -> Table:
     """Pair consistency of every cell with a twin."""
     keys = ["model", "train_size", "granularity", "step", "guidance", "seed"]
     measures = ["pair_correlation", "correlation_to_own_train", "pair_consistency"]
-    return _table(rows, keys, measures, show)
+    return _table(rows, keys, measures, show, study)
 
 
 def whole(row: pd.Series) -> Shown:
@@ -65,11 +65,13 @@ def whole(row: pd.Series) -> Shown:
 
 
 def _table(
-    rows: pd.DataFrame, keys: Sequence[str], measures: Sequence[str], text: Callable[[pd.Series], Shown]
+    rows: pd.DataFrame, keys: Sequence[str], measures: Sequence[str], text: Callable[[pd.Series], Shown], study: Study
 ) -> Table:
     rows = rows[rows["measure"].isin(measures)]
+    order = [guidance.text for guidance in study.guidances.values()]
+    rows = rows.assign(guidance=pd.Categorical(rows["guidance"], order, ordered=True))
     found = []
-    for _, members in rows.groupby(list(keys), sort=True, dropna=False):
+    for _, members in rows.groupby(list(keys), sort=True, dropna=False, observed=True):
         values: dict[Any, Shown] = {row["measure"]: text(row) for _, row in members.iterrows()}
         names = tuple("any" if pd.isna(members[key].iloc[0]) else value_text(members[key].iloc[0]) for key in keys)
         found.append((names, tuple(values.get(measure) for measure in measures)))

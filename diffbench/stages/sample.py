@@ -30,20 +30,23 @@ def run(
     out: Path,
     trajectories: Path,
     checkpoint: Path | None = None,
+    guide: Path | None = None,
     device: str = "auto",
 ) -> None:
-    """Draw the samples of a cell into `out`, and into `trajectories` what the overlap stage reads."""
+    """Draw the samples of a cell into `out`, and into `trajectories` what the overlap stage reads.
+
+    guide: the checkpoint of spec.guide, where that is a trained model.
+    """
     training_set = read_training_set(data, conditions)
     where = pick_device(device)
-    model = load_denoiser(spec.model, training_set, checkpoint, where)
-    denoiser = Guided(model, model, float(spec.factors["guidance"]), negative_label="none")
+    denoiser = guided_denoiser(spec, training_set, checkpoint, guide, where)
     sigmas = karras_sigmas(spec.sampling.steps, spec.sampling.sigma_min, spec.sampling.sigma_max, spec.sampling.rho)
     labels = sample_labels(training_set, spec.sampling.samples)
     samples, recorded = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
     recorded |= noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)
 
     axes = tuple(f"axis{index}" for index in range(len(training_set.shape)))
-    protocol = {"model": spec.model.model_dump(), "sampling": spec.sampling.model_dump()}
+    protocol = spec.model_dump(mode="json", exclude={"factors"})
     attributes = provenance.attributes(spec.factors, protocol, str(where))
     kept = {
         "samples": store.Variable(samples, ("sample", *axes), "generated images, scaled"),
@@ -62,6 +65,17 @@ def run(
     levels["label"] = store.Variable(labels[: spec.sampling.trajectories], ("sample",), "condition label")
     store.write(trajectories, "trajectories", levels, attributes)
     store.write(out, "sample", kept, attributes)
+
+
+def guided_denoiser(
+    spec: SampleSpec, training_set: TrainingSet, checkpoint: Path | None, guide: Path | None, device: torch.device
+) -> Denoiser:
+    """The cell's denoiser, guided away from spec.guide with the same label, or else from itself without its label."""
+    model = load_denoiser(spec.model, training_set, checkpoint, device)
+    weight, interval = spec.guidance.weight, spec.guidance.interval
+    if spec.guide is None:
+        return Guided(model, model, weight, interval, negative_label="none")
+    return Guided(model, load_denoiser(spec.guide, training_set, guide, device), weight, interval)
 
 
 def sample_labels(training_set: TrainingSet, count: int) -> NDArray[np.int64]:

@@ -72,8 +72,13 @@ def feature_space(results: Path) -> dict[str, object] | None:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """One table as CSV and as HDF5, whose columns are variables over the dimension `row`."""
     write_csv(path.with_suffix(".csv"), table)
-    columns = {str(name): store.Variable(column, ("row",), str(name)) for name, column in table.items()}
+    columns = {str(name): store.Variable(_storable(column), ("row",), str(name)) for name, column in table.items()}
     store.write(path.with_suffix(".h5"), "table", columns, provenance.attributes({}, {}))
+
+
+def _storable(column: pd.Series) -> pd.Series:
+    """A column whose missing values HDF5 can hold: in a column of text they are empty."""
+    return column if pd.api.types.is_numeric_dtype(column) else column.fillna("")
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -129,13 +129,13 @@ def judge_controls(study: Study, estimates: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for cell in study.cells:
         definition = study.definition(cell.checkpoint.run.model)
-        if isinstance(definition, CONTROLS) and cell.guidance == 0:
+        if isinstance(definition, CONTROLS) and cell.guidance.weight == 0:
             rows.extend(_rows(cell, definition, _of_cell(estimates, cell)))
     return pd.DataFrame(rows, columns=[*FACTORS, *COLUMNS])
 
 
 def _of_cell(estimates: pd.DataFrame, cell: Cell) -> pd.DataFrame:
-    keep = estimates["guidance"].isna() | (estimates["guidance"] == cell.guidance)
+    keep = estimates["guidance"].isna() | (estimates["guidance"] == cell.guidance.label)
     for name, value in cell.factors.items():
         if name != "guidance":
             keep &= estimates[name] == value

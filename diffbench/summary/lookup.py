@@ -20,7 +20,7 @@ class Lookup:
                 self._add(stage, {str(name): value for name, value in row.items()})
 
     def _add(self, stage: str, row: dict[str, Any]) -> None:
-        guidance = None if pd.isna(row["guidance"]) else float(row["guidance"])
+        guidance = None if pd.isna(row["guidance"]) else row["guidance"]
         factors = (row["model"], row["train_size"], row["granularity"], row["seed"], row["step"])
         key = (stage, *factors, guidance, row["measure"])
         estimate = Estimate(row["value"], row["low"], row["high"], int(row["n"]), row["reason"] or "")
@@ -39,11 +39,11 @@ class Lookup:
 
     def of_cell(self, cell: Cell, measure: str) -> Estimate | None:
         """A scalar of the memorization stage, None where it is missing."""
-        return self._scalars.get(("memorization", *_factors(cell.checkpoint), cell.guidance, measure))
+        return self._scalars.get(("memorization", *_factors(cell.checkpoint), cell.guidance.label, measure))
 
     def curve_of_cell(self, cell: Cell, measure: str) -> dict[float, Estimate]:
         """A curve of the overlap stage by noise level, empty where it is missing."""
-        return self._curves.get(("overlap", *_factors(cell.checkpoint), cell.guidance, measure), {})
+        return self._curves.get(("overlap", *_factors(cell.checkpoint), cell.guidance.label, measure), {})
 
 
 def _factors(checkpoint: Checkpoint) -> tuple[Any, ...]:
@@ -53,13 +53,13 @@ def _factors(checkpoint: Checkpoint) -> tuple[Any, ...]:
 
 def center_cells(study: Study, **changes: Any) -> list[Cell]:
     """The study's cells at its centre but for `changes`, at all steps and seeds, sorted."""
-    wanted = dict(study.center) | changes
+    wanted = study.center.factors | changes
     return [cell for cell in study.cells if all(cell.factors[name] == value for name, value in wanted.items())]
 
 
 def levels(study: Study, factor: str) -> list[Any]:
     """Values that a factor takes while all others are at the centre, sorted."""
-    others = {name: value for name, value in study.center if name != factor}
+    others = {name: value for name, value in study.center.factors.items() if name != factor}
     found = {
         cell.factors[factor]
         for cell in study.cells

@@ -12,13 +12,13 @@ from diffbench.study import Study
 
 
 def model_sizes(study: Study, results: Path) -> pd.DataFrame:
-    """Kind, number of weights and FLOPs per evaluated image of every model; 0 where there is no network.
+    """Kind, number of weights and FLOPs per evaluated image of every model and guide; 0 where there is no network.
 
     Weights are counted for labels of the data's classes: other granularities have another embedding. Those of models
     made elsewhere are what the denoise stage counted; empty where it could not, or has not run.
     """
     rows = []
-    for model in sorted({run.model for run in study.runs}):
+    for model in sorted({run.model for run in study.milestones}):
         definition = study.definition(model)
         size = {"parameters": 0, "flops_per_image": 0}
         if isinstance(definition, TrainedDefinition):

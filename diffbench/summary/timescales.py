@@ -5,6 +5,7 @@ Each needs several cells: all milestones of a run, or all training sizes of a de
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +76,16 @@ def _rows_of_sizes(study: Study, lookup: Lookup) -> Iterator[dict[str, Any]]:
 
 def _rows_of_onsets(study: Study, results: Path) -> Iterator[dict[str, Any]]:
     """Per noise level: the milestone at which the validation loss is least."""
-    for run, steps in study.milestones.items():
+    for run, checkpoints in groupby(study.checkpoints, key=lambda checkpoint: checkpoint.run):
         losses, sigmas, found = [], np.array([]), []
-        for step in steps:
+        for checkpoint in checkpoints:
             try:
-                file = store.read(results / run.path / f"step{step}/denoise.h5", "denoise")
+                file = store.read(results / checkpoint.path / "denoise.h5", "denoise")
             except DiffbenchError:
                 continue
             sigmas = file["sigma"]
             losses.append(file["loss_validation"])
-            found.append(step)
+            found.append(checkpoint.step)
         if len(found) < 2:
             continue
         factors = {"model": run.model, "train_size": run.train_size, "granularity": run.granularity, "seed": run.seed}

@@ -1,6 +1,7 @@
 # The study, where its files lie, and what the rules ask of it.
 import fcntl
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def either(models):
     return "|".join(sorted(models)) or "(?!)"
 
 
-MODELS = {run.model for run in STUDY.runs}
+MODELS = {run.model for run in STUDY.milestones}  # those that only guide included
 DENOISING = either(model for model in MODELS if STUDY.denoises(model))
 PLANTED = either(model for model in MODELS if not STUDY.denoises(model))
 
@@ -54,7 +55,7 @@ wildcard_constraints:
     granularity=rf"[a-z]+(-\d+)?({TWIN})?",
     seed=r"\d+",
     step=r"\d+",
-    guidance=r"[-0-9.e+]+",
+    guidance=either(map(re.escape, STUDY.guidances)),
 
 
 def spec(stage):
@@ -81,6 +82,29 @@ MEASURED_CHECKPOINT = (
 FOREIGN_WEIGHTS = (
     (lambda wildcards: STUDY.weights_of(wildcards.model))
     if any(STUDY.weights_of(model) for model in MODELS)
+    else []
+)
+
+
+def guide_checkpoint(wildcards):
+    """The checkpoint of a cell's guide; classifier-free guidance and guides that need no training have none."""
+    guidance = STUDY.guidances[wildcards.guidance]
+    model, step = guidance.model or wildcards.model, guidance.step or wildcards.step
+    if not (guidance.autoguided and STUDY.definition(model).trained):
+        return []
+    return f"{CHECKPOINT}/checkpoint.pt".format(
+        **dict(wildcards) | {"model": model, "step": step}
+    )
+
+
+GUIDE = guide_checkpoint if STUDY.guides_of(STUDY.cells) else []
+GUIDE_WEIGHTS = (
+    (
+        lambda wildcards: STUDY.weights_of(
+            STUDY.guidances[wildcards.guidance].model or wildcards.model
+        )
+    )
+    if any(each.model and STUDY.weights_of(each.model) for each in STUDY.guidances.values())
     else []
 )
 

@@ -4,6 +4,8 @@ rule sample:
         conditions=CONDITIONS,
         checkpoint=MEASURED_CHECKPOINT,
         weights=FOREIGN_WEIGHTS,
+        guide=GUIDE,
+        guide_weights=GUIDE_WEIGHTS,
     output:
         samples=ensure(f"{CELL}/samples.h5", non_empty=True),
         trajectories=temp(f"{CELL}/trajectories.h5"),
@@ -25,7 +27,7 @@ rule sample:
     shell:
         "python -m diffbench sample --spec {params.spec:q} --device {resources.device} --data {input.data}"
         " --conditions {input.conditions} --out {output.samples} --trajectories {output.trajectories}"
-        " --checkpoint {input.checkpoint} 2> {log}"
+        " --checkpoint {input.checkpoint} --guide {input.guide} 2> {log}"
 
 
 # Controls without a denoiser: known shares of copied training images in the place of samples.
