@@ -104,7 +104,9 @@ GUIDE_WEIGHTS = (
             STUDY.guidances[wildcards.guidance].model or wildcards.model
         )
     )
-    if any(each.model and STUDY.weights_of(each.model) for each in STUDY.guidances.values())
+    if any(
+        each.model and STUDY.weights_of(each.model) for each in STUDY.guidances.values()
+    )
     else []
 )
 
