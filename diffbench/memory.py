@@ -35,7 +35,7 @@ def network_memory_mb(study: Study) -> int:
         return memory_mb(study)
     shape = facts(study.data).shape
     images = max(EVALUATED * KEPT_IN_EVALUATION, KEPT_IN_TRAINING * study.training.batch / study.training.accumulation)
-    definitions = [study.definition(run.model) for run in study.runs]
+    definitions = [study.definition(run.model) for run in study.milestones]  # guides included
     largest = max((outputs(d, shape) for d in definitions if isinstance(d, TrainedDefinition)), default=0)
     return memory_mb(study) + math.ceil(4 * images * largest / 1e6)
 

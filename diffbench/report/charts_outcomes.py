@@ -76,7 +76,7 @@ def _panel(
         labelExpr=f"{json.dumps(names)}[datum.value]",
         labels=measure == AT_PEAK,  # only below the lowest row, so that rows of all columns are aligned
         labelAngle=-35 if cut.numbers or cut.factor != "guidance" else -60,  # guides are named at length
-        labelLimit=90 if cut.factor != "guidance" else 220,
+        labelLimit=90 if cut.factor != "guidance" else 280,
         labelOverlap=False,
         grid=False,
     )
