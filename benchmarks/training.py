@@ -30,7 +30,6 @@ _MAKE: list[Make] = []
 
 
 def _start(threads: int, make: Make) -> None:
-    os.environ["TQDM_DISABLE"] = "1"  # smalldiffusion's loop shows a bar
     torch.set_num_threads(threads)
     _MAKE.append(make)
 
@@ -50,6 +49,7 @@ def _time(side: int, batch: int) -> float:
 
 def compare(title: str, methods: dict[str, Make]) -> None:
     """Libraries in turn, step by step."""
+    os.environ["TQDM_DISABLE"] = "1"  # for the processes to come: smalldiffusion's loop shows a bar
     context = multiprocessing.get_context("spawn")
     pools = {
         name: ProcessPoolExecutor(1, context, _start, (torch.get_num_threads(), make)) for name, make in methods.items()
