@@ -34,6 +34,7 @@ STAGES = {
 }
 COMMANDS = {
     "plan": "print what a study means and costs, without doing anything",
+    "inspect": "measure one model that was trained elsewhere, without a study",
     "audit": "find copies of training images among samples in array files",
     "circle": "print the peak of the denoising gap on the symmetric circle",
     "schema": "print the JSON schema of study files",
