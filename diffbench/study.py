@@ -10,10 +10,8 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, model_validator
 
-from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.granularity import PATTERN, Granularity
 from diffbench.denoisers.definitions import (
@@ -21,13 +19,10 @@ from diffbench.denoisers.definitions import (
     PRESETS,
     Foreign,
     ModelDefinition,
-    TrainedDefinition,
     Variant,
-    check_shape,
 )
 from diffbench.design import Cell, Checkpoint, Run
 from diffbench.guiding import Guidance
-from diffbench.guiding import problems as problems_of_guidance
 from diffbench.lab_protocol import TOPICS, LabProtocol
 from diffbench.protocol import (
     Count,
@@ -248,7 +243,7 @@ class Study(Strict):
         """Seeds of a model; those of models that are not trained would be copies of each other: the first alone."""
         return self.seeds if self.definition(model).trained else self.seeds[:1]
 
-    def _combinations(self) -> Iterator[dict[str, Any]]:
+    def combinations(self) -> Iterator[dict[str, Any]]:
         """Values of all factors but the seed; step is None where all milestones are meant."""
         center = dict(self.center) | {"step": None}
         yield center
@@ -258,7 +253,7 @@ class Study(Strict):
                 yield center | dict(zip(names, combination, strict=True))
 
     def _expand(self) -> Iterator[Cell]:
-        for factors in self._combinations():
+        for factors in self.combinations():
             for seed, step in product(self.seeds_of(factors["model"]), self._steps_of(factors)):
                 run = Run(factors["model"], factors["train_size"], factors["granularity"], seed)
                 checkpoint = Checkpoint(run, step)
@@ -269,141 +264,3 @@ class Study(Strict):
         if not self.definition(factors["model"]).trained:
             return [0]
         return self.steps if factors["step"] is None else [factors["step"]]
-
-
-def load_study(path: Path | str) -> Study:
-    """Read and check a study file. Raises DiffbenchError naming the file and every key that is wrong."""
-    try:
-        raw = yaml.safe_load(Path(path).read_text())
-    except OSError as error:
-        raise DiffbenchError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DiffbenchError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return parse_study(raw, str(path))
-
-
-def parse_study(raw: Any, origin: str) -> Study:
-    """Check plain values as a study. Raises DiffbenchError naming `origin` and every key that is wrong."""
-    if not isinstance(raw, dict):
-        raise DiffbenchError(f"{origin}: a study is a mapping of keys to values, see config/README.md")
-    study = Study.parse(raw | _with_kinds(raw), origin)
-    if problems := list(_problems(study)) or list(_problems_of_cells(study)):
-        raise DiffbenchError("; ".join(f"{origin}: {problem}" for problem in problems))
-    return study
-
-
-def _with_kinds(raw: dict[str, Any]) -> dict[str, Any]:
-    """The models of a study file, with the kind of those that need not say it since they name an import."""
-    models = raw.get("models")
-    if not isinstance(models, dict):
-        return {}
-    foreign = {"kind": "foreign"}
-    named = {
-        name: foreign | model if isinstance(model, dict) and "import" in model else model
-        for name, model in models.items()
-    }
-    return {"models": named}
-
-
-RESERVED = ("conditions", "features", "lab", "logs", "optimum", "report", "summary")
-"""Folders of the results beside those of the models."""
-
-
-def _problems(study: Study) -> Iterator[str]:
-    """What is wrong with a study beyond the types of its keys."""
-    try:
-        data = catalog.facts(study.data)
-    except DiffbenchError as error:
-        yield str(error)
-        return
-    if study.measures.quality.space == "classifier" and data.classes < 2:
-        yield f"key 'measures.quality.space': '{study.data.name}' has no classes to train a classifier on; use pca"
-    for key in ("seeds", "steps"):
-        values = getattr(study, key)
-        if len(set(values)) < len(values):
-            yield f"key '{key}': values repeat in {values}"
-    for model in study.models:
-        if model in RESERVED:
-            yield f"key 'models.{model}': '{model}' is the name of a folder of the results; choose another"
-    if problems := [*_bad_variants(study), *_missing_weights(study)]:
-        yield from problems
-        return
-    known = sorted({*PRESETS, *study.models})
-    trained = {model: study.definition(model).trained for model in known}
-    planted = {model for model in known if not study.denoises(model)}
-    for where, factors in _located_values(study):
-        for model in factors.get("model", []):
-            if model not in known:
-                yield f"key '{where}model': unknown model '{model}', known are {', '.join(known)}"
-            elif problem := _misfit(study, model, data.shape):
-                yield f"key '{where}model': '{model}': {problem}"
-        for guidance in factors.get("guidance", []):
-            for problem in problems_of_guidance(guidance, trained, planted, study.steps):
-                yield f"key '{where}guidance': {problem}"
-            if guidance.model in known and (problem := _misfit(study, guidance.model, data.shape)):
-                yield f"key '{where}guidance': '{guidance.model}': {problem}"
-        for step in set(factors.get("step", [])) - set(study.steps):
-            yield f"key '{where}step': {step} is not among the steps {study.steps}"
-        for size in factors.get("train_size", []):
-            if problem := catalog.bad_train_size(study.data, data, size):
-                yield f"key '{where}train_size': {problem}"
-    for factors in study._combinations():
-        granularity, size = factors["granularity"], factors["train_size"]
-        if problem := catalog.bad_granularity(study.data, data, granularity, size):
-            yield f"granularity '{granularity}': {problem}"
-            return
-
-
-def _bad_variants(study: Study) -> Iterator[str]:
-    for name, model in study.models.items():
-        if not isinstance(model, Variant):
-            continue
-        if not isinstance(study.models.get(model.of) or PRESETS.get(model.of), TrainedDefinition):
-            yield f"key 'models.{name}.of': '{model.of}' is no trained model; name a preset or a model of the study"
-        if study.training_of(name) == study.training:
-            yield f"key 'models.{name}': trains as '{model.of}' does; set dropout or horizontal_flip to another value"
-
-
-def _missing_weights(study: Study) -> Iterator[str]:
-    for name, model in study.models.items():
-        if isinstance(model, Foreign) and model.weights is not None and not Path(model.weights).exists():
-            yield f"key 'models.{name}.weights': {model.weights}: no such file or folder"
-
-
-def _misfit(study: Study, model: str, shape: tuple[int, ...]) -> str | None:
-    """Why a model cannot be trained on images of `shape`, if so."""
-    definition = study.definition(model)
-    if not isinstance(definition, TrainedDefinition):
-        return None
-    if study.training_of(model).horizontal_flip and len(shape) != 3:
-        return "horizontal_flip: the data are no images; set it to false"
-    try:
-        check_shape(definition, shape)
-    except DiffbenchError as error:
-        return str(error)
-    return None
-
-
-def _problems_of_cells(study: Study) -> Iterator[str]:
-    """What is wrong with combinations of values that are each in order."""
-    for factors in study._combinations():
-        guidance = factors["guidance"]
-        if guidance.model == factors["model"] and guidance.step is None:
-            yield (
-                f"guidance '{guidance.label}': model '{guidance.model}' cannot guide itself at the same step;"
-                " give an earlier step, or another model"
-            )
-            return
-    for where, factors in _located_values(study):
-        for guidance in factors.get("guidance", []):
-            if guidance.label not in study.guidances:
-                yield (
-                    f"key '{where}guidance': {guidance.text} is left with no cell: classifier-free guidance needs"
-                    " conditions, and a trained guide a step, given or shared, no later than that of what it guides"
-                )
-
-
-def _located_values(study: Study) -> Iterator[tuple[str, dict[str, list[Any]]]]:
-    yield "center.", {name: [value] for name, value in study.center}
-    for index, sweep in enumerate(study.sweeps):
-        yield f"sweeps.{index}.", sweep.varied

@@ -14,7 +14,8 @@ from diffbench.design import Cell, Checkpoint
 from diffbench.guiding import Guidance
 from diffbench.measures.intervals import Estimate, proportion, undefined
 from diffbench.stages import summary
-from diffbench.study import Study, parse_study
+from diffbench.study import Study
+from diffbench.study_file import parse_study
 from diffbench.summary.estimates import curve_variables, scalar_variables
 
 SMALL = {

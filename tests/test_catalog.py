@@ -11,7 +11,7 @@ from diffbench.data import catalog
 from diffbench.data.cifar import CIFAR10
 from diffbench.data.sources import SOURCES, source
 from diffbench.protocol import DataProtocol
-from diffbench.study import parse_study
+from diffbench.study_file import parse_study
 from tests.data_formats import write_cifar, write_idx_set
 
 

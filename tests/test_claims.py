@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from diffbench.measures.intervals import Estimate
-from diffbench.study import Study, parse_study
+from diffbench.study import Study
+from diffbench.study_file import parse_study
 from diffbench.summary.claims import judge
 from diffbench.summary.lookup import Lookup, center_cells, levels
 from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, Criterion, as_records, over_seeds

@@ -18,7 +18,7 @@ from diffbench.report.format import count, number
 from diffbench.report.results import load_results, read_table
 from diffbench.report.timescales import run_table
 from diffbench.stages import report, summary
-from diffbench.study import load_study
+from diffbench.study_file import load_study
 from tests.report_studies import make_study
 from tests.snakemake_runs import ROOT
 

@@ -15,7 +15,8 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.build import describe, load_denoiser
 from diffbench.denoisers.definitions import Foreign
-from diffbench.study import Study, parse_study
+from diffbench.study import Study
+from diffbench.study_file import parse_study
 from tests.foreign_models import Shrinking
 
 CPU = torch.device("cpu")

@@ -23,7 +23,8 @@ from diffbench.noise import sample_noise
 from diffbench.protocol import SamplingProtocol
 from diffbench.report.slices import slices
 from diffbench.stages.sample import sample_labels
-from diffbench.study import Study, parse_study
+from diffbench.study import Study
+from diffbench.study_file import parse_study
 from tests.snakemake_runs import TINY
 
 BY_SMALL = {"weight": 1.0, "model": "mlp-small"}

@@ -15,7 +15,7 @@ from diffbench.denoisers.build import load_denoiser
 from diffbench.denoisers.definitions import Autoguided
 from diffbench.lab.ideal import blurred, guided
 from diffbench.lab_protocol import TOPICS
-from diffbench.study import parse_study
+from diffbench.study_file import parse_study
 from diffbench.summary.estimates import rows
 from diffbench.summary.laboratory import criteria
 from diffbench.summary.verdicts import INCONCLUSIVE, SUPPORTED

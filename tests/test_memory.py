@@ -13,7 +13,7 @@ from diffbench.denoisers.dit import Block
 from diffbench.denoisers.unet import Stage
 from diffbench.memory import memory_mb, network_memory_mb, outputs
 from diffbench.stages.losses import BATCH
-from diffbench.study import parse_study
+from diffbench.study_file import parse_study
 
 SHAPE = (1, 28, 28)
 

@@ -12,7 +12,7 @@ from diffbench.commands.rates import Clock, Line, NetworkRates, _line, flops_per
 from diffbench.denoisers.build import describe, fresh_network
 from diffbench.denoisers.definitions import PRESETS, Dit, TrainedDefinition, Unet
 from diffbench.protocol import TrainingProtocol
-from diffbench.study import parse_study
+from diffbench.study_file import parse_study
 
 STUDY = {
     "name": "t",

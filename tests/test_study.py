@@ -15,7 +15,8 @@ from diffbench import specs
 from diffbench.conventions import DiffbenchError
 from diffbench.denoisers.definitions import PRESETS
 from diffbench.design import Checkpoint
-from diffbench.study import Study, load_study, parse_study
+from diffbench.study import Study
+from diffbench.study_file import load_study, parse_study
 
 BASE = {"name": "t", "steps": [10, 20], "seeds": [0]}
 STUDIES = sorted([Path("config/config.yaml"), *Path("config/studies").glob("*.yaml")])

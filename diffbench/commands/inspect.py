@@ -15,7 +15,8 @@ from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.protocol import DataProtocol
 from diffbench.specs import ConditionsSpec, DenoiseSpec, SampleSpec, StageSpec
-from diffbench.study import Study, parse_study
+from diffbench.study import Study
+from diffbench.study_file import parse_study
 
 MARK = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""

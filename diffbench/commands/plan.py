@@ -6,7 +6,8 @@ from typing import Annotated
 
 from diffbench.commands.cost import cost
 from diffbench.commands.jobs import jobs
-from diffbench.study import Study, load_study
+from diffbench.study import Study
+from diffbench.study_file import load_study
 
 
 def run(study: Annotated[Path, "study file"] = Path("config/config.yaml")) -> None:

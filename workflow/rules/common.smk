@@ -10,7 +10,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.granularity import TWIN
 from diffbench.design import Checkpoint, Run
 from diffbench.memory import memory_mb, network_memory_mb
-from diffbench.study import parse_study
+from diffbench.study_file import parse_study
 from diffbench.summary import TABLES
 
 try:
