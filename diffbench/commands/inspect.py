@@ -20,14 +20,10 @@ from diffbench.study_file import parse_study
 
 MARK = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""
-PATH = re.compile(
-    r"(?P<model>.+)/n(?P<train_size>\d+)/(?P<granularity>.+)/seed(?P<seed>\d+)/step(?P<step>\d+)/w(?P<guidance>.+)"
-)
-"""Of a cell: the wildcards that Snakemake takes from it."""
 
 
 class Wildcards(dict[str, str]):
-    """Wildcards of a cell as the functions of `specs` read them."""
+    """Factors of a cell as the functions of `specs` read them from Snakemake."""
 
     def __getattr__(self, name: str) -> str:
         return self[name]
@@ -122,8 +118,7 @@ def _measure(raw: dict[str, Any], study: Study, out: Path) -> Path:
     with store.opened(data, "data") as (file, _):
         study = _of_size(raw, len(file["pool"]))  # without duplicates
     cell = study.cells[0]
-    match = PATH.fullmatch(cell.path)
-    wildcards = Wildcards(match.groupdict() if match else {})
+    wildcards = Wildcards({factor: str(value) for factor, value in cell.factors.items()})
     labels = out / f"conditions/n{wildcards.train_size}/{wildcards.granularity}.h5"
     reference = out / f"optimum/n{wildcards.train_size}/{wildcards.granularity}.h5"
     drawn, trajectories = out / cell.path / "samples.h5", out / cell.path / "trajectories.h5"
