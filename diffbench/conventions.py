@@ -28,7 +28,9 @@ def karras_sigmas(
     """Noise levels of the sampler, falling from sigma_max to sigma_min. Shape (steps,). Karras et al. 2022, eq. 5."""
     ramp = np.linspace(0.0, 1.0, steps)
     top, bottom = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
-    return (top + ramp * (bottom - top)) ** rho
+    levels = (top + ramp * (bottom - top)) ** rho
+    levels[-1], levels[0] = sigma_min, sigma_max  # exactly: an interval of guidance may end there
+    return levels
 
 
 def log_sigmas(levels: int, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX) -> NDArray[np.float64]:

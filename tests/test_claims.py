@@ -141,6 +141,18 @@ def test_number_of_weights_compares_models_of_one_kind_trained_alike():
     claim = judge(mixed, Lookup(tables(study=mixed)), parameters, classes=10)[1]
     slopes = {test.name: test.estimate.value for test in claim.tests}
     assert slopes["elasticity_model"] == pytest.approx(0.3, abs=0.02)
+    statements = {test.name: test.statement for test in claim.tests}
+    assert "models of kind mlp trained alike" in statements["elasticity_model"]
+
+
+def test_models_that_are_not_trained_have_one_seed_and_still_a_trend():
+    theirs = {"models": {"theirs": {"import": "package.module:factory"}}, "sweeps": [{"train_size": [64, 128, 512]}]}
+    center = {"model": "theirs", "train_size": 64, "granularity": "classes", "guidance": 0}
+    study = parse_study({"name": "foreign", "seeds": [0, 1], "steps": [1], "center": center} | theirs, "foreign.yaml")
+    claim = judge(study, Lookup(tables(study=study, step=0, spread=0.0)), {}, classes=10)[1]
+    trend = next(test for test in claim.tests if test.name == "elasticity_train_size")
+    assert trend.estimate.value == pytest.approx(-0.7)
+    assert (trend.estimate.n, trend.verdict) == (1, INCONCLUSIVE)
 
 
 def test_interval_over_seeds_is_students():

@@ -39,6 +39,11 @@ def test_seeds_tell_numbers_from_text_and_parts_from_joins():
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
+def test_karras_grid_ends_exactly_where_it_is_told_to():
+    for highest in (2.0, 3.0, 10.0, 80.0):  # the formula rounds the ends of the second and third up
+        assert karras_sigmas(18, 0.002, highest)[[0, -1]].tolist() == [highest, 0.002]
+
+
 def test_grids_have_their_ends_and_the_values_of_the_paper():
     grid = karras_sigmas(18)
     np.testing.assert_allclose(grid[[0, -1]], [80, 0.002])

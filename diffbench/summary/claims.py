@@ -100,9 +100,10 @@ def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes
         fixed = {"none": 1, "classes": classes, "unique": study.center.train_size}
         return fixed.get(granularity.kind, granularity.count)
 
+    alike = f"number of weights among models of kind {study.definition(study.center.model).kind} trained alike"
     factors: list[tuple[str, str, Callable[[Any], float], bool]] = [
         ("step", "training steps", float, True),
-        ("model", "number of weights", lambda model: parameters.get(model, 0), True),
+        ("model", alike, lambda model: parameters.get(model, 0), True),
         ("granularity", "number of condition labels", labels, True),
         ("train_size", "number of training images", float, False),
     ]
@@ -132,7 +133,7 @@ def _ordered(study: Study, factor: str, value: Any) -> bool:
 def _elasticity(study: Study, lookup: Lookup, factor: str, sizes: Mapping[Any, float]) -> Estimate:
     cells = center_cells(study) if factor == "step" else [c for value in sizes for c in _last(study, **{factor: value})]
     slopes = []
-    for seed in study.seeds:
+    for seed in study.seeds_of(study.center.model):  # one alone where models are not trained
         own = [cell for cell in cells if cell.checkpoint.run.seed == seed]
         gaps = np.array([_value(lookup.of_checkpoint(cell.checkpoint, "peak_gap")) for cell in own])
         if not (np.isfinite(gaps) & (gaps > 0)).all():
