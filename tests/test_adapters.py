@@ -218,6 +218,14 @@ def test_labels_that_do_not_suit_the_model_are_refused(tmp_path: Path) -> None:
     assert torch.equal(given_null(x, sigma, None), given_null(x, sigma, torch.tensor([3, 3])))
 
 
+def test_images_of_another_size_than_the_models_own_are_refused(tmp_path: Path) -> None:
+    save(tmp_path, tiny_unet(), "unet")
+    with pytest.raises(DiffbenchError, match="the model is made for images of 8x8, not 12x12"):
+        pipeline(tmp_path)(torch.zeros(2, 1, 12, 12), torch.ones(2), None)
+    save(tmp_path, tiny_unet(sample_size=None), "unet")
+    assert pipeline(tmp_path)(torch.zeros(2, 1, 12, 12), torch.ones(2), None).shape == (2, 1, 12, 12)
+
+
 def test_folders_that_are_no_such_pipeline_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DiffbenchError, match="holds no unet/ or transformer/"):
         pipeline(tmp_path)

@@ -233,6 +233,7 @@ def test_a_variant_beside_a_model_changes_nothing_of_its_runs():
         ({"of": "own"}, "key 'models.v': trains as 'own' does"),
         ({"of": "own", "dropout": 0.1}, "key 'models.v': trains as 'own' does"),
         ({"of": "own", "droput": 0.2}, "droput' is unknown"),
+        ({"of": "own", "dropout": 1}, "less than 1"),  # as of training.dropout; in a job it would be too late
     ],
 )
 def test_variants_of_nothing_are_refused(variant, message):

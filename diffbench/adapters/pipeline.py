@@ -48,11 +48,16 @@ class DiffusersNetwork(nn.Module):
         config: Any = model.config
         self.model = model
         self.channels = int(config.in_channels)
+        size = config.sample_size
+        self.sides = (size, size) if isinstance(size, int) else tuple(size or ())
         self.conditional = "num_embeds_ada_norm" in config or config.class_embed_type or config.num_class_embeds
         self.null_label = config.get("num_embeds_ada_norm") if null_label is None else null_label
 
     def forward(self, x: Tensor, time: Tensor, label: Tensor | None) -> Tensor:
         """Prediction (b, C, H, W): a model of twice the channels predicts its variance in the second half."""
+        if self.sides and tuple(x.shape[2:]) != self.sides:  # convolutions would take it, and see nothing they know
+            theirs, given = ("x".join(map(str, sides)) for sides in (self.sides, x.shape[2:]))
+            raise DiffbenchError(f"the model is made for images of {theirs}, not {given}; give its own, or data.resize")
         if not self.conditional:
             if label is not None:
                 raise DiffbenchError("the model has no classes; use granularity none")

@@ -159,7 +159,7 @@ class Variant(Strict):
 
     kind: Literal["variant"] = "variant"
     of: Name = Field(description="A trained model: a preset, or one of the study that is no variant.")
-    dropout: Fraction | None = Field(default=None, description="In the place of training.dropout.")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="In the place of training.dropout.")
     horizontal_flip: bool | None = Field(default=None, description="In the place of training.horizontal_flip.")
 
 
