@@ -11,7 +11,7 @@ from diffbench.data.subsets import Split, moments
 
 
 def given_split(pool: RawImages, held_out: RawImages, validation: int, seed: int) -> Split:
-    """The whole pool in an order as balanced as its classes allow, and at most `validation` held-out images.
+    """The whole pool and at most `validation` held-out images, both in orders that keep the proportions of classes.
 
     Exact duplicates within either set are dropped, since a copy hides near copies. DiffbenchError if a held-out image
     is in the pool too: losses and distances of images that were trained on would pass for those of unseen ones.
@@ -38,13 +38,17 @@ def given_split(pool: RawImages, held_out: RawImages, validation: int, seed: int
 
 
 def whole_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """All indices, in rounds of one image of each class that has any left: prefixes are as balanced as can be."""
+    """All indices, of which every prefix has the classes in the proportions of the whole.
+
+    Rounds of one image of each class would hold them equally often at first, and then run out of the small ones: the
+    mix would change with the training size, and held-out images that are cut short would not be those of the pool.
+    """
     rng = np.random.default_rng(seed_of("given split", seed))
-    rounds = np.empty(len(classes), np.int64)
+    places = np.empty(len(classes))
     for kind in np.unique(classes):
         members = np.flatnonzero(classes == kind)
-        rounds[members] = rng.permutation(len(members))
-    return np.lexsort((rng.random(len(classes)), rounds))
+        places[members] = (rng.permutation(len(members)) + 0.5) / len(members)  # spread evenly over the order
+    return np.lexsort((rng.random(len(classes)), places))
 
 
 def check_classes(names: Sequence[str], pool_names: Sequence[str]) -> None:
