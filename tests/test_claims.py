@@ -145,6 +145,23 @@ def test_number_of_weights_compares_models_of_one_kind_trained_alike():
     assert "models of kind mlp trained alike" in statements["elasticity_model"]
 
 
+@pytest.mark.parametrize("steps", [[100], [1000], [100, 1000]])
+def test_sizes_are_compared_at_one_training_step(steps):
+    """The centre has all steps, the sweep some: its last one is another than the centre's."""
+    sweeps = [{"model": ["mlp-large"], "step": steps}]
+    study = parse_study(STUDY.model_dump() | {"sweeps": sweeps}, "steps.yaml")
+    claim = judge(study, Lookup(tables(study=study)), PARAMETERS, classes=10)[1]
+    slopes = {test.name: test.estimate.value for test in claim.tests}
+    assert slopes["elasticity_model"] == pytest.approx(0.3, abs=0.02)
+
+
+def test_sizes_without_a_common_training_step_tell_nothing():
+    sweeps = [{"model": ["mlp-small"], "step": [100]}, {"model": ["mlp-large"], "step": [1000]}]
+    study = parse_study(STUDY.model_dump() | {"sweeps": sweeps}, "steps.yaml")
+    claim = judge(study, Lookup(tables(study=study)), PARAMETERS, classes=10)[1]
+    assert "the values of model share no training step" in {test.estimate.reason for test in claim.tests}
+
+
 def test_models_that_are_not_trained_have_one_seed_and_still_a_trend():
     theirs = {"models": {"theirs": {"import": "package.module:factory"}}, "sweeps": [{"train_size": [64, 128, 512]}]}
     center = {"model": "theirs", "train_size": 64, "granularity": "classes", "guidance": 0}

@@ -1,7 +1,7 @@
 """The five claims of Kaiser & Kollmann (arXiv 2603.13419), judged from a study's tables."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,9 @@ def _ordered(study: Study, factor: str, value: Any) -> bool:
 
 
 def _elasticity(study: Study, lookup: Lookup, factor: str, sizes: Mapping[Any, float]) -> Estimate:
-    cells = center_cells(study) if factor == "step" else [c for value in sizes for c in _last(study, **{factor: value})]
+    cells = center_cells(study) if factor == "step" else _at_one_step(study, factor, sizes)
+    if not cells:
+        return undefined(f"the values of {factor} share no training step", 0)
     slopes = []
     for seed in study.seeds_of(study.center.model):  # one alone where models are not trained
         own = [cell for cell in cells if cell.checkpoint.run.seed == seed]
@@ -140,6 +142,13 @@ def _elasticity(study: Study, lookup: Lookup, factor: str, sizes: Mapping[Any, f
             return undefined("a peak gap is missing, unbounded or not above 0", 0)
         slopes.append(float(np.polyfit(np.log([sizes[cell.factors[factor]] for cell in own]), np.log(gaps), 1)[0]))
     return over_seeds(slopes)
+
+
+def _at_one_step(study: Study, factor: str, values: Iterable[Any]) -> list[Cell]:
+    """Cells of a factor's values, all at the last step that all of them have: a sweep may name some of the steps."""
+    found = [center_cells(study, **{factor: value}) for value in values]
+    shared = set.intersection(*({cell.checkpoint.step for cell in cells} for cells in found))
+    return [cell for cells in found for cell in cells if cell.checkpoint.step == max(shared, default=-1)]
 
 
 def _samples_do_not_follow(study: Study, lookup: Lookup) -> Iterator[Criterion]:
