@@ -32,8 +32,8 @@ def folder(tmp_path_factory) -> Path:
     changes = {"seeds": [0, 1, 2], "steps": [400, 1600], "sweeps": SWEEPS}
     make_study(folder, changes, skip=lambda file: "mlp-large/n32/classes/seed1" in file)
     with (folder / "summary/consistency.csv").open("a") as file:
-        file.write("mlp-small,32,classes,0,400,0.0,,pair_correlation,pixels,0.8125,0.75,0.875,40,\n")
-        file.write("mlp-small,32,classes,0,400,0.0,,pair_consistency,pixels,,,,1,fewer than 2 pairs\n")
+        file.write("mlp-small,32,classes,0,400,0,,pair_correlation,pixels,0.8125,0.75,0.875,40,\n")
+        file.write("mlp-small,32,classes,0,400,0,,pair_consistency,pixels,,,,1,fewer than 2 pairs\n")
     write_claims(load_results(folder), ReportProtocol())
     return folder
 
@@ -159,9 +159,18 @@ def test_earliest_onset_is_the_least_of_the_levels(folder):
     assert {key: value.value for key, value in shown.items() if value} == least
 
 
+def test_names_that_look_like_numbers_stay_names(folder, tmp_path):
+    table = tmp_path / "timescales.csv"
+    table.write_text("model,train_size,guidance,value\n2,32,0,1.5\n10,32,,\n")
+    found = read_table(table, load_results(folder).study)
+    assert found["model"].tolist() == ["2", "10"]
+    assert found["guidance"].fillna("any").tolist() == ["0", "any"]
+
+
 def test_pair_consistency_is_shown_where_there_is_some(folder, tmp_path):
     section = page(folder).partition('<section id="consistency">')[2].partition("</section>")[0]
     (row,) = [row for row in table_rows(section) if "mlp-small" in row]
+    assert row[:6] == ["mlp-small", "32", "classes", "400", "0", "0"]
     assert row[6:] == ["0.812 [0.750, 0.875]", "not measured", "undefined fewer than 2 pairs; n = 1"]
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
     report.run(ReportProtocol(), tmp_path)

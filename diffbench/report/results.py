@@ -45,12 +45,13 @@ def load_results(folder: Path) -> Results:
 
 
 def read_table(path: Path, study: Study) -> pd.DataFrame:
-    """A table of the summary; only empty text is undefined, since a condition may be called "none".
+    """A table of the summary; only empty text is undefined, since a condition may be called "none", and models "2".
 
     Values of the guidance factor stand in words, as in `shown_factors`.
     """
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"guidance": object})
+        names = dict.fromkeys(("model", "guidance"), object)
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=["job", "seconds", "cpu_seconds", "max_rss_mb"])
     if table.empty:  # where every cell failed; pandas cannot tell its columns' types then
