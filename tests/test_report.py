@@ -196,6 +196,14 @@ def test_slices_hold_the_centre_and_the_last_step(folder):
     assert found["model"].values == ("mlp-small", "mlp-large")
 
 
+def test_bands_of_training_and_validation_losses_are_two(folder):
+    figure = gap_by_step(load_results(folder), 500)
+    assert figure
+    losses = figure.chart.to_dict()["hconcat"][0]
+    (band,) = [layer for layer in losses["layer"] if layer["mark"]["type"] == "area"]
+    assert band["encoding"]["detail"]["field"] == "measure"
+
+
 def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
     figure = gap_by_step(load_results(folder), 500)
     assert figure

@@ -63,7 +63,8 @@ def curves(
 ) -> list[Any]:
     """Layers: band, mean and undefined marks over the noise level; `data` has sigma and the columns of `over_seeds`."""
     base = alt.Chart(data).encode(x=sigma_axis(), color=color)
-    band = base.mark_area(opacity=0.16, line=False).encode(y=_y(y, "low"), y2="high:Q")
+    each = alt.Detail(dash["shorthand"])  # an area has no dash, which would part its curves
+    band = base.mark_area(opacity=0.16, line=False).encode(y=_y(y, "low"), y2="high:Q", detail=each)
     line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash)
     dots = (
         base.transform_filter("isValid(datum.value)")
