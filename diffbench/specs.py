@@ -16,6 +16,12 @@ from diffbench.protocol import (
 from diffbench.study import Study
 
 
+class Wildcards(dict[str, Any]):
+    """Factors of a file, by key and by attribute, as Snakemake hands its wildcards to the functions below."""
+
+    __getattr__ = dict.__getitem__
+
+
 class StageSpec(Strict):
     """Factors of the file that a stage makes."""
 

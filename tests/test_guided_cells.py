@@ -2,7 +2,6 @@
 
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from diffbench.guiding import Guidance
 from diffbench.noise import sample_noise
 from diffbench.protocol import SamplingProtocol
 from diffbench.report.slices import slices
+from diffbench.specs import Wildcards
 from diffbench.stages.sample import sample_labels
 from diffbench.study import Study
 from diffbench.study_file import parse_study
@@ -183,20 +183,13 @@ def trained(tmp_path_factory) -> Path:
     planned = study([0])
     inputs = ["--data", str(folder / "data.h5"), "--conditions", str(folder / "conditions.h5")]
     assert cli.main(["data", "--spec", planned.data.model_dump_json(), "--out", inputs[1]]) == 0
-    subset = SimpleNamespace(train_size=20, granularity="classes")
-    spec = specs.conditions(planned, vars(subset))
+    spec = specs.conditions(planned, Wildcards(train_size=20, granularity="classes"))
     assert cli.main(["conditions", "--spec", spec, "--data", inputs[1], "--out", inputs[3]]) == 0
     for model, step in (("mlp-medium", 4), ("mlp-medium", 12), ("mlp-small", 12)):
         wildcards = Wildcards(model=model, train_size=20, granularity="classes", seed=0, step=step)
         out = str(folder / f"{model}-{step}.pt")
         assert cli.main(["train", "--spec", specs.train(planned, wildcards), *inputs, "--out", out]) == 0
     return folder
-
-
-class Wildcards(dict):
-    """Wildcards as Snakemake gives them: by key and by attribute."""
-
-    __getattr__ = dict.__getitem__
 
 
 def sampled(folder: Path, guidance: dict, guide: str) -> np.ndarray:

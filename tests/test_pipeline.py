@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import h5py
@@ -13,7 +14,9 @@ import pandas as pd
 import pytest
 import torch
 
+from diffbench import specs
 from diffbench.store import read
+from diffbench.study_file import parse_study
 from tests.snakemake_runs import TINY, command, planned_jobs, snakemake
 
 pytestmark = pytest.mark.pipeline
@@ -82,6 +85,31 @@ def test_stage_files_say_where_they_come_from(finished):
                 "wall_seconds",
             ):
                 assert name in file.attrs, f"{path} lacks {name}"
+
+
+def test_measuring_a_checkpoint_loads_neither_dynamo_nor_sympy(finished, tmp_path):
+    """They would cost each of many short jobs a second; counting operations loads them."""
+    study = parse_study(TINY, "tiny")
+    cell = next(each for each in study.cells if study.definition(each.checkpoint.run.model).trained)
+    results, subset = finished[0] / "results/tiny", f"n{cell.checkpoint.run.train_size}"
+    files = {
+        "data": results / "data.h5",
+        "conditions": results / f"conditions/{subset}/{cell.checkpoint.run.granularity}.h5",
+        "optimum": results / f"optimum/{subset}/{cell.checkpoint.run.granularity}.h5",
+        "checkpoint": results / cell.checkpoint.path / "checkpoint.pt",
+        "out": tmp_path / "denoise.h5",
+    }
+    spec = specs.denoise(study, specs.Wildcards(cell.factors))
+    loaded = "[name for name in ('torch._dynamo', 'sympy') if name in sys.modules]"
+    program = f"import sys; from diffbench import cli; assert cli.main(sys.argv[1:]) == 0; print({loaded})"
+    options = [text for name, path in files.items() for text in (f"--{name}", str(path))]
+    done = subprocess.run(
+        [sys.executable, "-c", program, "denoise", "--spec", spec, "--device", "cpu", *options],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+    assert files["out"].exists()
 
 
 def test_a_finished_study_has_nothing_to_do(finished):

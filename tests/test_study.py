@@ -15,6 +15,7 @@ from diffbench import specs
 from diffbench.conventions import DiffbenchError
 from diffbench.denoisers.definitions import PRESETS
 from diffbench.design import Checkpoint
+from diffbench.specs import Wildcards
 from diffbench.study import Study
 from diffbench.study_file import load_study, parse_study
 
@@ -190,12 +191,6 @@ VARIED = {
     "center": {"model": "mlp-small"},
     "sweeps": [{"model": ["own", "own-dropout", "flipped"]}],
 }
-
-
-class Wildcards(dict):
-    """As Snakemake hands them to the functions of specs."""
-
-    __getattr__ = dict.__getitem__
 
 
 def test_variants_make_dropout_and_flips_factors_of_one_study():

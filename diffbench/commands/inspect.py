@@ -14,19 +14,12 @@ from diffbench import specs, store
 from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.protocol import DataProtocol
-from diffbench.specs import ConditionsSpec, DenoiseSpec, SampleSpec, StageSpec
+from diffbench.specs import ConditionsSpec, DenoiseSpec, SampleSpec, StageSpec, Wildcards
 from diffbench.study import Study
 from diffbench.study_file import parse_study
 
 MARK = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""
-
-
-class Wildcards(dict[str, str]):
-    """Factors of a cell as the functions of `specs` read them from Snakemake."""
-
-    def __getattr__(self, name: str) -> str:
-        return self[name]
 
 
 def run(
@@ -118,7 +111,7 @@ def _measure(raw: dict[str, Any], study: Study, out: Path) -> Path:
     with store.opened(data, "data") as (file, _):
         study = _of_size(raw, len(file["pool"]))  # without duplicates
     cell = study.cells[0]
-    wildcards = Wildcards({factor: str(value) for factor, value in cell.factors.items()})
+    wildcards = Wildcards(cell.factors)
     labels = out / f"conditions/n{wildcards.train_size}/{wildcards.granularity}.h5"
     reference = out / f"optimum/n{wildcards.train_size}/{wildcards.granularity}.h5"
     drawn, trajectories = out / cell.path / "samples.h5", out / cell.path / "trajectories.h5"

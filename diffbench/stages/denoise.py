@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
 from diffbench.denoisers.build import describe, load_denoiser
+from diffbench.denoisers.definitions import Foreign
 from diffbench.devices import pick_device
 from diffbench.measures.gap import gap_curve, memorized_share
 from diffbench.measures.intervals import Estimate, mean
@@ -40,7 +41,8 @@ def run(
     scalars, curves = estimates(losses, reference, gap_sigmas(spec.gap))
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     protocol = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
-    size = {"size": describe(denoiser, training_set.shape)}
+    # Those of the suite's own networks the summary counts, once for each: counting costs a job a second and more.
+    size = {"size": describe(denoiser, training_set.shape)} if isinstance(spec.model, Foreign) else {}
     store.write(out, "denoise", variables, provenance.attributes(spec.factors, protocol, str(where)) | size)
 
 
