@@ -206,9 +206,10 @@ class Study(Strict):
         return Checkpoint(run, (guidance.step or checkpoint.step) if self.definition(run.model).trained else 0)
 
     def guidable(self, checkpoint: Checkpoint, guidance: Guidance) -> bool:
-        """Whether a cell exists: classifier-free guidance needs conditions, a guide is trained no further than what it
+        """Whether a cell exists.
 
-        guides, of the same model less far, and is found by its own step where that has none.
+        Classifier-free guidance needs conditions. A guide is trained no further than what it guides, of the same model
+        less far, and is found by its own step where that has none.
         """
         run = checkpoint.run
         if guidance.weight == 0:

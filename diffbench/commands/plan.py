@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from diffbench.commands.cost import cost
 from diffbench.commands.jobs import jobs
@@ -19,17 +19,14 @@ def run(study: Annotated[Path, "study file"] = Path("config/config.yaml")) -> No
 
 def describe(study: Study) -> list[str]:
     """What the study varies, and how many runs, checkpoints, cells and jobs that means."""
-    values: dict[str, set[object]] = {}
+    values: dict[str, set[Any]] = {}
     for cell in study.cells:
         for factor, value in cell.factors.items():
             values.setdefault(factor, set()).add(value)
     lines = [f"study {study.name}: data set {study.data.name}"]
     for factor, found in values.items():
         known = list(study.guidances) if factor == "guidance" else []  # the others in the order of their values
-        ordered = known or sorted(found, key=lambda value: (isinstance(value, str), value))
-        lines.append(
-            f"  {factor:<12} {', '.join(f'{value:g}' if isinstance(value, float) else str(value) for value in ordered)}"
-        )
+        lines.append(f"  {factor:<12} {', '.join(map(str, known or sorted(found)))}")
     lines.append(f"{len(study.runs)} runs, {len(study.checkpoints)} checkpoints, {len(study.cells)} cells")
     lines.append(f"{sum(jobs(study).values())} jobs: " + ", ".join(f"{n} {stage}" for stage, n in jobs(study).items()))
     return lines

@@ -103,9 +103,8 @@ def _archived(path: Path, layout: Layout) -> dict[str, bytes]:
                 content = archive.extractfile(member) if name in layout.files else None
                 if content:
                     files[name] = content.read()
-            while stream.read(
-                2**20
-            ):  # to the end, where the checksum is compared: tarfile stops at what it takes for it
+            # To the end, where the checksum is compared: tarfile stops at what it takes for it.
+            while stream.read(2**20):
                 pass
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise mistake("path", f"{path}: not a whole .tar.gz ({error}); get the file again") from None

@@ -64,14 +64,15 @@ def _image_set(
         return raw if spec.resize is None else RawImages(reduced(raw.images, spec.resize), raw.classes, raw.class_count)
 
     def facts(spec: DataProtocol) -> Facts:
-        balanced, classes, shape = measure(spec)
+        balanced, classes, stored = measure(spec)
+        shape = stored
         if spec.resize is not None:
-            check_side(shape, spec.resize)
-            shape = (shape[0], spec.resize, spec.resize)
+            check_side(stored, spec.resize)
+            shape = (stored[0], spec.resize, spec.resize)
         if listed and spec.held_out is not None:
             count, names = listed(spec)
             with _blaming_held_out(spec) as held_out:
-                _check_held_out(listed(held_out), names, measure(held_out)[2], measure(spec)[2])
+                _check_held_out(listed(held_out), names, measure(held_out)[2], stored)
             return Facts(count, classes, shape)
         if balanced - spec.validation < 2:
             raise mistake(

@@ -13,10 +13,8 @@ from diffbench.report.results import load_results
 def run(spec: ReportProtocol, results: Path) -> None:
     """Write into report/: index.html, claims.html and data/*.csv; controls.html and lab.html where a study has them."""
     found = load_results(results)
-    for old in (results / "report").glob(
-        "**/*"
-    ):  # what an earlier report had and this one has not must not stand beside
-        if old.suffix in (".html", ".csv"):
+    for old in (results / "report").glob("**/*"):
+        if old.suffix in (".html", ".csv"):  # what an earlier report had and this one has not must not stand beside
             old.unlink()
     write_index(found, spec)
     write_claims(found, spec)

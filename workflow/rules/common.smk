@@ -8,7 +8,7 @@ from pathlib import Path
 from diffbench import specs
 from diffbench.conventions import DiffbenchError
 from diffbench.data.granularity import TWIN
-from diffbench.design import Checkpoint, Run
+from diffbench.design import Cell, Checkpoint, Run
 from diffbench.memory import memory_mb, network_memory_mb
 from diffbench.study_file import parse_study
 from diffbench.summary import TABLES
@@ -86,29 +86,30 @@ FOREIGN_WEIGHTS = (
 )
 
 
+def checkpoint_of(wildcards, granularity):
+    """The checkpoint that wildcards name, but for the granularity."""
+    run = Run(
+        wildcards.model, int(wildcards.train_size), granularity, int(wildcards.seed)
+    )
+    return Checkpoint(run, int(wildcards.step))
+
+
 def guide_checkpoint(wildcards):
     """The checkpoint of a cell's guide; classifier-free guidance and guides that need no training have none."""
-    guidance = STUDY.guidances[wildcards.guidance]
-    model, step = guidance.model or wildcards.model, guidance.step or wildcards.step
-    if not (guidance.autoguided and STUDY.definition(model).trained):
-        return []
-    return f"{CHECKPOINT}/checkpoint.pt".format(
-        **dict(wildcards) | {"model": model, "step": step}
-    )
+    guided = checkpoint_of(wildcards, wildcards.granularity)  # a twin's is a twin too
+    guides = STUDY.guides_of([Cell(guided, STUDY.guidances[wildcards.guidance])])
+    return [f"{RESULTS}/{guide.path}/checkpoint.pt" for guide in guides]
 
 
+def guide_weights(wildcards):
+    """Weights of a guide made elsewhere."""
+    model = STUDY.guidances[wildcards.guidance].model
+    return STUDY.weights_of(model) if model else []
+
+
+GUIDING = {each.model for each in STUDY.guidances.values() if each.model}
 GUIDE = guide_checkpoint if STUDY.guides_of(STUDY.cells) else []
-GUIDE_WEIGHTS = (
-    (
-        lambda wildcards: STUDY.weights_of(
-            STUDY.guidances[wildcards.guidance].model or wildcards.model
-        )
-    )
-    if any(
-        each.model and STUDY.weights_of(each.model) for each in STUDY.guidances.values()
-    )
-    else []
-)
+GUIDE_WEIGHTS = guide_weights if any(map(STUDY.weights_of, GUIDING)) else []
 
 
 def milestone_before(wildcards):
@@ -117,15 +118,12 @@ def milestone_before(wildcards):
     A checkpoint that exists keeps to starts that exist: a milestone put in between later must not retrain it, since where
     a segment starts changes no byte of its result.
     """
-    granularity = wildcards.granularity.removesuffix(TWIN)
-    run = Run(
-        wildcards.model, int(wildcards.train_size), granularity, int(wildcards.seed)
-    )
 
     def path(step):
         return f"{RUN}/step{step}/checkpoint.pt".format(**wildcards)
 
-    starts = STUDY.milestones_before(Checkpoint(run, int(wildcards.step)))
+    end = checkpoint_of(wildcards, wildcards.granularity.removesuffix(TWIN))
+    starts = STUDY.milestones_before(end)
     if os.path.exists(path(wildcards.step)):
         starts = [step for step in starts if os.path.exists(path(step))]
     return path(starts[-1]) if starts else []
