@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from diffbench.commands.plan import jobs
-from diffbench.study_file import parse_study
+from diffbench.study.file import parse_study
 
 ROOT = Path(__file__).parent.parent
 

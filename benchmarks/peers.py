@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from diffbench.denoisers.build import fresh_network
-from diffbench.denoisers.definitions import Dit, TrainedDefinition, Unet
-from diffbench.heap import keep_freed_memory
-from diffbench.protocol import TrainingProtocol
-from diffbench.training import Trainer
+from diffbench.settings.models import Dit, TrainedDefinition, Unet
+from diffbench.settings.training import TrainingSettings
+from diffbench.training.allocator import keep_freed_memory
+from diffbench.training.trainer import Trainer
 
 CHANNELS, MULTIPLIERS, BLOCKS = 32, (1, 2), 2
 WIDTH, DEPTH, HEADS, PATCH = 96, 4, 3, 2
@@ -35,7 +35,7 @@ def trainer(definition: TrainedDefinition, side: int, batch: int) -> Trainer:
     """diffbench's, in a process that keeps its memory as a train job does."""
     keep_freed_memory()
     network = fresh_network(definition, (1, side, side), CLASSES, seed=0)
-    return Trainer(network, TrainingProtocol(batch=batch))
+    return Trainer(network, TrainingSettings(batch=batch))
 
 
 def _ours(definition: TrainedDefinition, side: int, batch: int) -> tuple[Step, int]:

@@ -17,10 +17,10 @@ from turns import ratio, seconds, take_turns, with_threads
 from diffbench.conventions import SIGMA_MAX, SIGMA_MIN, karras_sigmas
 from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.build import fresh_network
-from diffbench.denoisers.definitions import PRESETS, Mlp, Unet
 from diffbench.denoisers.precond import Preconditioned
-from diffbench.heap import keep_freed_memory
 from diffbench.sampling import SOLVERS
+from diffbench.settings.models import PRESETS, Mlp, Unet
+from diffbench.training.allocator import keep_freed_memory
 
 try:
     from torchdiffeq import odeint  # pyright: ignore

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from turns import best, product_rate, ratio, seconds, take_turns, with_threads
 
 from diffbench.denoisers.build import describe
-from diffbench.denoisers.definitions import PRESETS, Dit, Mlp, Unet
-from diffbench.training import Trainer
+from diffbench.settings.models import PRESETS, Dit, Mlp, Unet
+from diffbench.training.trainer import Trainer
 
 ROUNDS = 12
 SIZES = ((8, 64), (28, 16))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from diffbench.data.cifar import Layout
-from diffbench.data.idx import FILES
+from diffbench.data.formats.cifar import Layout
+from diffbench.data.formats.idx import FILES
 
 
 def idx_bytes(values: np.ndarray) -> bytes:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from diffbench import cli, specs
-from diffbench.lab_protocol import TOPICS
-from diffbench.study import Study
-from diffbench.study_file import parse_study
+from diffbench import cli
+from diffbench.settings.lab import TOPICS
+from diffbench.study import specs
+from diffbench.study.file import parse_study
+from diffbench.study.study import Study
 
 SMALL_LAB: dict[str, Any] = {
     "gap": {"deltas": [1.6, 2.4], "point_counts": [20, 24], "guidances": [0.0, 0.4], "draws": 2000},

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from diffbench import store
 from diffbench.conventions import karras_sigmas, log_sigmas
-from diffbench.design import Cell, Checkpoint
-from diffbench.guiding import Guidance
-from diffbench.measures.intervals import Estimate, proportion, undefined
+from diffbench.files import store
+from diffbench.files.estimates import Estimate, curve_variables, scalar_variables, undefined
+from diffbench.measures.intervals import proportion
+from diffbench.settings.guidance import Guidance
 from diffbench.stages import summary
-from diffbench.study import Study
-from diffbench.study_file import parse_study
-from diffbench.summary.estimates import curve_variables, scalar_variables
+from diffbench.study.file import parse_study
+from diffbench.study.grid import Cell, Checkpoint
+from diffbench.study.study import Study
 
 SMALL = {
     "name": "made-up",

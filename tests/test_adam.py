@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from diffbench.adam import BETAS, EPSILON, Adam
+from diffbench.training.adam import BETAS, EPSILON, Adam
 
 SIZES = [1, 600, 399]
 

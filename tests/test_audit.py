@@ -11,9 +11,9 @@ import pytest
 
 from diffbench.cli import main
 from diffbench.data.image_set import ImageSet, read_image_set
+from diffbench.files.store import read
 from diffbench.measures.audit import audit
 from diffbench.report.audit import as_picture
-from diffbench.store import read
 
 NAMES = (
     *("memorized_fraction", "memorized_floor", "mem_auc", "calibrated_fraction", "auth_pct", "c_t"),
@@ -135,7 +135,7 @@ def test_the_file_and_the_text_hold_measures_and_pairs(run, tmp_path):
     np.testing.assert_array_equal(file["nearest"][most], 199 - most)
     assert (file["distance"][most, 0] == 0).all()
     assert dict(zip(file["measure"], file["space"], strict=True))["kid"] == "pca-64"
-    assert file.attributes["protocol"]["notes"] == ["20 of 200 samples equal a training image exactly"]
+    assert file.attributes["settings"]["notes"] == ["20 of 200 samples equal a training image exactly"]
     assert (tmp_path / "found.html").stat().st_size > 10_000
 
 

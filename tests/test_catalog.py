@@ -8,15 +8,15 @@ import pytest
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
-from diffbench.data.cifar import CIFAR10
+from diffbench.data.formats.cifar import CIFAR10
 from diffbench.data.sources import SOURCES, source
-from diffbench.protocol import DataProtocol
-from diffbench.study_file import parse_study
+from diffbench.settings.data import DataSettings
+from diffbench.study.file import parse_study
 from tests.data_formats import write_cifar, write_idx_set
 
 
-def _spec(**keys: Any) -> DataProtocol:
-    return DataProtocol.parse(keys, "study.yaml")
+def _spec(**keys: Any) -> DataSettings:
+    return DataSettings.parse(keys, "study.yaml")
 
 
 def _study(data: dict[str, Any], **center: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from diffbench.conventions import DiffbenchError
-from diffbench.denoisers.checkpoint import read_checkpoint, write_checkpoint
+from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
 
 
 def state() -> dict[str, Any]:

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from diffbench.measures.intervals import Estimate
-from diffbench.study import Study
-from diffbench.study_file import parse_study
+from diffbench.files.estimates import Estimate
+from diffbench.study.file import parse_study
+from diffbench.study.study import Study
 from diffbench.summary.claims import judge
 from diffbench.summary.lookup import Lookup, center_cells, levels
-from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, Criterion, as_records, over_seeds
+from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, ClaimTest, as_records, t_interval
 
 STUDY = parse_study(
     {
@@ -165,7 +165,7 @@ def test_sizes_without_a_common_training_step_tell_nothing():
 def test_models_that_are_not_trained_have_one_seed_and_still_a_trend():
     theirs = {"models": {"theirs": {"import": "package.module:factory"}}, "sweeps": [{"train_size": [64, 128, 512]}]}
     center = {"model": "theirs", "train_size": 64, "granularity": "classes", "guidance": 0}
-    study = parse_study({"name": "foreign", "seeds": [0, 1], "steps": [1], "center": center} | theirs, "foreign.yaml")
+    study = parse_study({"name": "external", "seeds": [0, 1], "steps": [1], "center": center} | theirs, "foreign.yaml")
     claim = judge(study, Lookup(tables(study=study, step=0, spread=0.0)), {}, classes=10)[1]
     trend = next(test for test in claim.tests if test.name == "elasticity_train_size")
     assert trend.estimate.value == pytest.approx(-0.7)
@@ -175,11 +175,11 @@ def test_models_that_are_not_trained_have_one_seed_and_still_a_trend():
 def test_interval_over_seeds_is_students():
     values = [0.3, 0.5, 0.9, 0.4]
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    estimate = over_seeds(values)
+    estimate = t_interval(values)
     assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
-    assert over_seeds([0.5]).value == 0.5
-    assert math.isnan(over_seeds([0.5]).low)
-    assert math.isnan(over_seeds([0.5, math.nan]).value)
+    assert t_interval([0.5]).value == 0.5
+    assert math.isnan(t_interval([0.5]).low)
+    assert math.isnan(t_interval([0.5, math.nan]).value)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_interval_over_seeds_is_students():
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, above, verdict):
-    assert Criterion("t", "", Estimate(0.5, low, high, 3), "likeness", above).verdict == verdict
+    assert ClaimTest("t", "", Estimate(0.5, low, high, 3), "likeness", above).verdict == verdict
 
 
 def test_no_memorized_sample_of_any_seed_is_no_proof_of_a_rate_of_0():

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from diffbench.conventions import DiffbenchError
-from diffbench.protocol import ReportProtocol
 from diffbench.report.claims import divides, load_claims, write_claims
 from diffbench.report.format import count, number
 from diffbench.report.results import load_results, read_table
 from diffbench.report.timescales import run_table
+from diffbench.settings.report import ReportSettings
 from diffbench.stages import report, summary
-from diffbench.study_file import load_study
+from diffbench.study.file import load_study
 from tests.report_studies import make_study
 from tests.snakemake_runs import ROOT
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
     with (folder / "summary/consistency.csv").open("a") as file:
         file.write("mlp-small,32,classes,0,400,0,,pair_correlation,pixels,0.8125,0.75,0.875,40,\n")
         file.write("mlp-small,32,classes,0,400,0,,pair_consistency,pixels,,,,1,fewer than 2 pairs\n")
-    write_claims(load_results(folder), ReportProtocol())
+    write_claims(load_results(folder), ReportSettings())
     return folder
 
 
@@ -114,7 +114,7 @@ def test_refuted_claim_is_told_by_symbol_and_word_here_and_on_the_index(tmp_path
     claims[0]["verdict"] = claims[0]["tests"][0]["verdict"] = "refuted"
     claims[0]["tests"][0] |= {"low": 0.5, "value": 0.75, "high": 1.0}
     (tmp_path / "claims.json").write_text(json.dumps(claims))
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     assert text(page(tmp_path)).count("✗ refuted") == 3  # at the top, beside the claim and beside the test
     assert "0.750 [0.500, 1.00]" in text(page(tmp_path))
     assert '"square"' in page(tmp_path)
@@ -173,14 +173,14 @@ def test_pair_consistency_is_shown_where_there_is_some(folder, tmp_path):
     assert row[:6] == ["mlp-small", "32", "classes", "400", "0", "0"]
     assert row[6:] == ["0.812 [0.750, 0.875]", "not measured", "undefined fewer than 2 pairs; n = 1"]
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     assert "Pair consistency" not in page(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["smoke", "controls", "circle"])
 def test_study_without_a_single_file_gives_all_its_pages(name, tmp_path):
     summary.run(load_study(ROOT / f"config/studies/{name}.yaml"), tmp_path)
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     assert text(page(tmp_path)).count("? inconclusive") >= 10
     assert "data-figure" not in re.sub(r"<script.*?</script>", "", page(tmp_path), flags=re.DOTALL)
     assert "0 of" in text(page(tmp_path, "index"))

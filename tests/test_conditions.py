@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.conditions import Conditions, conditions
-from diffbench.data.granularity import Granularity
+from diffbench.settings.granularity import Granularity
 
 CENTRES = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0]])
 CLASSES = 6

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from diffbench.report.results import load_results
-from diffbench.study_file import load_study
+from diffbench.study.file import load_study
 from diffbench.summary.controls import MET, judge_controls
 from tests.snakemake_runs import ROOT, snakemake
 

@@ -6,13 +6,14 @@ import re
 import pandas as pd
 import pytest
 
-from diffbench import store
-from diffbench.denoisers.definitions import Constant, Mlp, Optimal, Planted
-from diffbench.measures.intervals import Estimate, proportion
-from diffbench.protocol import ReportProtocol
+from diffbench.files import store
+from diffbench.files.estimates import Estimate
+from diffbench.measures.intervals import proportion
 from diffbench.report.controls import expected_text, write_controls
 from diffbench.report.format import number
 from diffbench.report.results import Results, load_results
+from diffbench.settings.models import Constant, Mlp, Optimal, Planted
+from diffbench.settings.report import ReportSettings
 from diffbench.summary.controls import FLOORS, MET, UNDEFINED, UNMET, expectations, judge_controls
 from tests.report_studies import make_study
 
@@ -26,7 +27,7 @@ def results(tmp_path_factory) -> Results:
     sweeps = [{"model": ["mlp-small", "half", "fresh", "optimal"]}]
     make_study(folder, {"models": MODELS, "sweeps": sweeps, "steps": [100], "seeds": [0]})
     results = load_results(folder)
-    write_controls(results, ReportProtocol())
+    write_controls(results, ReportSettings())
     return results
 
 

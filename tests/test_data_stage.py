@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from diffbench import cli, store
+from diffbench import cli
 from diffbench.conventions import DiffbenchError
-from diffbench.data import raw
+from diffbench.data import raw_images
 from diffbench.data.planar import RADIUS, planar_set
 from diffbench.data.points import NAMES, SYMMETRIC
 from diffbench.data.training_set import TrainingSet, read_images, read_training_set
+from diffbench.files import store
 from tests.data_formats import write_idx_set
 
 
@@ -118,7 +119,7 @@ def test_scaling_in_blocks_equals_scaling_at_once(tmp_path: Path, monkeypatch: p
     data = _data(tmp_path, name="file", path=str(tmp_path / "own.npy"), validation=10)
     file = store.read(data, "data")
     size = 25
-    monkeypatch.setattr(raw, "BLOCK_VALUES", 70)  # 7 images
+    monkeypatch.setattr(raw_images, "BLOCK_VALUES", 70)  # 7 images
     expected = (file["pool"][:size].astype(np.float64) - file.attributes["mean"]) * file.attributes["scale"]
     assert np.array_equal(read_images(data, size)[0].train, expected.astype(np.float32))
 

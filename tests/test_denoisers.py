@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from diffbench.conventions import SIGMA_DATA, DiffbenchError
 from diffbench.denoisers.build import describe, fresh_network
-from diffbench.denoisers.definitions import PRESETS, Dit, Mlp, TrainedDefinition, Unet, check_shape
 from diffbench.denoisers.dit import grid_positions
 from diffbench.denoisers.precond import Preconditioned, loss_weight
+from diffbench.settings.models import PRESETS, Dit, Mlp, TrainedDefinition, Unet, check_shape
 
 TINY: dict[str, TrainedDefinition] = {
     "mlp": Mlp(width=12, blocks=2),

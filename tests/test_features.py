@@ -11,16 +11,17 @@ from sklearn.neural_network import MLPClassifier
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import read_images
+from diffbench.files.estimates import rows
+from diffbench.files.store import read
 from diffbench.measures.battery import quality_battery
 from diffbench.measures.features.encoder import Encoder, read_encoder
 from diffbench.measures.features.fitting import fit_classifier, fit_pca
 from diffbench.measures.features.spaces import Layer, Layered, Pixels
-from diffbench.protocol import DataProtocol, QualityProtocol
+from diffbench.settings.data import DataSettings
+from diffbench.settings.measures import QualitySettings
 from diffbench.stages import data as data_stage
 from diffbench.stages import features as features_stage
 from diffbench.stages.summary import feature_space
-from diffbench.store import read
-from diffbench.summary.estimates import rows
 
 
 def images(seed, count, dimensions=20):
@@ -158,22 +159,22 @@ def test_bad_encoders_are_refused(encoders, file, message):
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("digits") / "data.h5"
-    data_stage.run(DataProtocol(validation=200), path)
+    data_stage.run(DataSettings(validation=200), path)
     return path
 
 
 @pytest.mark.parametrize(
-    ("protocol", "name", "count"),
+    ("settings", "name", "count"),
     [
-        (QualityProtocol(), "classifier", 32),
-        (QualityProtocol(dimensions=8), "classifier", 8),
-        (QualityProtocol(space="pca"), "pca-32", 32),
-        (QualityProtocol(space="pca", dimensions=64), "pixels", 64),
-        (QualityProtocol(space="pixels"), "pixels", 64),
+        (QualitySettings(), "classifier", 32),
+        (QualitySettings(dimensions=8), "classifier", 8),
+        (QualitySettings(space="pca"), "pca-32", 32),
+        (QualitySettings(space="pca", dimensions=64), "pixels", 64),
+        (QualitySettings(space="pixels"), "pixels", 64),
     ],
 )
-def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_path, protocol, name, count):
-    features_stage.run(protocol, digits, tmp_path / "features.h5")
+def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_path, settings, name, count):
+    features_stage.run(settings, digits, tmp_path / "features.h5")
     training_set, _ = read_images(digits, 100)
     reference = features_stage.read_reference(tmp_path / "features.h5", digits, training_set)
     assert reference.space.name == name
@@ -191,7 +192,7 @@ def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_p
 
 def test_the_manifest_reports_the_classifiers_accuracy(digits, tmp_path):
     assert feature_space(tmp_path) is None
-    features_stage.run(QualityProtocol(dimensions=4), digits, tmp_path / "features.h5")
+    features_stage.run(QualitySettings(dimensions=4), digits, tmp_path / "features.h5")
     known = feature_space(tmp_path)
     assert known is not None
     assert known["name"] == "classifier"
@@ -203,8 +204,8 @@ def test_the_manifest_reports_the_classifiers_accuracy(digits, tmp_path):
 def test_an_encoders_file_travels_with_the_features(digits, tmp_path):
     encoder = tmp_path / "rows.pt"
     torch.jit.save(torch.jit.trace(Pooling(), torch.zeros(2, 1, 8, 8)), str(encoder))
-    protocol = QualityProtocol(space="encoder", encoder=str(encoder))
-    features_stage.run(protocol, digits, tmp_path / "features.h5")
+    settings = QualitySettings(space="encoder", encoder=str(encoder))
+    features_stage.run(settings, digits, tmp_path / "features.h5")
     encoder.unlink()
     training_set, _ = read_images(digits, 100)
     reference = features_stage.read_reference(tmp_path / "features.h5", digits, training_set)
@@ -214,31 +215,31 @@ def test_an_encoders_file_travels_with_the_features(digits, tmp_path):
 
 
 def test_features_of_other_images_are_refused(digits, tmp_path):
-    features_stage.run(QualityProtocol(space="pca"), digits, tmp_path / "features.h5")
-    data_stage.run(DataProtocol(validation=200, split_seed=1), tmp_path / "data.h5")
+    features_stage.run(QualitySettings(space="pca"), digits, tmp_path / "features.h5")
+    data_stage.run(DataSettings(validation=200, split_seed=1), tmp_path / "data.h5")
     other, _ = read_images(tmp_path / "data.h5", 100)
     with pytest.raises(DiffbenchError, match="not those of the images in"):
         features_stage.read_reference(tmp_path / "features.h5", tmp_path / "data.h5", other)
 
 
 def test_points_of_the_plane_are_compared_as_they_are(tmp_path, encoders):
-    data_stage.run(DataProtocol(name="circle-symmetric", points=240), tmp_path / "data.h5")
-    features_stage.run(QualityProtocol(), tmp_path / "data.h5", tmp_path / "features.h5")
+    data_stage.run(DataSettings(name="circle-symmetric", points=240), tmp_path / "data.h5")
+    features_stage.run(QualitySettings(), tmp_path / "data.h5", tmp_path / "features.h5")
     training_set, _ = read_images(tmp_path / "data.h5", 60)
     reference = features_stage.read_reference(tmp_path / "features.h5", tmp_path / "data.h5", training_set)
     assert isinstance(reference.space, Pixels)
     np.testing.assert_array_equal(reference.validation, training_set.flat_validation)
-    protocol = QualityProtocol(space="encoder", encoder=str(encoders / "Pooling.pt"))
+    settings = QualitySettings(space="encoder", encoder=str(encoders / "Pooling.pt"))
     with pytest.raises(DiffbenchError, match="points, not images"):
-        features_stage.run(protocol, tmp_path / "data.h5", tmp_path / "features.h5")
+        features_stage.run(settings, tmp_path / "data.h5", tmp_path / "features.h5")
     with pytest.raises(DiffbenchError, match="no classes"):
-        features_stage.run(QualityProtocol(space="classifier"), tmp_path / "data.h5", tmp_path / "features.h5")
+        features_stage.run(QualitySettings(space="classifier"), tmp_path / "data.h5", tmp_path / "features.h5")
 
 
 @pytest.mark.parametrize("settings", [{"space": "encoder"}, {"encoder": "a.pt"}, {"space": "pca", "dimensions": 1}])
 def test_bad_protocols_are_refused(settings):
     with pytest.raises(ValidationError):
-        QualityProtocol.model_validate(settings)
+        QualitySettings.model_validate(settings)
 
 
 def test_quality_of_few_images_is_undefined_with_a_reason_and_never_an_error():

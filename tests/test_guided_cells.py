@@ -9,22 +9,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffbench import cli, specs, store
-from diffbench.commands.cost import guided_share
-from diffbench.commands.jobs import jobs
+from diffbench import cli
 from diffbench.conventions import DiffbenchError, karras_sigmas
 from diffbench.data.training_set import read_training_set
 from diffbench.denoisers.build import fresh_network
-from diffbench.denoisers.checkpoint import read_checkpoint
-from diffbench.denoisers.definitions import PRESETS
-from diffbench.guiding import Guidance
+from diffbench.files import store
+from diffbench.files.checkpoint import read_checkpoint
 from diffbench.noise import sample_noise
-from diffbench.protocol import SamplingProtocol
+from diffbench.planning.cost import guided_share
+from diffbench.planning.jobs import jobs
 from diffbench.report.slices import slices
-from diffbench.specs import Wildcards
+from diffbench.settings.guidance import Guidance
+from diffbench.settings.models import PRESETS
+from diffbench.settings.sampling import SamplingSettings
 from diffbench.stages.sample import sample_labels
-from diffbench.study import Study
-from diffbench.study_file import parse_study
+from diffbench.study import specs
+from diffbench.study.file import parse_study
+from diffbench.study.specs import Wildcards
+from diffbench.study.study import Study
 from tests.snakemake_runs import TINY
 
 BY_SMALL = {"weight": 1.0, "model": "mlp-small"}
@@ -172,8 +174,8 @@ def test_plan_counts_trainings_and_evaluations_of_guides():
     sigmas = karras_sigmas(18)
     within = sum(0.1 < sigma <= 2 for sigma in sigmas) / 18
     limited = Guidance(weight=1, interval=(0.1, 2.0))
-    assert guided_share(limited, SamplingProtocol()) == pytest.approx(within)
-    assert [guided_share(Guidance(weight=w), SamplingProtocol()) for w in (0, 1)] == [0, 1]
+    assert guided_share(limited, SamplingSettings()) == pytest.approx(within)
+    assert [guided_share(Guidance(weight=w), SamplingSettings()) for w in (0, 1)] == [0, 1]
 
 
 @pytest.fixture(scope="module")

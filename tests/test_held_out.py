@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from diffbench import cli, store
+from diffbench import cli
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.held_out import whole_order
 from diffbench.data.sources import source
-from diffbench.protocol import DataProtocol
+from diffbench.files import store
+from diffbench.settings.data import DataSettings
 
 RNG = np.random.default_rng(0)
 TRAIN = RNG.integers(0, 256, (23, 8, 8)).astype(np.uint8)
@@ -24,12 +25,12 @@ HELD_OUT = RNG.integers(0, 256, (9, 8, 8)).astype(np.uint8)
 HELD_OUT_LABELS = np.array(["owl"] * 4 + ["dog"] * 5)  # no cat: numbers of its own would be wrong
 
 
-def files(folder: Path, train: Any = TRAIN, held_out: Any = HELD_OUT, **labels: Any) -> DataProtocol:
+def files(folder: Path, train: Any = TRAIN, held_out: Any = HELD_OUT, **labels: Any) -> DataSettings:
     names = {"train": labels.get("train_labels", TRAIN_LABELS), "held": labels.get("held_labels", HELD_OUT_LABELS)}
     np.savez(folder / "train.npz", x=train, y=names["train"])
     np.savez(folder / "held.npz", x=held_out, y=names["held"])
     paths: dict[str, Any] = {"path": str(folder / "train.npz"), "held_out": str(folder / "held.npz")}
-    return DataProtocol(name="file", **paths, images="x", labels="y")
+    return DataSettings(name="file", **paths, images="x", labels="y")
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60).map(np.array), st.integers(0, 3))
@@ -94,7 +95,7 @@ def test_a_held_out_folder_and_resizing(tmp_path: Path) -> None:
             (tmp_path / side / name).mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(tmp_path / side / name / f"{index}.png")
     paths: dict[str, Any] = {"path": str(tmp_path / "train"), "held_out": str(tmp_path / "held")}
-    spec = DataProtocol(name="folder", **paths, resize=4)
+    spec = DataSettings(name="folder", **paths, resize=4)
     assert catalog.facts(spec).pool == 23
     parts = source(spec).split(spec)
     assert parts.pool.images.shape == (23, 1, 4, 4)
@@ -126,11 +127,11 @@ def test_errors_name_the_key(tmp_path: Path) -> None:
     with pytest.raises(DiffbenchError, match=r"key 'data\.held_out': .*none\.npz: no such file"):
         catalog.facts(spec)
     with pytest.raises(DiffbenchError, match=r"key 'data\.held_out': 'digits' does not take it, only file, folder do"):
-        catalog.facts(DataProtocol(held_out="x.npz"))
+        catalog.facts(DataSettings(held_out="x.npz"))
     labelled, loose = tmp_path / "labelled", tmp_path / "loose"
     for place in (labelled / "cat", loose):
         place.mkdir(parents=True)
         for index in range(3):
             Image.fromarray(HELD_OUT[index + 3 * (place == loose)]).save(place / f"{index}.png")
     with pytest.raises(DiffbenchError, match="the training images have classes, the held-out images do not"):
-        catalog.facts(DataProtocol(name="folder", path=str(labelled), held_out=str(loose)))
+        catalog.facts(DataSettings(name="folder", path=str(labelled), held_out=str(loose)))

@@ -11,8 +11,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from diffbench import cli, store
+from diffbench import cli
 from diffbench.conventions import karras_sigmas
+from diffbench.files import store
 from diffbench.noise import gap_noise, sample_noise
 from tests.snakemake_runs import planned_jobs, snakemake
 
@@ -163,7 +164,7 @@ def test_an_inspection_ends_in_the_usual_report(inspected: Path, browser: Any, t
 
 
 def test_a_second_inspection_takes_the_place_of_the_first(digits: Path, tmp_path: Path) -> None:
-    plain = {"model": "tests.foreign_models:shrinking", "samples": "16"}
+    plain = {"model": "tests.external_models:shrinking", "samples": "16"}
     weights = tmp_path / "w.pt"
     torch.save({"mean": torch.tensor(-0.4)}, weights)
     out = tmp_path / "out"
@@ -171,7 +172,7 @@ def test_a_second_inspection_takes_the_place_of_the_first(digits: Path, tmp_path
     (out / "notes.txt").write_text("mine")
     classes = {"labels": "y", "granularity": "classes", "arguments": json.dumps({"shift": 0.01})}
     assert cli.main(options(digits, out, weights, **plain, **classes)) == 0
-    assert [path.name for path in (out / "tests.foreign-models-shrinking/n40").iterdir()] == ["classes"]
+    assert [path.name for path in (out / "tests.external-models-shrinking/n40").iterdir()] == ["classes"]
     assert (out / "notes.txt").exists()
     assert len(list(out.rglob("samples.h5"))) == 1
 
@@ -180,7 +181,7 @@ def test_a_second_inspection_takes_the_place_of_the_first(digits: Path, tmp_path
     ("changes", "message"),
     [
         ({"model": "no_package.m:f"}, "no_package.m cannot be imported"),
-        ({"model": "nocolon"}, "models.nocolon.foreign.import': string should match pattern"),
+        ({"model": "nocolon"}, "models.nocolon.external.import': string should match pattern"),
         ({"weights": "none"}, ".weights': none: no such file or folder"),
         ({"arguments": "[1]"}, "--arguments: give a JSON object"),
         ({"range": "16"}, "range.1': field required"),
@@ -197,7 +198,7 @@ def test_mistakes_are_one_line_and_nothing_is_written(
     weights = tmp_path / "w.pt"
     torch.save({"mean": torch.tensor(0.0)}, weights)
     out = tmp_path / "out"
-    given = {"model": "tests.foreign_models:shrinking"} | changes
+    given = {"model": "tests.external_models:shrinking"} | changes
     assert cli.main(options(digits, out, weights, **given)) == 1
     printed = capsys.readouterr().err.strip().splitlines()
     assert len(printed) == 1
@@ -215,7 +216,7 @@ def test_a_folder_that_is_no_inspection_is_left_alone(
 
 
 @pytest.mark.pipeline
-def test_a_foreign_model_takes_part_in_a_study_and_new_weights_rerun_its_measures_alone(
+def test_an_external_model_takes_part_in_a_study_and_new_weights_rerun_its_measures_alone(
     digits: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "beside.py").write_text(

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffbench import provenance, store
-from diffbench.measures.intervals import Estimate, undefined
-from diffbench.protocol import ReportProtocol
+from diffbench.files import provenance, store
+from diffbench.files.estimates import Estimate, curve_variables, undefined
 from diffbench.report.lab import write_laboratory
 from diffbench.report.lab_data import closed_form_gaps, equivalents
 from diffbench.report.lab_gap import agreement
 from diffbench.report.results import Results
-from diffbench.summary.estimates import curve_variables
+from diffbench.settings.report import ReportSettings
 from tests.lab_studies import all_topics, circle_study, measure_closed_form
 
 FIGURES = {
@@ -46,7 +45,7 @@ def results(tmp_path_factory) -> Results:
     store.write(path, "equivalent", variables, provenance.attributes(factors, {}))
     manifest = {"provenance": provenance.attributes({}, {})}
     found = Results(folder, study, manifest, *[pd.DataFrame()] * 3)
-    write_laboratory(found, ReportProtocol())
+    write_laboratory(found, ReportSettings())
     return found
 
 
@@ -88,7 +87,7 @@ def test_missing_topics_are_named_and_stop_nothing(results, tmp_path):
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab/recall.h5").write_bytes((results.folder / "lab/recall.h5").read_bytes())
     few = Results(tmp_path, results.study, results.manifest, *[pd.DataFrame()] * 3)
-    write_laboratory(few, ReportProtocol())
+    write_laboratory(few, ReportSettings())
     html = (tmp_path / "report/lab.html").read_text()
     assert re.findall(r'data-figure="([^"]+)"', html) == ["lab-recall"]
     assert "5 topics missing" in html

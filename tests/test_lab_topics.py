@@ -7,17 +7,18 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from diffbench import cli, store
+from diffbench import cli
 from diffbench.conventions import DiffbenchError
 from diffbench.data.planar import RADIUS, equidistant
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.build import load_denoiser
-from diffbench.denoisers.definitions import Autoguided
+from diffbench.files import store
+from diffbench.files.estimates import rows
 from diffbench.lab.ideal import blurred, guided
-from diffbench.lab_protocol import TOPICS
-from diffbench.study_file import parse_study
-from diffbench.summary.estimates import rows
-from diffbench.summary.laboratory import criteria
+from diffbench.settings.lab import TOPICS
+from diffbench.settings.models import Autoguided
+from diffbench.study.file import parse_study
+from diffbench.summary.laboratory import laboratory_tests
 from diffbench.summary.verdicts import INCONCLUSIVE, SUPPORTED
 from tests.lab_studies import CIRCLE, all_topics, circle_study, measure_closed_form
 
@@ -167,7 +168,7 @@ def test_mistakes_are_named(changes, message):
 
 
 def test_the_laboratory_supports_the_fifth_claim_from_exact_numbers(tmp_path_factory, topics):
-    found = {test.name: test for test in criteria(all_topics(tmp_path_factory))}
+    found = {test.name: test for test in laboratory_tests(all_topics(tmp_path_factory))}
     assert {test.verdict for test in found.values()} == {SUPPORTED}
     peaks = topics["gap"]["peak_gap"]
     assert found["localization"].estimate.value == pytest.approx(np.log(peaks[0] / peaks[1]))
@@ -177,8 +178,8 @@ def test_the_laboratory_supports_the_fifth_claim_from_exact_numbers(tmp_path_fac
 
 
 def test_a_laboratory_without_its_files_is_inconclusive_and_none_has_no_tests(tmp_path):
-    assert criteria(tmp_path) == ()
+    assert laboratory_tests(tmp_path) == ()
     (tmp_path / "lab").mkdir()
-    found = criteria(tmp_path)
+    found = laboratory_tests(tmp_path)
     assert [test.verdict for test in found] == [INCONCLUSIVE] * 3
     assert all("no such file" in test.estimate.reason for test in found)

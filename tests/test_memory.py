@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from diffbench import memory
 from diffbench.denoisers.build import fresh_network
-from diffbench.denoisers.definitions import PRESETS, Dit, TrainedDefinition, Unet
 from diffbench.denoisers.dit import Block
+from diffbench.denoisers.losses import BATCH
 from diffbench.denoisers.unet import Stage
-from diffbench.memory import memory_mb, network_memory_mb, outputs
-from diffbench.stages.losses import BATCH
-from diffbench.study_file import parse_study
+from diffbench.planning import memory
+from diffbench.planning.memory import memory_mb, network_memory_mb, outputs
+from diffbench.settings.models import PRESETS, Dit, TrainedDefinition, Unet
+from diffbench.study.file import parse_study
 
 SHAPE = (1, 28, 28)
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.build import ConstantDenoiser, load_denoiser
-from diffbench.denoisers.definitions import Blurred, Constant, Mlp, Optimal, Planted
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.denoisers.posterior import posterior
+from diffbench.settings.models import Blurred, Constant, Mlp, Optimal, Planted
 
 
 def exact_weights(x: Tensor, points: Tensor, sigma: float) -> Tensor:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.protocol import ReportProtocol
+from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
 from tests.report_studies import make_study
 
@@ -21,7 +21,7 @@ def index(tmp_path_factory) -> Path:
     make_study(
         folder, {"sweeps": sweeps, "steps": [100, 1600]}, skip=lambda file: "n128" in file and "step100/" in file
     )
-    report.run(ReportProtocol(), folder)
+    report.run(ReportSettings(), folder)
     return folder / "report" / "index.html"
 
 

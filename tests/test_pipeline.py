@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 import torch
 
-from diffbench import specs
-from diffbench.store import read
-from diffbench.study_file import parse_study
+from diffbench.files.store import read
+from diffbench.study import specs
+from diffbench.study.file import parse_study
 from tests.snakemake_runs import TINY, command, planned_jobs, snakemake
 
 pytestmark = pytest.mark.pipeline
@@ -79,7 +79,7 @@ def test_stage_files_say_where_they_come_from(finished):
                 "schema_version",
                 "stage",
                 "factors",
-                "protocol",
+                "settings",
                 "versions",
                 "git_commit",
                 "wall_seconds",

@@ -5,14 +5,14 @@ import re
 import pytest
 import torch
 
-from diffbench.commands import cost as costs
-from diffbench.commands.cost import cost
 from diffbench.commands.plan import estimate
-from diffbench.commands.rates import Clock, Line, NetworkRates, _line, flops_per_image, network_rates
 from diffbench.denoisers.build import describe, fresh_network
-from diffbench.denoisers.definitions import PRESETS, Dit, TrainedDefinition, Unet
-from diffbench.protocol import TrainingProtocol
-from diffbench.study_file import parse_study
+from diffbench.planning import cost as costs
+from diffbench.planning.cost import cost
+from diffbench.planning.rates import Clock, Line, NetworkRates, _line, flops_per_image, network_rates
+from diffbench.settings.models import PRESETS, Dit, TrainedDefinition, Unet
+from diffbench.settings.training import TrainingSettings
+from diffbench.study.file import parse_study
 
 STUDY = {
     "name": "t",
@@ -65,7 +65,7 @@ def test_a_twin_trains_and_samples_as_its_run_does(planted):
 
 
 def test_a_model_from_outside_is_named_as_not_measured(planted):
-    models = {"theirs": {"kind": "foreign", "import": "package.module:factory"}}
+    models = {"theirs": {"kind": "external", "import": "package.module:factory"}}
     lines = estimate(parse_study(STUDY | {"models": models, "sweeps": [{"model": ["theirs"]}]}, "t.yaml"))
     assert "not measured, and not in the estimate: evaluations of theirs" in lines
     assert "measured here: mlp-small: planted" in lines
@@ -97,9 +97,9 @@ def test_operations_are_counted_without_weights(definition: TrainedDefinition):
     ids=lambda definition: definition.kind,
 )
 def test_a_large_network_is_measured_with_one_block(definition: TrainedDefinition, monkeypatch):
-    monkeypatch.setattr("diffbench.commands.rates.CALL_FLOPS", {"cpu": 1e8})
+    monkeypatch.setattr("diffbench.planning.rates.CALL_FLOPS", {"cpu": 1e8})
     monkeypatch.setattr(Clock, "seconds", lambda self, action: 1.0)
-    rates = network_rates(definition, (3, 8, 8), TrainingProtocol(batch=64), Clock(torch.device("cpu"), 1))
+    rates = network_rates(definition, (3, 8, 8), TrainingSettings(batch=64), Clock(torch.device("cpu"), 1))
     found = re.match(r"measured with one block, scaled by ([\d.]+); steps of 1 images", rates.note)
     assert found
     assert rates.step == pytest.approx(64 * float(found[1]), rel=0.02)

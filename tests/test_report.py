@@ -17,17 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
-from diffbench.protocol import ReportProtocol
+from diffbench.files import store
 from diffbench.report import answers, cells, leaderboard, page, pictures, slices
 from diffbench.report.charts_gap import gap_by_step
 from diffbench.report.charts_overlap import trajectories
 from diffbench.report.format import interval, number
 from diffbench.report.marks import rounded
 from diffbench.report.results import load_results
+from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
-from diffbench.study import Study
+from diffbench.study.study import Study
 from tests.report_studies import SAMPLES, make_study, memorized_hits
 
 MISSING = "mlp-large/n32/classes/seed1/step400"
@@ -38,7 +38,7 @@ def folder(tmp_path_factory) -> Path:
     """A study that lacks the files of one checkpoint, with its report."""
     folder = tmp_path_factory.mktemp("study")
     make_study(folder, skip=lambda file: file.startswith(MISSING))
-    report.run(ReportProtocol(), folder)
+    report.run(ReportSettings(), folder)
     return folder
 
 
@@ -278,7 +278,7 @@ def test_page_refers_to_nothing_outside(folder):
 
 def test_undefined_values_are_shown_with_their_reason_and_never_as_zero(tmp_path):
     make_study(tmp_path, {"sweeps": [{"train_size": [32, 128]}], "steps": [100], "seeds": [0]}, blank=True)
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     html = (tmp_path / "report" / "index.html").read_text()
     row = re.search(r'<tr class="setting".*?</tr>', html, re.DOTALL)
     assert row
@@ -291,7 +291,7 @@ def test_undefined_values_are_shown_with_their_reason_and_never_as_zero(tmp_path
 
 def test_single_cell_gives_a_page_without_charts_of_factors(tmp_path):
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     html = (tmp_path / "report" / "index.html").read_text()
     assert "The study varies no factor." in html
     assert "1 of 1 cells complete" in " ".join(html.split())
@@ -335,7 +335,7 @@ def test_unbounded_gap_is_shown_as_such(tmp_path):
     assert entries["optimal"].values[cells.AT_PEAK].note.startswith("the gap has no peak: unbounded")
     assert leaderboard.gap_scale(list(entries.values())) == entries["mlp-small"].values["peak_gap"].high
     assert float(peak.sort) == 1e300
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     html = (tmp_path / "report" / "index.html").read_text()
     assert "∞" in html
     assert "Infinity" not in html.partition('id="specifications">')[2].partition("</script>")[0]
@@ -343,7 +343,7 @@ def test_unbounded_gap_is_shown_as_such(tmp_path):
 
 def test_study_whose_every_cell_failed_gives_a_page_that_says_so(tmp_path):
     make_study(tmp_path, {"seeds": [0], "steps": [100]}, skip=lambda file: True)
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     html = (tmp_path / "report" / "index.html").read_text()
     assert "0 of 4 cells complete" in " ".join(html.split())
     assert html.count("missing: not made yet") > 10
@@ -426,9 +426,9 @@ def test_study_of_the_manifest_is_the_study(folder):
 
 def test_a_new_report_leaves_nothing_of_the_old_one_beside_it(tmp_path):
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     expected = sorted((tmp_path / "report").glob("**/*.*"))
     for name in ("lab.html", "data/effect-of-a-factor-no-longer-varied.csv"):
         (tmp_path / "report" / name).write_text("of an earlier study")
-    report.run(ReportProtocol(), tmp_path)
+    report.run(ReportSettings(), tmp_path)
     assert sorted((tmp_path / "report").glob("**/*.*")) == expected

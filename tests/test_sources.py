@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data import arrays, cifar, download, folder, idx
-from diffbench.data.download import Download, fetch
+from diffbench.data.formats import arrays, cifar, download, folder, idx
+from diffbench.data.formats.download import Download, fetch
 from diffbench.data.resize import reduced
 from tests.data_formats import idx_bytes, write_cifar, write_idx_set, write_tar
 
@@ -249,7 +249,7 @@ def test_truncated_and_foreign_array_files_are_refused(tmp_path: Path, suffix: s
     noise = np.random.default_rng(0).random((40, 9, 9))
     np.save(path, noise) if suffix == ".npy" else _write(path, x=noise)
     name = None if suffix == ".npy" else "x"
-    for damage in ("truncated", "foreign"):
+    for damage in ("truncated", "external"):
         _cut(path, path.stat().st_size // 2) if damage == "truncated" else path.write_bytes(b"hello")
         with pytest.raises(DiffbenchError, match=rf"key 'data\.path': .*own\{suffix}: truncated or not"):
             arrays.load(path, name, None)

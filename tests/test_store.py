@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
+from diffbench.files import store
 
 VARIABLES = {
     "sigma": store.Variable(np.array([0.1, 1.0]), ("sigma",), "noise level"),

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from diffbench import specs
 from diffbench.conventions import DiffbenchError
-from diffbench.denoisers.definitions import PRESETS
-from diffbench.design import Checkpoint
-from diffbench.specs import Wildcards
-from diffbench.study import Study
-from diffbench.study_file import load_study, parse_study
+from diffbench.settings.models import PRESETS
+from diffbench.study import specs
+from diffbench.study.file import load_study, parse_study
+from diffbench.study.grid import Checkpoint
+from diffbench.study.specs import Wildcards
+from diffbench.study.study import Study
 
 BASE = {"name": "t", "steps": [10, 20], "seeds": [0]}
 STUDIES = sorted([Path("config/config.yaml"), *Path("config/studies").glob("*.yaml")])
@@ -194,7 +194,7 @@ VARIED = {
 
 
 def test_variants_make_dropout_and_flips_factors_of_one_study():
-    """Each run is trained as its model says; of what a variant leaves out, the study's protocol holds."""
+    """Each run is trained as its model says; of what a variant leaves out, the study's settings holds."""
     varied = study(**VARIED)
     trained = {}
     for run in varied.runs:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data import raw as raw_images
-from diffbench.data.raw import RawImages, unlabelled, without_duplicates
+from diffbench.data import raw_images as raw_images
+from diffbench.data.raw_images import RawImages, unlabelled, without_duplicates
 from diffbench.data.subsets import balanced_order, moments, split
 
 labels_of_images = st.lists(st.integers(0, 4), min_size=12, max_size=80).map(np.array)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.consistency import correlations, pair_consistency
-from diffbench.measures.intervals import Estimate, proportion, undefined
+from diffbench.measures.intervals import proportion
 from diffbench.measures.timescales import effective_memorization, tau_gen, tau_mem
 
 STEPS = [100, 200, 400, 800]

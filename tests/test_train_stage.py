@@ -17,13 +17,13 @@ from torch import Tensor
 from diffbench import devices
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet
-from diffbench.denoisers.checkpoint import read_checkpoint
-from diffbench.denoisers.definitions import Dit, Mlp, ModelDefinition, Optimal, Unet
 from diffbench.devices import pick_device
-from diffbench.protocol import TrainingProtocol
-from diffbench.specs import TrainSpec
+from diffbench.files.checkpoint import read_checkpoint
+from diffbench.settings.models import Dit, Mlp, ModelDefinition, Optimal, Unet
+from diffbench.settings.training import TrainingSettings
 from diffbench.stages import train
-from diffbench.training import Trainer
+from diffbench.study.specs import TrainSpec
+from diffbench.training.trainer import Trainer
 
 KINDS: list[ModelDefinition] = [
     Mlp(width=8, blocks=1),
@@ -47,8 +47,8 @@ def data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def spec(step: int, model: ModelDefinition = KINDS[0], seed: int = 0, **training: Any) -> TrainSpec:
     factors: dict[str, int | float | str] = {"model": "tiny", "seed": seed, "step": step}
-    protocol = TrainingProtocol.parse({"batch": 4} | training, "test")
-    return TrainSpec(factors=factors, model=model, training=protocol)
+    settings = TrainingSettings.parse({"batch": 4} | training, "test")
+    return TrainSpec(factors=factors, model=model, training=settings)
 
 
 def run(path: Path, train_spec: TrainSpec, start: Path | None = None) -> bytes:

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from diffbench.adam import BETAS, EPSILON
 from diffbench.conventions import SIGMA_DATA
 from diffbench.denoisers.build import fresh_network
-from diffbench.denoisers.definitions import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.denoisers.precond import Preconditioned
-from diffbench.protocol import TrainingProtocol
-from diffbench.training import Trainer, batch_indices, denoising_loss, ema_exponent
+from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
+from diffbench.settings.training import TrainingSettings
+from diffbench.training.adam import BETAS, EPSILON
+from diffbench.training.trainer import Trainer, batch_indices, denoising_loss, ema_exponent
 
 SHAPE = (1, 4, 4)
 TINY: dict[str, TrainedDefinition] = {
@@ -30,10 +30,10 @@ IMAGES = 0.5 * torch.randn(10, *SHAPE, generator=torch.Generator().manual_seed(1
 LABELS = torch.arange(10) % 3
 
 
-def trainer(kind: str = "mlp", **protocol: Any) -> Trainer:
-    protocol = {"batch": 6, "dropout": 0.1, "horizontal_flip": True} | protocol
-    network = fresh_network(TINY[kind], SHAPE, 3, seed=5, dropout=protocol["dropout"])
-    return Trainer(network, TrainingProtocol(**protocol))
+def trainer(kind: str = "mlp", **settings: Any) -> Trainer:
+    settings = {"batch": 6, "dropout": 0.1, "horizontal_flip": True} | settings
+    network = fresh_network(TINY[kind], SHAPE, 3, seed=5, dropout=settings["dropout"])
+    return Trainer(network, TrainingSettings(**settings))
 
 
 def advance(training: Trainer, stop: int) -> list[Tensor]:
@@ -117,7 +117,7 @@ def test_training_leaves_the_random_state_alone() -> None:
 def test_a_step_is_that_of_torch_adam(kind: str) -> None:
     """Each weight gets its own gradient, whatever the order of its dimensions in memory."""
     ours, theirs = trainer(kind, dropout=0.0), trainer(kind, dropout=0.0).network
-    optimizer = torch.optim.Adam(theirs.parameters(), lr=ours.protocol.learning_rate, betas=BETAS, eps=EPSILON)
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=ours.settings.learning_rate, betas=BETAS, eps=EPSILON)
     for _ in range(3):
         losses = denoising_loss(theirs, *ours._draw(IMAGES, LABELS, seed=3))
         optimizer.zero_grad()
@@ -197,7 +197,7 @@ def test_labels_are_dropped_at_the_rate_asked_for() -> None:
 
 
 def test_without_conditions_no_label_is_dropped() -> None:
-    training = Trainer(fresh_network(TINY["mlp"], SHAPE, 1, seed=0), TrainingProtocol(batch=200))
+    training = Trainer(fresh_network(TINY["mlp"], SHAPE, 1, seed=0), TrainingSettings(batch=200))
     drawn = training._draw(IMAGES, torch.zeros(10, dtype=torch.int64), 0)
     assert not drawn.label.any()
 

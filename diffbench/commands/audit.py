@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from diffbench import provenance, store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet, read_image_set
+from diffbench.files import provenance, store
+from diffbench.files.estimates import scalar_variables
 from diffbench.measures.audit import Audit, audit
-from diffbench.summary.estimates import scalar_variables
 
 PRINTED = 10
 """Suspicious pairs that are printed."""
@@ -80,5 +80,5 @@ def _write(out: Path, found: Audit, sets: list[ImageSet]) -> None:
         ),
         "suspicious": store.Variable(found.suspicious, ("order",), "indices of samples, most suspicious first"),
     }
-    protocol = {images.name: images.origin for images in sets} | {"notes": list(found.notes)}
-    store.write(out, "audit", variables, provenance.attributes({}, protocol))
+    settings = {images.name: images.origin for images in sets} | {"notes": list(found.notes)}
+    store.write(out, "audit", variables, provenance.attributes({}, settings))

@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from diffbench import specs, store
 from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.catalog import facts
-from diffbench.protocol import DataProtocol
-from diffbench.specs import ConditionsSpec, DenoiseSpec, SampleSpec, StageSpec, Wildcards
-from diffbench.study import Study
-from diffbench.study_file import parse_study
+from diffbench.files import store
+from diffbench.settings.data import DataSettings
+from diffbench.study import specs
+from diffbench.study.file import parse_study
+from diffbench.study.specs import ConditionsSpec, DenoiseSpec, SampleSpec, StageSpec, Wildcards
+from diffbench.study.study import Study
 
 MARK = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""
@@ -57,8 +58,8 @@ def run(
         "measures": {"gap": {"sigma_max": sigma_max}},
         "device": device,
     }
-    study = _of_size(raw, facts(DataProtocol.parse(raw["data"], "inspect")).pool)
-    from diffbench.denoisers.foreign import import_factory
+    study = _of_size(raw, facts(DataSettings.parse(raw["data"], "inspect")).pool)
+    from diffbench.denoisers.external import import_factory
 
     import_factory(model)  # before anything is written
     _clear(out, study)

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from diffbench.commands.cost import cost
-from diffbench.commands.jobs import jobs
-from diffbench.study import Study
-from diffbench.study_file import load_study
+from diffbench.planning.cost import cost
+from diffbench.planning.jobs import jobs
+from diffbench.study.file import load_study
+from diffbench.study.study import Study
 
 
 def run(study: Annotated[Path, "study file"] = Path("config/config.yaml")) -> None:
@@ -42,8 +42,8 @@ def estimate(study: Study) -> list[str]:
     stages = found.stages | {"start and end": found.alone}
     lines += [f"  {name:<15} {seconds / 60:8.1f} min" for name, seconds in stages.items() if seconds]
     lines += [f"measured here: {name}: {note}" for name, note in found.notes.items()]
-    foreign = sorted(name for name, model in study.models.items() if model.kind == "foreign")
-    lines += [f"not measured, and not in the estimate: evaluations of {name}" for name in foreign]
+    external = sorted(name for name, model in study.models.items() if model.kind == "external")
+    lines += [f"not measured, and not in the estimate: evaluations of {name}" for name in external]
     return lines
 
 

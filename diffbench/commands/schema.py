@@ -2,7 +2,7 @@
 
 import json
 
-from diffbench.study import Study
+from diffbench.study.study import Study
 
 
 def run() -> None:

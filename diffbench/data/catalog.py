@@ -1,17 +1,17 @@
 """What a study's data can be checked against before any job starts."""
 
-from diffbench.data.granularity import Granularity
-from diffbench.data.raw import Facts
+from diffbench.data.raw_images import Facts
 from diffbench.data.sources import source
-from diffbench.protocol import DataProtocol
+from diffbench.settings.data import DataSettings
+from diffbench.settings.granularity import Granularity
 
 
-def facts(spec: DataProtocol) -> Facts:
+def facts(spec: DataSettings) -> Facts:
     """What is known of the data set that `spec` names. DiffbenchError names the wrong key, and file."""
     return source(spec).facts(spec)
 
 
-def bad_train_size(spec: DataProtocol, known: Facts, size: int) -> str | None:
+def bad_train_size(spec: DataSettings, known: Facts, size: int) -> str | None:
     """What is wrong with a training subset of `size` images, if anything."""
     if size > known.pool:
         return f"{size} is beyond the {known.pool} images that '{spec.name}' leaves to train on"
@@ -23,7 +23,7 @@ def bad_train_size(spec: DataProtocol, known: Facts, size: int) -> str | None:
     return None
 
 
-def _remedy(spec: DataProtocol) -> str:
+def _remedy(spec: DataSettings) -> str:
     """How a set of the user's own could have classes."""
     return {
         "file": "; name its array of labels as data.labels",
@@ -31,7 +31,7 @@ def _remedy(spec: DataProtocol) -> str:
     }.get(spec.name, "")
 
 
-def bad_granularity(spec: DataProtocol, known: Facts, name: str, train_size: int) -> str | None:
+def bad_granularity(spec: DataSettings, known: Facts, name: str, train_size: int) -> str | None:
     """What is wrong with a granularity for a training subset of `train_size` images, if anything."""
     granularity = Granularity.parse(name)
     kind, count = granularity.kind, granularity.count

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
-from diffbench.data.granularity import Granularity
+from diffbench.settings.granularity import Granularity
 
 Labels = NDArray[np.int64]
 

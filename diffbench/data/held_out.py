@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import seed_of
-from diffbench.data.raw import RawImages, digests, mistake, without_duplicates
+from diffbench.data.raw_images import RawImages, digests, mistake, without_duplicates
 from diffbench.data.subsets import Split, moments
 
 

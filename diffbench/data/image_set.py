@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.arrays import Array, opened
-from diffbench.data.raw import block_length
-from diffbench.data.spool import spooled
+from diffbench.data.formats.arrays import Array, opened
+from diffbench.data.formats.spool import spooled
+from diffbench.data.raw_images import block_length
 
 WHITE = 255
 """What uint8 images are divided by, so that they compare with floats in [0, 1]."""

@@ -11,15 +11,15 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.data.planar import TRUE_DISTRIBUTIONS, planar_set, sample_true
-from diffbench.data.raw import Facts, mistake, unlabelled
+from diffbench.data.raw_images import Facts, mistake, unlabelled
 from diffbench.data.subsets import Split, moments
-from diffbench.protocol import DataProtocol
+from diffbench.settings.data import DataSettings
 
 NAMES = tuple(TRUE_DISTRIBUTIONS)
 SYMMETRIC = "circle-symmetric"
 
 
-def facts(spec: DataProtocol) -> Facts:
+def facts(spec: DataSettings) -> Facts:
     """What a study can be checked against. On the symmetric circle at most half of the points train."""
     points, noise = _settings(spec)
     try:
@@ -33,7 +33,7 @@ def facts(spec: DataProtocol) -> Facts:
     return Facts(points // 2, 0, (2,), equidistant=True)
 
 
-def split(spec: DataProtocol) -> Split:
+def split(spec: DataSettings) -> Split:
     """The pool, and validation points except for the symmetric circle, whose pool holds both."""
     facts(spec)
     points, noise = _settings(spec)
@@ -47,7 +47,7 @@ def split(spec: DataProtocol) -> Split:
     return Split(unlabelled(pool), unlabelled(held_out), *moments(pool))
 
 
-def _settings(spec: DataProtocol) -> tuple[int, float]:
+def _settings(spec: DataSettings) -> tuple[int, float]:
     if spec.points is None:
         raise mistake("points", f"'{spec.name}' needs the number of points to draw")
     return spec.points, spec.noise or 0.0

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.data.raw import blocks, mistake
+from diffbench.data.raw_images import blocks, mistake
 
 
 def check_side(shape: tuple[int, ...], side: int) -> None:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data import arrays, cifar, download, folder, idx, points, subsets
-from diffbench.data.download import Download, fetch
+from diffbench.data import points, subsets
+from diffbench.data.formats import arrays, cifar, download, folder, idx
+from diffbench.data.formats.download import Download, fetch
 from diffbench.data.held_out import check_classes, given_split, renumbered
-from diffbench.data.raw import Facts, RawImages, balanced_count, mistake, without_duplicates
+from diffbench.data.raw_images import Facts, RawImages, balanced_count, mistake, without_duplicates
 from diffbench.data.resize import check_side, reduced
 from diffbench.data.subsets import Split
-from diffbench.protocol import DataProtocol
+from diffbench.settings.data import DataSettings
 
 OPTIONAL_KEYS = ("path", "images", "labels", "resize", "held_out", "points", "noise")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
@@ -30,13 +31,13 @@ class Source(NamedTuple):
 
     keys: tuple[str, ...]
     """The optional keys of the data section that it takes."""
-    facts: Callable[[DataProtocol], Facts]
+    facts: Callable[[DataSettings], Facts]
     """Its size, found cheaply: files are opened, images not read. DiffbenchError for what cannot be used."""
-    split: Callable[[DataProtocol], Split]
+    split: Callable[[DataSettings], Split]
     """The images, read and split."""
 
 
-def source(spec: DataProtocol) -> Source:
+def source(spec: DataSettings) -> Source:
     """The source that `spec` names. DiffbenchError if there is none or it does not take a given key."""
     if spec.name not in SOURCES:
         raise mistake("name", f"unknown data set '{spec.name}', known are {', '.join(sorted(SOURCES))}")
@@ -50,20 +51,20 @@ def source(spec: DataProtocol) -> Source:
 
 def _image_set(
     keys: tuple[str, ...],
-    measure: Callable[[DataProtocol], tuple[int, int, tuple[int, ...]]],
-    load: Callable[[DataProtocol], RawImages],
-    listed: Callable[[DataProtocol], tuple[int, list[str]]] | None = None,
+    measure: Callable[[DataSettings], tuple[int, int, tuple[int, ...]]],
+    load: Callable[[DataSettings], RawImages],
+    listed: Callable[[DataSettings], tuple[int, list[str]]] | None = None,
 ) -> Source:
     """A source of images. `measure` tells class-balanced count, number of classes and an image's shape.
 
     `listed` tells the number of images and the names of classes, for sets that take held-out images.
     """
 
-    def images(spec: DataProtocol) -> RawImages:
+    def images(spec: DataSettings) -> RawImages:
         raw = load(spec)
         return raw if spec.resize is None else RawImages(reduced(raw.images, spec.resize), raw.classes, raw.class_count)
 
-    def facts(spec: DataProtocol) -> Facts:
+    def facts(spec: DataSettings) -> Facts:
         balanced, classes, stored = measure(spec)
         shape = stored
         if spec.resize is not None:
@@ -81,7 +82,7 @@ def _image_set(
             )
         return Facts(balanced - spec.validation, classes, shape)
 
-    def split(spec: DataProtocol) -> Split:
+    def split(spec: DataSettings) -> Split:
         if listed and spec.held_out is not None:
             facts(spec)  # refuses held-out images that are not like the others
             with _blaming_held_out(spec) as other:
@@ -93,7 +94,7 @@ def _image_set(
 
 
 @contextmanager
-def _blaming_held_out(spec: DataProtocol) -> Iterator[DataProtocol]:
+def _blaming_held_out(spec: DataSettings) -> Iterator[DataSettings]:
     """The spec of the held-out images alone; errors that concern their path name the key held_out."""
     try:
         yield spec.model_copy(update={"path": spec.held_out, "held_out": None})
@@ -113,13 +114,13 @@ def _sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
     return np.unique(labels, return_counts=True)[1]
 
 
-def _path(spec: DataProtocol) -> Path:
+def _path(spec: DataSettings) -> Path:
     if spec.path is None:
         raise mistake("path", f"'{spec.name}' needs the path of its images")
     return Path(spec.path)
 
 
-def _digits(_: DataProtocol) -> RawImages:
+def _digits(_: DataSettings) -> RawImages:
     """Handwritten digits: 1,797 images of 1x8x8, values 0..16; shipped with scikit-learn."""
     from sklearn.datasets import load_digits
 
@@ -130,10 +131,10 @@ def _digits(_: DataProtocol) -> RawImages:
 def _idx_set(name: str, remote: Download, balanced: int, installed: Path | None = None) -> Source:
     """MNIST or a relative: from data.path, from where a package installed it, or fetched."""
 
-    def on_disk(spec: DataProtocol) -> Path | None:
+    def on_disk(spec: DataSettings) -> Path | None:
         return Path(spec.path) if spec.path else installed if installed and installed.is_dir() else None
 
-    def measure(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
+    def measure(spec: DataSettings) -> tuple[int, int, tuple[int, ...]]:
         if not (place := on_disk(spec)):
             return balanced, idx.CLASSES, (1, 28, 28)
         sizes = _sizes(idx.class_labels(place))
@@ -145,20 +146,20 @@ def _idx_set(name: str, remote: Download, balanced: int, installed: Path | None 
 def _cifar_set(name: str, remote: Download, layout: cifar.Layout) -> Source:
     """CIFAR-10 or CIFAR-100: from data.path or fetched."""
 
-    def measure(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
+    def measure(spec: DataSettings) -> tuple[int, int, tuple[int, ...]]:
         count = 60_000
         if spec.path and not Path(spec.path).is_file():
             count = min(count, cifar.record_count(Path(spec.path), layout))
         return count, layout.label_sizes[-1], cifar.SHAPE
 
-    def load(spec: DataProtocol) -> RawImages:
+    def load(spec: DataSettings) -> RawImages:
         archive = Path(spec.path) if spec.path else fetch(name, remote) / next(iter(remote.sha256))
         return cifar.load(archive, layout)
 
     return _image_set(("path", "resize"), measure, load)
 
 
-def _measure_file(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
+def _measure_file(spec: DataSettings) -> tuple[int, int, tuple[int, ...]]:
     path = _path(spec)
     with arrays.opened(path) as found:
         count, *shape = arrays.image_shape(path, found, spec.images)
@@ -168,7 +169,7 @@ def _measure_file(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
     return balanced_count(sizes), len(sizes), tuple(shape)
 
 
-def _list_file(spec: DataProtocol) -> tuple[int, list[str]]:
+def _list_file(spec: DataSettings) -> tuple[int, list[str]]:
     path = _path(spec)
     with arrays.opened(path) as found:
         count = arrays.image_shape(path, found, spec.images)[0]
@@ -176,12 +177,12 @@ def _list_file(spec: DataProtocol) -> tuple[int, list[str]]:
     return count, [str(label) for label in labels]
 
 
-def _list_folder(spec: DataProtocol) -> tuple[int, list[str]]:
+def _list_folder(spec: DataSettings) -> tuple[int, list[str]]:
     files, names = folder.listed(_path(spec))
     return len(files), names
 
 
-def _measure_folder(spec: DataProtocol) -> tuple[int, int, tuple[int, ...]]:
+def _measure_folder(spec: DataSettings) -> tuple[int, int, tuple[int, ...]]:
     files, names = folder.listed(_path(spec))
     sizes = _sizes(np.array([path.parent.name for path in files]))
     return balanced_count(sizes), len(names), folder.image_shape(files[0])

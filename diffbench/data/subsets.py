@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import SIGMA_DATA, DiffbenchError, seed_of
-from diffbench.data.raw import RawImages, blocks, mistake
+from diffbench.data.raw_images import RawImages, blocks, mistake
 
 
 @dataclass(frozen=True)

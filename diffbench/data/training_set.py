@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.conditions import Conditions, Labels
-from diffbench.data.raw import block_length
+from diffbench.data.raw_images import block_length
+from diffbench.files import store
 
 Images = NDArray[np.float32]
 

@@ -10,13 +10,20 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.blurred import BlurredOptimalDenoiser
-from diffbench.denoisers.checkpoint import read_checkpoint
-from diffbench.denoisers.definitions import (
+from diffbench.denoisers.dit import DiffusionTransformer
+from diffbench.denoisers.external import ExternalDenoiser, load_external
+from diffbench.denoisers.guidance import Guided
+from diffbench.denoisers.mlp import ResidualMlp
+from diffbench.denoisers.optimal import OptimalDenoiser
+from diffbench.denoisers.precond import Preconditioned
+from diffbench.denoisers.unet import ResidualUnet
+from diffbench.files.checkpoint import read_checkpoint
+from diffbench.settings.models import (
     Autoguided,
     Blurred,
     Constant,
     Dit,
-    Foreign,
+    External,
     Mlp,
     ModelDefinition,
     Optimal,
@@ -24,13 +31,6 @@ from diffbench.denoisers.definitions import (
     Unet,
     check_shape,
 )
-from diffbench.denoisers.dit import DiffusionTransformer
-from diffbench.denoisers.foreign import ForeignDenoiser, load_foreign
-from diffbench.denoisers.guidance import Guided
-from diffbench.denoisers.mlp import ResidualMlp
-from diffbench.denoisers.optimal import OptimalDenoiser
-from diffbench.denoisers.precond import Preconditioned
-from diffbench.denoisers.unet import ResidualUnet
 
 
 class ConstantDenoiser:
@@ -90,8 +90,8 @@ def load_denoiser(
             return Guided(better, worse, definition.guidance)
         case Constant():
             return ConstantDenoiser(points)
-        case Foreign():
-            return load_foreign(definition, training_set, device)
+        case External():
+            return load_external(definition, training_set, device)
         case _:
             raise DiffbenchError(f"a model of kind '{definition.kind}' has no denoiser to measure")
 
@@ -105,7 +105,7 @@ def describe(denoiser: Denoiser, shape: tuple[int, ...]) -> dict[str, int]:
     """
     if isinstance(denoiser, Preconditioned):
         return _parameters(denoiser) | _flops(denoiser, shape, next(denoiser.parameters()).device)
-    if not isinstance(denoiser, ForeignDenoiser) or denoiser.network is None:
+    if not isinstance(denoiser, ExternalDenoiser) or denoiser.network is None:
         return {}
     try:
         flops = _flops(denoiser, shape, denoiser.device)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.planar import Points
+from diffbench.files.estimates import Estimate, undefined
 from diffbench.lab.ideal import PlanarDenoiser, blurred
-from diffbench.measures.intervals import Estimate, mean, undefined
+from diffbench.measures.intervals import mean
 
 ErrorOf = Callable[[float, float], float]
 """Mean error of y_delta as a function of (delta, sigma)."""

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet
+from diffbench.files.estimates import Estimate
 from diffbench.measures.battery import memorization_battery, quality_battery
 from diffbench.measures.features.fitting import fit_pca
 from diffbench.measures.features.spaces import PIXELS, FeatureSpace, Pixels
-from diffbench.measures.intervals import Estimate
 from diffbench.measures.memorization import distance_ratios
 from diffbench.measures.neighbors import Images, blocks, require_finite
 

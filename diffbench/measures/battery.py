@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures import frechet, quality
 from diffbench.measures.copying import copying_test, nearest_side_rate
 from diffbench.measures.frechet import inference_gap
-from diffbench.measures.intervals import Estimate, mean, undefined
+from diffbench.measures.intervals import mean
 from diffbench.measures.likelihood import feature_likelihood
 from diffbench.measures.memorization import Closeness, closeness, memorization
 from diffbench.measures.neighbors import Images, nearest

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
-from diffbench.measures.intervals import Estimate, bootstrap_means, percentile, undefined
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.measures.intervals import bootstrap_means, percentile
 from diffbench.measures.neighbors import Images, blocks, nearest, require_finite
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.measures.intervals import Estimate, auc, proportion, undefined
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.measures.intervals import auc, proportion
 from diffbench.measures.neighbors import Images, blocks, nearest
 
 Floats = NDArray[np.float64]

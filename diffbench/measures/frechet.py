@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.measures.intervals import Estimate, jackknife, undefined
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.measures.intervals import jackknife
 from diffbench.measures.neighbors import Images, require_finite
 
 Floats = NDArray[np.float64]

@@ -12,15 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
-from diffbench.measures.intervals import (
-    Estimate,
-    bootstrap_means,
-    bootstrap_seed_means,
-    chosen,
-    largest,
-    percentile,
-    undefined,
-)
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.measures.intervals import bootstrap_means, bootstrap_seed_means, chosen, largest, percentile
 
 Floats = NDArray[np.float64]
 Losses = NDArray[np.floating]

@@ -1,40 +1,23 @@
-"""Values with uncertainty: one record for all measures, and the intervals that fill it.
+"""Intervals of estimates.
 
 All intervals are two-sided at conventions.CONFIDENCE. Undefined values are nan with a reason, never 0.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from diffbench.conventions import CONFIDENCE, DiffbenchError, seed_of
+from diffbench.files.estimates import Estimate, undefined
 
 Floats = NDArray[np.float64]
 
 ALPHA = 1 - CONFIDENCE
 RESAMPLES = 1000
 BLOCK_ELEMENTS = 2**24
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value, its interval and the number of images (or pairs, seeds) behind it; undefined: nan and a
-    reason."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    reason: str = ""
-
-
-def undefined(reason: str, n: int) -> Estimate:
-    """An estimate that has no value, and why."""
-    return Estimate(math.nan, math.nan, math.nan, n, reason)
 
 
 def proportion(hits: int, n: int) -> Estimate:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
-from diffbench.measures.intervals import Estimate, bootstrap_means, mean, percentile
+from diffbench.files.estimates import Estimate
+from diffbench.measures.intervals import bootstrap_means, mean, percentile
 from diffbench.measures.neighbors import Images, require_finite
 
 Floats = NDArray[np.float64]

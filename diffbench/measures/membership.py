@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
-from diffbench.measures.intervals import ALPHA, Estimate, auc, undefined
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.measures.intervals import ALPHA, auc
 
 Floats = NDArray[np.float64]
 

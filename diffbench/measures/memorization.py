@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.measures.intervals import Estimate, bounded_mean, proportion, undefined
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.measures.intervals import bounded_mean, proportion
 from diffbench.measures.neighbors import Images, nearest
 
 Floats = NDArray[np.float64]

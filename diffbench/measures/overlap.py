@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from diffbench.conventions import DiffbenchError, seed_of
-from diffbench.measures.intervals import ALPHA, RESAMPLES, Estimate, auc, bootstrap_auc, percentile, undefined
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.measures.intervals import ALPHA, RESAMPLES, auc, bootstrap_auc, percentile
 
 Floats = NDArray[np.float64]
 

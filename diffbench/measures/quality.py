@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.measures.intervals import Estimate, jackknife, mean, proportion
+from diffbench.files.estimates import Estimate
+from diffbench.measures.intervals import jackknife, mean, proportion
 from diffbench.measures.neighbors import Images, blocks, nearest, require_finite
 
 Floats = NDArray[np.float64]

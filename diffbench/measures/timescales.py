@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
-from diffbench.measures.intervals import Estimate, undefined
+from diffbench.files.estimates import Estimate, undefined
 
 RECALL = 0.9
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.denoisers.posterior import posterior
+from diffbench.files.estimates import Estimate
 from diffbench.measures.concentration import concentration
-from diffbench.measures.intervals import Estimate, bootstrap_means, percentile
+from diffbench.measures.intervals import bootstrap_means, percentile
 from diffbench.measures.neighbors import nearest
 from diffbench.measures.overlap import overlap, shell_radius
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.data.image_set import ImageSet
+from diffbench.files.estimates import Estimate
 from diffbench.measures.audit import Audit
-from diffbench.measures.intervals import Estimate
 from diffbench.measures.memorization import THRESHOLD
 from diffbench.report.page import write_page
 from diffbench.report.pictures import png

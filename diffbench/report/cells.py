@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from diffbench.design import Cell
 from diffbench.report.results import Results, shown_factors
 from diffbench.report.slices import SETTING
+from diffbench.study.grid import Cell
 from diffbench.summary.tables import FACTORS
 
 STAGE_OF = {
@@ -96,7 +96,7 @@ def _nearest_level(curve: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
     return nearest[[*FACTORS, *FIELDS, "sigma"]]
 
 
-def over_seeds(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+def aggregate_seeds(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Mean over the rows that share `keys`, which are repeats with different seeds.
 
     value: mean of the defined values (geometric for the sigma at the peak); low and high: the lowest and highest end of
@@ -129,8 +129,8 @@ def _reasons(reasons: pd.Series) -> str:
 
 
 def settings(outcome_rows: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes as mean over seeds: SETTING, measure, the columns of `over_seeds`, and the geometric mean of sigma."""
-    means = over_seeds(outcome_rows, [*SETTING, "measure"])
+    """Outcomes as mean over seeds: SETTING, measure, the columns of `aggregate_seeds`, geometric mean of sigma."""
+    means = aggregate_seeds(outcome_rows, [*SETTING, "measure"])
     levels = _log(outcome_rows["sigma"]).groupby([outcome_rows[key] for key in [*SETTING, "measure"]], sort=False)
     means["sigma"] = np.exp(levels.mean().to_numpy())
     return means

@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from diffbench.report.cells import over_seeds
+from diffbench.report.cells import aggregate_seeds
 from diffbench.report.marks import (
     SEEDS,
     curves,
@@ -28,7 +28,7 @@ GAP_TITLE = "gap (validation − train) / train"
 def curves_over_seeds(results: Results, measures: list[str], setting: list[str]) -> pd.DataFrame:
     """Curves over sigma as means over seeds, one row per setting, measure and level."""
     rows = results.estimates[results.estimates["measure"].isin(measures) & results.estimates["sigma"].notna()]
-    return over_seeds(rows, [*setting, "measure", "sigma"])
+    return aggregate_seeds(rows, [*setting, "measure", "sigma"])
 
 
 def gap_by_factor(results: Results, width: int) -> Figure | None:

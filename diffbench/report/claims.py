@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
-from diffbench.protocol import ReportProtocol
 from diffbench.report.charts_claims import claim_figure
 from diffbench.report.leaderboard import Shown, show
 from diffbench.report.page import write_page
 from diffbench.report.results import Results, read_table
 from diffbench.report.timescales import consistency_table, onset_figure, recall_table, run_table
+from diffbench.settings.report import ReportSettings
 
 
 class Trial(NamedTuple):
@@ -54,14 +54,14 @@ def load_claims(results: Results) -> list[dict[str, Any]]:
         raise DiffbenchError(f"{path}: no readable claims ({error}); run snakemake to make them") from None
 
 
-def write_claims(results: Results, protocol: ReportProtocol) -> None:
+def write_claims(results: Results, settings: ReportSettings) -> None:
     """Write report/claims.html and its tables inside the study's results."""
     claims = load_claims(results)
     scales, pairs = (
         read_table(results.folder / "summary" / f"{name}.csv", results.study) for name in ("timescales", "consistency")
     )
-    figures = [claim_figure(claim, protocol.chart_width) for claim in claims]
-    figures.append(onset_figure(scales, results.study, protocol.chart_width))
+    figures = [claim_figure(claim, settings.chart_width) for claim in claims]
+    figures.append(onset_figure(scales, results.study, settings.chart_width))
     write_page(
         results.folder / "report" / "claims.html",
         "claims.html",

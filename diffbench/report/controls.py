@@ -7,7 +7,6 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from diffbench.protocol import ReportProtocol
 from diffbench.report.format import number
 from diffbench.report.leaderboard import Shown, show
 from diffbench.report.marks import rounded
@@ -15,6 +14,7 @@ from diffbench.report.page import Figure, write_page
 from diffbench.report.results import Results
 from diffbench.report.slices import short_name
 from diffbench.report.theme import NEUTRAL, OKABE_ITO
+from diffbench.settings.report import ReportSettings
 from diffbench.summary.controls import MET, UNDEFINED, UNMET, judge_controls
 
 WHERE = ["train_size", "granularity"]
@@ -43,10 +43,10 @@ class Matrix:
     rows: tuple[tuple[str, str, tuple[Value | None, ...]], ...]  # measure, noise levels, values; None: not measured
 
 
-def write_controls(results: Results, protocol: ReportProtocol) -> None:
+def write_controls(results: Results, settings: ReportSettings) -> None:
     """Write report/controls.html and its table inside the study's results."""
     judged = judge_controls(results.study, results.estimates)
-    figure = expected_figure(judged, protocol.chart_width)
+    figure = expected_figure(judged, settings.chart_width)
     names = list(dict.fromkeys(judged["model"]))
     write_page(
         results.folder / "report" / "controls.html",

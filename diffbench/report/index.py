@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from diffbench.protocol import ReportProtocol
 from diffbench.report import answers, cells, leaderboard, pictures
 from diffbench.report.charts_gap import gap_by_factor, gap_by_step
 from diffbench.report.charts_outcomes import gap_against_memorized, outcomes_by_factor
@@ -14,12 +13,13 @@ from diffbench.report.claims import load_claims
 from diffbench.report.page import write_page
 from diffbench.report.results import Results
 from diffbench.report.slices import TITLES
+from diffbench.settings.report import ReportSettings
 from diffbench.summary.tables import stage_of
 
 
-def write_index(results: Results, protocol: ReportProtocol) -> None:
+def write_index(results: Results, settings: ReportSettings) -> None:
     """Write report/index.html and report/data/*.csv inside the study's results."""
-    width = protocol.chart_width
+    width = settings.chart_width
     rows = cells.outcomes(results)
     means = cells.settings(rows)
     charts = [
@@ -30,7 +30,7 @@ def write_index(results: Results, protocol: ReportProtocol) -> None:
         likeness_by_factor(results, width),
         trajectories(results, means, width),
     ]
-    sheets = pictures.sheets(results, means, width, protocol.pictured_samples)
+    sheets = pictures.sheets(results, means, width, settings.pictured_samples)
     figures = [chart for chart in charts if chart] + [sheet.figure for sheet in sheets if sheet.figure]
     found = answers.effects(results, means)
     entries = leaderboard.leaderboard(rows, means)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffbench.protocol import ReportProtocol
 from diffbench.report.format import number
 from diffbench.report.lab_closed import collapse_figure, discretization_figure, profile_figure, recall_figure
 from diffbench.report.lab_data import Laboratory, closed_form_gaps, equivalents, load_laboratory
@@ -15,6 +14,7 @@ from diffbench.report.lab_gap import agreement, check_figure, gap_figure
 from diffbench.report.lab_learned import learned_figure
 from diffbench.report.page import Figure, write_page
 from diffbench.report.results import Results
+from diffbench.settings.report import ReportSettings
 
 
 class Section(NamedTuple):
@@ -44,14 +44,14 @@ class Card(NamedTuple):
     sentences: tuple[str, ...]
 
 
-def write_laboratory(results: Results, protocol: ReportProtocol) -> None:
+def write_laboratory(results: Results, settings: ReportSettings) -> None:
     """Write report/lab.html and its tables inside the study's results."""
     laboratory = load_laboratory(results)
     learned = equivalents(results)
     write_page(
         results.folder / "report" / "lab.html",
         "lab.html",
-        list(_figures(results, laboratory, learned, protocol.chart_width)),
+        list(_figures(results, laboratory, learned, settings.chart_width)),
         study=results.study,
         manifest=results.manifest,
         sections=SECTIONS,

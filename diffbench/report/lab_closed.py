@@ -6,13 +6,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from diffbench.lab_protocol import RecallTopic
+from diffbench.files.store import StageFile
 from diffbench.report.lab_charts import heading, log_axis, ordered_color, ordered_dash, upright
 from diffbench.report.lab_data import tidy
 from diffbench.report.marks import rounded
 from diffbench.report.page import Figure
 from diffbench.report.theme import NEUTRAL, OKABE_ITO
-from diffbench.store import StageFile
+from diffbench.settings.lab import RecallTopic
 
 SOLVERS = ["exact", "heun", "euler"]
 DRAWN_DISTANCES = 1e-5

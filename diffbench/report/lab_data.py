@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
-from diffbench.denoisers.definitions import Autoguided, Blurred, ModelDefinition
-from diffbench.lab_protocol import TOPICS, LabProtocol
+from diffbench.files import store
+from diffbench.files.estimates import rows
+from diffbench.files.store import StageFile
 from diffbench.report.results import Results
-from diffbench.store import StageFile
-from diffbench.summary.estimates import rows
+from diffbench.settings.lab import TOPICS, LabSettings
+from diffbench.settings.models import Autoguided, Blurred, ModelDefinition
 
 
 @dataclass(frozen=True)
 class Laboratory:
     """Settings and files of the laboratory; what could not be read stands in `missing` with the reason."""
 
-    settings: LabProtocol
+    settings: LabSettings
     topics: Mapping[str, StageFile]
     missing: Mapping[str, str]
 

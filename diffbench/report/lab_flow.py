@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diffbench.lab_protocol import FlowTopic
+from diffbench.files.store import StageFile
 from diffbench.report.page import MAXIMUM_ROWS, Figure
 from diffbench.report.theme import NEUTRAL, OKABE_ITO, SEQUENCE
-from diffbench.store import StageFile
+from diffbench.settings.lab import FlowTopic
 
 PANEL = 262
 """Side of a panel in pixels: four stand beside each other."""

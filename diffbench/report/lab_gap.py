@@ -6,13 +6,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from diffbench.lab_protocol import GapTopic
+from diffbench.files.store import StageFile
 from diffbench.report.lab_charts import RAW_SIGMA, heading, log_axis, ordered_color, ordered_dash
 from diffbench.report.lab_data import tidy
 from diffbench.report.marks import rounded
 from diffbench.report.page import Figure
 from diffbench.report.theme import OKABE_ITO
-from diffbench.store import StageFile
+from diffbench.settings.lab import GapTopic
 
 SHOWN = (0.01, 20.0)
 """Noise levels shown: beyond, the gap is 0."""

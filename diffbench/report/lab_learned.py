@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from diffbench.report.cells import over_seeds
+from diffbench.report.cells import aggregate_seeds
 from diffbench.report.lab_charts import RAW_SIGMA, heading, log_axis, ordered_color, ordered_dash
 from diffbench.report.marks import SEEDS, rounded, undefined_marks
 from diffbench.report.page import Figure
@@ -25,7 +25,7 @@ def learned_figure(table: pd.DataFrame, width: int) -> Figure | None:
     """Equivalent delta over sigma by training step, and over training steps by sigma; one column per run."""
     if table.empty:
         return None
-    means = over_seeds(table, [*RUN, "granularity", "step", "measure", "sigma"])
+    means = aggregate_seeds(table, [*RUN, "granularity", "step", "measure", "sigma"])
     runs = list(means.groupby([*RUN, "granularity"], sort=True))[:MAXIMUM_RUNS]
     steps = sorted(int(step) for step in means["step"].unique())
     panel = round(1.9 * width / max(2, len(runs)) - 30)

@@ -10,7 +10,7 @@ import pandas as pd
 from diffbench.report.cells import above_floor, ranked
 from diffbench.report.format import count, interval, level, number
 from diffbench.report.slices import SETTING, ordered, short_name
-from diffbench.study import Study
+from diffbench.study.study import Study
 
 
 @dataclass(frozen=True)

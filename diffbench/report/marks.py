@@ -61,7 +61,7 @@ def _legend(factor: str, levels: Sequence[str]) -> alt.Legend:
 def curves(
     data: pd.DataFrame, y: alt.Y, color: alt.Color, dash: alt.StrokeDash, height: int, tooltips: Sequence[alt.Tooltip]
 ) -> list[Any]:
-    """Layers: band, mean and undefined marks over the noise level; `data` has sigma and the columns of `over_seeds`."""
+    """Layers: band, mean, undefined marks over the noise level; `data`: sigma and columns of `aggregate_seeds`."""
     base = alt.Chart(data).encode(x=sigma_axis(), color=color)
     each = alt.Detail(dash["shorthand"])  # an area has no dash, which would part its curves
     band = base.mark_area(opacity=0.16, line=False).encode(y=_y(y, "low"), y2="high:Q", detail=each)

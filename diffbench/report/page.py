@@ -15,7 +15,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from diffbench import store
+from diffbench.files import store
 from diffbench.report import theme
 from diffbench.report.format import FILTERS
 

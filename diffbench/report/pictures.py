@@ -13,16 +13,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet, read_images
-from diffbench.design import Cell
+from diffbench.files import store
 from diffbench.measures.memorization import THRESHOLD
 from diffbench.report.cells import ranked, spread_over_ranks
 from diffbench.report.page import Figure
 from diffbench.report.results import Results, shown_factors
 from diffbench.report.slices import SETTING, short_name
 from diffbench.report.theme import NEUTRAL, OKABE_ITO
+from diffbench.study.grid import Cell
 
 Array = NDArray[Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
-from diffbench.design import Cell
-from diffbench.study import Study
+from diffbench.study.grid import Cell
+from diffbench.study.study import Study
 
 TABLES = ("denoise", "memorization", "overlap")
 """Tables of the summary that charts are made of; all have the same columns."""

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from diffbench.report.results import shown_factors
-from diffbench.study import Study
+from diffbench.study.study import Study
 from diffbench.summary.tables import FACTORS
 
 SETTING = [factor for factor in FACTORS if factor != "seed"]

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from diffbench.report.cells import over_seeds
+from diffbench.report.cells import aggregate_seeds
 from diffbench.report.format import count
 from diffbench.report.leaderboard import Shown, show
 from diffbench.report.marks import SEEDS, on_slice, panels_by_factor, value_domain
 from diffbench.report.page import Figure
 from diffbench.report.slices import TITLES, slices, value_text
-from diffbench.study import Study
+from diffbench.study.study import Study
 
 ONSET = "earliest_onset"
 
@@ -83,7 +83,7 @@ def onset_figure(scales: pd.DataFrame, study: Study, width: int) -> Figure | Non
     rows = scales[scales["measure"] == "gap_onset"]
     if rows["value"].notna().sum() == 0:
         return None
-    means = over_seeds(rows, ["model", "train_size", "granularity", "measure", "sigma"])
+    means = aggregate_seeds(rows, ["model", "train_size", "granularity", "measure", "sigma"])
     cuts = (cut for cut in slices(study) if cut.factor in ("model", "train_size", "granularity"))
     tables = [(cut, table) for cut in cuts if len(table := on_slice(cut, means))]
     if not tables:

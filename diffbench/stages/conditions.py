@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from diffbench import provenance, store
 from diffbench.data.conditions import conditions
-from diffbench.data.granularity import Granularity
 from diffbench.data.training_set import read_images
-from diffbench.specs import ConditionsSpec
+from diffbench.files import provenance, store
+from diffbench.settings.granularity import Granularity
+from diffbench.study.specs import ConditionsSpec
 
 
 def run(spec: ConditionsSpec, data: Path, out: Path) -> None:

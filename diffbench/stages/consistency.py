@@ -5,11 +5,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
+from diffbench.files import provenance, store
+from diffbench.files.estimates import scalar_variables
 from diffbench.measures.consistency import pair_consistency
-from diffbench.specs import StageSpec
-from diffbench.summary.estimates import scalar_variables
+from diffbench.study.specs import StageSpec
 
 
 def run(

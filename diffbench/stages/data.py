@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from diffbench import provenance, store
-from diffbench.data.raw import RawImages
+from diffbench.data.raw_images import RawImages
 from diffbench.data.sources import source
-from diffbench.protocol import DataProtocol
+from diffbench.files import provenance, store
+from diffbench.settings.data import DataSettings
 
 
-def run(spec: DataProtocol, out: Path) -> None:
+def run(spec: DataSettings, out: Path) -> None:
     """Split the data set that `spec` names and write pool and validation images, raw, with their scaling."""
     parts = source(spec).split(spec)
     variables = _variables("pool", "image", parts.pool, "training pool in nested, class-balanced order")

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
 from diffbench.denoisers.build import describe, load_denoiser
-from diffbench.denoisers.definitions import Foreign
+from diffbench.denoisers.losses import Losses, gap_sigmas, loss_variables, losses_of_splits
 from diffbench.devices import pick_device
+from diffbench.files import provenance, store
+from diffbench.files.estimates import Estimate, curve_variables, scalar_variables
+from diffbench.files.store import StageFile
 from diffbench.measures.gap import gap_curve, memorized_share
-from diffbench.measures.intervals import Estimate, mean
+from diffbench.measures.intervals import mean
 from diffbench.measures.membership import membership
-from diffbench.specs import DenoiseSpec
-from diffbench.stages.losses import Losses, gap_sigmas, loss_variables, losses_of_splits
-from diffbench.store import StageFile
-from diffbench.summary.estimates import curve_variables, scalar_variables
+from diffbench.settings.models import External
+from diffbench.study.specs import DenoiseSpec
 
 SEED = 0
 """Of the bootstrap: the same for all checkpoints, so that their resamples are paired."""
@@ -40,10 +40,10 @@ def run(
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
     scalars, curves = estimates(losses, reference, gap_sigmas(spec.gap))
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
-    protocol = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
+    settings = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
     # Those of the suite's own networks the summary counts, once for each: counting costs a job a second and more.
-    size = {"size": describe(denoiser, training_set.shape)} if isinstance(spec.model, Foreign) else {}
-    store.write(out, "denoise", variables, provenance.attributes(spec.factors, protocol, str(where)) | size)
+    size = {"size": describe(denoiser, training_set.shape)} if isinstance(spec.model, External) else {}
+    store.write(out, "denoise", variables, provenance.attributes(spec.factors, settings, str(where)) | size)
 
 
 def estimates(

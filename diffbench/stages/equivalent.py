@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from diffbench import provenance, store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet, read_training_set
+from diffbench.files import provenance, store
+from diffbench.files.estimates import curve_variables
+from diffbench.files.store import StageFile
 from diffbench.lab.equivalent import DELTA_RANGE, ErrorTable, equivalent_estimates
 from diffbench.noise import gap_noise
-from diffbench.specs import EquivalentSpec
-from diffbench.store import StageFile
-from diffbench.summary.estimates import curve_variables
+from diffbench.study.specs import EquivalentSpec
 
 SEED = 0
 """Of the bootstrap: the same for all checkpoints, so that their resamples are paired."""
@@ -32,8 +32,8 @@ def run(spec: EquivalentSpec, data: Path, conditions: Path, losses: Path, out: P
     table = _table(training_set, measured, spec.noises)
     curves = {"equivalent_delta": equivalent_estimates(sigmas, norms, table, SEED)}
     variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level in units of the raw data")}
-    protocol = {"noises": spec.noises, "delta_range": DELTA_RANGE}
-    store.write(out, "equivalent", variables | curve_variables(curves), provenance.attributes(spec.factors, protocol))
+    settings = {"noises": spec.noises, "delta_range": DELTA_RANGE}
+    store.write(out, "equivalent", variables | curve_variables(curves), provenance.attributes(spec.factors, settings))
 
 
 def _table(training_set: TrainingSet, measured: StageFile, noises: int) -> ErrorTable:

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from diffbench import provenance, store
 from diffbench.conventions import DiffbenchError, seed_of
-from diffbench.data.raw import block_length
+from diffbench.data.raw_images import block_length
 from diffbench.data.training_set import TrainingSet, read_images
+from diffbench.files import provenance, store
+from diffbench.files.estimates import Estimate, scalar_variables
 from diffbench.measures.features.encoder import Encoder, read_encoder
 from diffbench.measures.features.fitting import fit_classifier, fit_pca, fitted_count
 from diffbench.measures.features.spaces import FeatureSpace, Layered, Pixels
-from diffbench.measures.intervals import Estimate
 from diffbench.measures.neighbors import Images
-from diffbench.protocol import QualityProtocol
-from diffbench.summary.estimates import scalar_variables
+from diffbench.settings.measures import QualitySettings
 
 ACCURACY = "held_out_accuracy"
 """Name of the classifier's accuracy on validation images."""
@@ -31,7 +30,7 @@ class Reference:
     validation: Images
 
 
-def run(spec: QualityProtocol, data: Path, out: Path) -> None:
+def run(spec: QualitySettings, data: Path, out: Path) -> None:
     """Fit the space, or load the encoder, and write it with the features of all images of the data file."""
     space, estimates = _space(spec, data)
     variables = scalar_variables(estimates, dict.fromkeys(estimates, space.name))
@@ -74,7 +73,7 @@ def read_reference(features: Path, data: Path, training_set: TrainingSet) -> Ref
     return Reference(space, train, validation)
 
 
-def _space(spec: QualityProtocol, data: Path) -> tuple[FeatureSpace, dict[str, Estimate]]:
+def _space(spec: QualitySettings, data: Path) -> tuple[FeatureSpace, dict[str, Estimate]]:
     """The space that `spec` asks for, and what is known of it."""
     with store.opened(data, "data") as (file, attributes):
         pool, *shape = file["pool"].shape

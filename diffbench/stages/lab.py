@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from diffbench import provenance, store
+from diffbench.files import provenance, store
 from diffbench.lab.topics import VARIABLES
-from diffbench.specs import LabSpec
+from diffbench.study.specs import LabSpec
 
 
 def run(spec: LabSpec, out: Path) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
+from diffbench.files import provenance, store
+from diffbench.files.estimates import scalar_variables
 from diffbench.measures.battery import memorization_battery, quality_battery
-from diffbench.specs import StageSpec
 from diffbench.stages.features import read_reference
-from diffbench.summary.estimates import scalar_variables
+from diffbench.study.specs import StageSpec
 
 
 def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: Path, out: Path) -> None:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from diffbench import provenance, store
 from diffbench.data.training_set import read_training_set
 from diffbench.denoisers.build import load_denoiser
+from diffbench.denoisers.losses import loss_variables, losses_of_splits
 from diffbench.devices import pick_device
-from diffbench.specs import DenoiseSpec
-from diffbench.stages.losses import loss_variables, losses_of_splits
+from diffbench.files import provenance, store
+from diffbench.study.specs import DenoiseSpec
 
 
 def run(spec: DenoiseSpec, data: Path, conditions: Path, out: Path, device: str = "auto") -> None:

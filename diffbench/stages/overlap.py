@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench import provenance, store
 from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
+from diffbench.files import provenance, store
+from diffbench.files.estimates import curve_variables
+from diffbench.files.store import StageFile
 from diffbench.measures.trajectories import Population, References, level_estimates
 from diffbench.noise import overlap_noise
-from diffbench.specs import StageSpec
-from diffbench.store import StageFile
-from diffbench.summary.estimates import curve_variables
+from diffbench.study.specs import StageSpec
 
 SEED = 0
 """Of the bootstrap: the same for all cells, so that their resamples are paired."""

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench import provenance, store
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.data.training_set import TrainingSet, read_images, read_training_set
-from diffbench.denoisers.definitions import Planted
-from diffbench.specs import SampleSpec
+from diffbench.files import provenance, store
+from diffbench.settings.models import Planted
+from diffbench.study.specs import SampleSpec
 
 
 def run(spec: SampleSpec, data: Path, conditions: Path, out: Path) -> None:
@@ -27,8 +27,8 @@ def run(spec: SampleSpec, data: Path, conditions: Path, out: Path) -> None:
     )
     axes = tuple(f"axis{index}" for index in range(samples.ndim - 1))
     variables = {"samples": store.Variable(samples, ("sample", *axes), "images in the place of samples, scaled")}
-    protocol = {"model": spec.model.model_dump(), "samples": count}
-    store.write(out, "sample", variables, provenance.attributes(spec.factors, protocol))
+    settings = {"model": spec.model.model_dump(), "samples": count}
+    store.write(out, "sample", variables, provenance.attributes(spec.factors, settings))
 
 
 def planted_copies(training_set: TrainingSet, count: int, noise: float, seed: int) -> NDArray[np.float32]:

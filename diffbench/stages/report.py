@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from diffbench.protocol import ReportProtocol
 from diffbench.report.claims import write_claims
 from diffbench.report.controls import write_controls
 from diffbench.report.index import write_index
 from diffbench.report.lab import write_laboratory
 from diffbench.report.results import load_results
+from diffbench.settings.report import ReportSettings
 
 
-def run(spec: ReportProtocol, results: Path) -> None:
+def run(spec: ReportSettings, results: Path) -> None:
     """Write into report/: index.html, claims.html and data/*.csv; controls.html and lab.html where a study has them."""
     found = load_results(results)
     for old in (results / "report").glob("**/*"):

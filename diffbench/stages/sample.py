@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffbench import provenance, store
 from diffbench.conventions import karras_sigmas
 from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
 from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.build import load_denoiser
 from diffbench.denoisers.guidance import Guided
+from diffbench.denoisers.losses import BATCH, denoise_batched
 from diffbench.devices import pick_device
+from diffbench.files import provenance, store
 from diffbench.noise import overlap_noise, sample_noise
-from diffbench.protocol import SamplingProtocol
 from diffbench.sampling import SOLVERS
-from diffbench.specs import SampleSpec
-from diffbench.stages.losses import BATCH, denoise_batched
+from diffbench.settings.sampling import SamplingSettings
+from diffbench.study.specs import SampleSpec
 
 Array = NDArray[Any]
 
@@ -46,8 +46,8 @@ def run(
     recorded |= noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)
 
     axes = tuple(f"axis{index}" for index in range(len(training_set.shape)))
-    protocol = spec.model_dump(mode="json", exclude={"factors"})
-    attributes = provenance.attributes(spec.factors, protocol, str(where))
+    settings = spec.model_dump(mode="json", exclude={"factors"})
+    attributes = provenance.attributes(spec.factors, settings, str(where))
     kept = {
         "samples": store.Variable(samples, ("sample", *axes), "generated images, scaled"),
         "label": store.Variable(labels, ("sample",), "condition label"),
@@ -95,7 +95,7 @@ def draw(
     shape: tuple[int, ...],
     sigmas: NDArray[np.float64],
     labels: NDArray[np.int64],
-    protocol: SamplingProtocol,
+    settings: SamplingSettings,
     device: torch.device,
 ) -> tuple[Array, dict[str, Array]]:
     """Samples (count, *shape) float32, and "state" and "denoised" (levels, trajectories, *shape) of the first ones."""
@@ -105,10 +105,10 @@ def draw(
     for first in range(0, len(labels), BATCH):
         label = torch.from_numpy(labels[first : first + BATCH]).to(device)
         noise = torch.from_numpy(sample_noise(first, len(label), int(np.prod(shape)))).to(device)
-        keep = max(0, min(len(label), protocol.trajectories - first))
+        keep = max(0, min(len(label), settings.trajectories - first))
         sample = noise.double().view(-1, *shape)
         states, denoised = [], []
-        for step in SOLVERS[protocol.solver](denoiser, sample, levels, label):
+        for step in SOLVERS[settings.solver](denoiser, sample, levels, label):
             states.append(step.state[:keep].float().cpu().numpy())
             denoised.append(step.denoised[:keep].float().cpu().numpy())
             sample = step.next_state

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from diffbench import provenance, store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.catalog import facts
-from diffbench.study import Study
+from diffbench.files import provenance, store
+from diffbench.files.estimates import rows
+from diffbench.study.study import Study
 from diffbench.summary import TABLES
 from diffbench.summary.claims import judge
-from diffbench.summary.estimates import rows
-from diffbench.summary.laboratory import criteria
+from diffbench.summary.laboratory import laboratory_tests
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.models import model_sizes
 from diffbench.summary.tables import ESTIMATE, FACTORS, Gathered, gather, stage_costs
@@ -34,7 +34,7 @@ def run(study: Study, results: Path) -> None:
     write_csv(folder / "costs.csv", stage_costs(results))
     counted = sizes.dropna(subset=["parameters"])
     parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
-    verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes, criteria(results)))
+    verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes, laboratory_tests(results)))
     with store.atomic(results / "claims.json") as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2))
     with store.atomic(folder / "manifest.json") as temporary:

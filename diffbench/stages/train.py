@@ -14,12 +14,12 @@ from tqdm import tqdm
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.denoisers.build import fresh_network
-from diffbench.denoisers.checkpoint import read_checkpoint, write_checkpoint
-from diffbench.denoisers.definitions import Dit, Mlp, Unet
 from diffbench.devices import pick_device
-from diffbench.heap import keep_freed_memory
-from diffbench.specs import TrainSpec
-from diffbench.training import Trainer, TrainingStep
+from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
+from diffbench.settings.models import Dit, Mlp, Unet
+from diffbench.study.specs import TrainSpec
+from diffbench.training.allocator import keep_freed_memory
+from diffbench.training.trainer import Trainer, TrainingStep
 
 SAVE_SECONDS = 30.0
 """Between saves of the side file from which a killed segment resumes."""
@@ -97,7 +97,7 @@ def _save(trainer: Trainer, path: Path, settings: str) -> None:
 
 def _memory_advice(trainer: Trainer, images: Tensor, labels: Tensor) -> str:
     """What to do where a batch does not fit: found by trying halves of it."""
-    batch, parts = trainer.protocol.batch, trainer.protocol.accumulation
+    batch, parts = trainer.settings.batch, trainer.settings.accumulation
     message = f"training.batch: out of GPU memory with {math.ceil(batch / parts)} images at once"
     while parts < batch:
         parts = min(batch, 2 * parts)

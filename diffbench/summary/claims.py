@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from diffbench.data.granularity import Granularity
-from diffbench.design import Cell
-from diffbench.measures.intervals import Estimate, undefined
-from diffbench.study import Study
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.settings.granularity import Granularity
+from diffbench.study.grid import Cell
+from diffbench.study.study import Study
 from diffbench.summary.lookup import Lookup, center_cells, levels
-from diffbench.summary.verdicts import Claim, Criterion, over_seeds
+from diffbench.summary.verdicts import Claim, ClaimTest, t_interval
 
 
 def judge(
@@ -19,7 +19,7 @@ def judge(
     lookup: Lookup,
     parameters: Mapping[str, int],
     classes: int,
-    laboratory: Sequence[Criterion] = (),
+    laboratory: Sequence[ClaimTest] = (),
 ) -> tuple[Claim, ...]:
     """The five claims. `parameters`: number of weights of each model, which orders models by size; `laboratory`: the
     2D laboratory's tests, if the study has one.
@@ -53,9 +53,9 @@ def judge(
     )
 
 
-def _no_laboratory() -> Criterion:
+def _no_laboratory() -> ClaimTest:
     missing = undefined("the study has no 2D laboratory", 0)
-    return Criterion("laboratory", "exact recall in the 2D laboratory", missing, "recall_lost", above=True)
+    return ClaimTest("laboratory", "exact recall in the 2D laboratory", missing, "recall_lost", above=True)
 
 
 def _last(study: Study, **changes: Any) -> list[Cell]:
@@ -69,17 +69,17 @@ def _value(estimate: Estimate | None) -> float:
     return math.nan if estimate is None else estimate.value
 
 
-def _bump(study: Study, lookup: Lookup) -> Criterion:
+def _bump(study: Study, lookup: Lookup) -> ClaimTest:
     """The larger of the gaps at the two ends of the noise range, over the peak."""
 
     def ends_to_peak(cell: Cell) -> float:
         curve = [estimate.value for _, estimate in sorted(lookup.curve_of_checkpoint(cell.checkpoint, "gap").items())]
         return max(curve[0], curve[-1]) / max(curve) if curve else math.nan
 
-    return Criterion(
+    return ClaimTest(
         "ends_to_peak",
         f"gap at the ends of the noise range over its peak, {_where(_last(study))}",
-        over_seeds([ends_to_peak(cell) for cell in _last(study)]),
+        t_interval([ends_to_peak(cell) for cell in _last(study)]),
         "ends_to_peak",
         above=False,
     )
@@ -92,7 +92,7 @@ def _where(cells: list[Cell]) -> str:
     return f"{factors['model']}, n = {factors['train_size']}, {factors['granularity']}, step {factors['step']}"
 
 
-def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes: int) -> Iterator[Criterion]:
+def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes: int) -> Iterator[ClaimTest]:
     """Elasticities of the peak gap: slopes of ln(peak gap) on ln(factor) while the other factors are at the centre."""
 
     def labels(name: str) -> int:
@@ -116,7 +116,7 @@ def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes
         )
         name = f"elasticity_{factor}"
         statement = f"elasticity of the peak gap to the {words}"
-        yield Criterion(name, statement, estimate, "elasticity", grows, sign=1.0 if grows else -1.0)
+        yield ClaimTest(name, statement, estimate, "elasticity", grows, sign=1.0 if grows else -1.0)
 
 
 def _ordered(study: Study, factor: str, value: Any) -> bool:
@@ -141,7 +141,7 @@ def _elasticity(study: Study, lookup: Lookup, factor: str, sizes: Mapping[Any, f
         if not (np.isfinite(gaps) & (gaps > 0)).all():
             return undefined("a peak gap is missing, unbounded or not above 0", 0)
         slopes.append(float(np.polyfit(np.log([sizes[cell.factors[factor]] for cell in own]), np.log(gaps), 1)[0]))
-    return over_seeds(slopes)
+    return t_interval(slopes)
 
 
 def _at_one_step(study: Study, factor: str, values: Iterable[Any]) -> list[Cell]:
@@ -151,24 +151,24 @@ def _at_one_step(study: Study, factor: str, values: Iterable[Any]) -> list[Cell]
     return [cell for cells in found for cell in cells if cell.checkpoint.step == max(shared, default=-1)]
 
 
-def _samples_do_not_follow(study: Study, lookup: Lookup) -> Iterator[Criterion]:
+def _samples_do_not_follow(study: Study, lookup: Lookup) -> Iterator[ClaimTest]:
     largest = max(levels(study, "train_size"))
     last = _last(study, train_size=largest)
-    yield Criterion(
+    yield ClaimTest(
         "memorized_excess",
         f"memorized fraction above its floor, {_where(last)}",
         _excess(last, lookup),
         "memorized_excess",
         above=False,
     )
-    yield Criterion(
+    yield ClaimTest(
         "inference_gap",
         f"relative gap of the Frechet distances to unseen and to training images, {_where(last)}",
-        over_seeds([_value(lookup.of_cell(cell, "fd_gap")) for cell in last]),
+        t_interval([_value(lookup.of_cell(cell, "fd_gap")) for cell in last]),
         "inference_gap",
         above=False,
     )
-    yield Criterion(
+    yield ClaimTest(
         "peak_gap_growth",
         f"growth of the peak gap from the first to the last milestone, n = {largest}",
         _growth(study, lookup, largest),
@@ -183,7 +183,7 @@ def _excess(cells: list[Cell], lookup: Lookup) -> Estimate:
     where no sample of any seed is memorized, seeds do not differ, and that is no proof of a rate of 0.
     """
     pairs = [(lookup.of_cell(c, "memorized_fraction"), lookup.of_cell(c, "memorized_floor")) for c in cells]
-    found = over_seeds([_value(fraction) - _value(floor) for fraction, floor in pairs])
+    found = t_interval([_value(fraction) - _value(floor) for fraction, floor in pairs])
     own = [(f.low - floor.high, f.high - floor.low) for f, floor in pairs if f is not None and floor is not None]
     if found.reason or not own:
         return found
@@ -206,10 +206,10 @@ def _growth(study: Study, lookup: Lookup, train_size: int) -> Estimate:
         }
         first, last = peaks[steps[0]], peaks[steps[-1]]
         grown.append(math.log(last / first) if min(first, last) > 0 else math.nan)
-    return over_seeds(grown)
+    return t_interval(grown)
 
 
-def _trajectories_stay_away(study: Study, lookup: Lookup) -> Iterator[Criterion]:
+def _trajectories_stay_away(study: Study, lookup: Lookup) -> Iterator[ClaimTest]:
     """Where the sampler's states lie at its level nearest to the gap's peak, in ln(sigma)."""
     last = _last(study, train_size=max(levels(study, "train_size")))
 
@@ -224,18 +224,18 @@ def _trajectories_stay_away(study: Study, lookup: Lookup) -> Iterator[Criterion]
         states, train, unseen = (at_peak(cell, f"shell_radius_{name}") for name in ("states", "train", "validation"))
         return math.log(unseen / states) / math.log(unseen / train) if min(states, train, unseen) > 0 else math.nan
 
-    yield Criterion(
+    yield ClaimTest(
         "train_likeness",
         f"train-likeness of trajectory states at the gap's peak, {_where(last)}",
-        over_seeds([at_peak(cell, "train_likeness") for cell in last]),
+        t_interval([at_peak(cell, "train_likeness") for cell in last]),
         "likeness",
         above=False,
     )
     # Where all states lie beyond all noised training images, train-likeness is 0 however far: the radius still tells.
-    yield Criterion(
+    yield ClaimTest(
         "shell_likeness",
         f"the same from mean shell radii, ln(unseen / states) / ln(unseen / train), {_where(last)}",
-        over_seeds([shell_likeness(cell) for cell in last]),
+        t_interval([shell_likeness(cell) for cell in last]),
         "likeness",
         above=False,
     )

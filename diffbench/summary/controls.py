@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbench.denoisers.definitions import CONTROLS, Constant, ModelDefinition, Optimal, Planted
-from diffbench.design import Cell
+from diffbench.files.estimates import Estimate
 from diffbench.measures.battery import CRITERIA
-from diffbench.measures.intervals import Estimate
-from diffbench.study import Study
+from diffbench.settings.models import CONTROLS, Constant, ModelDefinition, Optimal, Planted
+from diffbench.study.grid import Cell
+from diffbench.study.study import Study
 from diffbench.summary.tables import FACTORS
 
 MET, UNMET, UNDEFINED = "met", "not met", "undefined"

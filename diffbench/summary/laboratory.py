@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
-from diffbench.measures.intervals import Estimate, undefined
-from diffbench.store import StageFile
-from diffbench.summary.verdicts import Criterion
+from diffbench.files import store
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.files.store import StageFile
+from diffbench.summary.verdicts import ClaimTest
 
 GAP_ERROR = 1e-3
 """Relative numerical error of a peak gap; tests hold it below."""
@@ -21,20 +21,20 @@ RECALL_ERROR = 1e-5
 """Numerical error of a recall probability."""
 
 
-def criteria(results: Path) -> tuple[Criterion, ...]:
+def laboratory_tests(results: Path) -> tuple[ClaimTest, ...]:
     """Tests of claim 5 from lab/*.h5 inside `results`; none if there is no laboratory."""
     if not (results / "lab").exists():
         return ()
     return (_localization(results), *_recall(results))
 
 
-def _localization(results: Path) -> Criterion:
+def _localization(results: Path) -> ClaimTest:
     """ln(peak gap with the least delta / with the largest), the other factors at the topic's centre."""
     statement = "logarithm of the peak gap's ratio, least model error over largest, on the circle"
     try:
         gap = store.read(results / "lab/gap.h5", "lab")
     except DiffbenchError as error:
-        return Criterion("localization", statement, undefined(str(error), 0), "localization", above=True)
+        return ClaimTest("localization", statement, undefined(str(error), 0), "localization", above=True)
     swept = np.flatnonzero((gap["guidance"] == 0) & (gap["points"] == gap["points"][0]))
     peaks = gap["peak_gap"][swept][np.argsort(gap["delta"][swept])]
     if len(peaks) < 2 or peaks[-1] <= 0:
@@ -42,10 +42,10 @@ def _localization(results: Path) -> Criterion:
     else:
         value = float(np.log(peaks[0] / peaks[-1]))
         estimate = Estimate(value, value - 2 * GAP_ERROR, value + 2 * GAP_ERROR, 1)
-    return Criterion("localization", statement, estimate, "localization", above=True)
+    return ClaimTest("localization", statement, estimate, "localization", above=True)
 
 
-def _recall(results: Path) -> Iterator[Criterion]:
+def _recall(results: Path) -> Iterator[ClaimTest]:
     """Loss of recall from the least to the largest delta, and from the fewest to the most training points."""
     try:
         recall: StageFile | None = store.read(results / "lab/recall.h5", "lab")
@@ -61,7 +61,7 @@ def _recall(results: Path) -> Iterator[Criterion]:
         losses["support"] = (losses["support"][0], _loss(middle))
     for name, (words, estimate) in losses.items():
         statement = f"loss of the probability of exact recall by {words}"
-        yield Criterion(f"recall_lost_to_{name}", statement, estimate, "recall_lost", above=True)
+        yield ClaimTest(f"recall_lost_to_{name}", statement, estimate, "recall_lost", above=True)
 
 
 def _loss(probabilities: np.ndarray) -> Estimate:

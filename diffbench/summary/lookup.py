@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from diffbench.design import Cell, Checkpoint
-from diffbench.measures.intervals import Estimate
-from diffbench.study import Study
+from diffbench.files.estimates import Estimate
+from diffbench.study.grid import Cell, Checkpoint
+from diffbench.study.study import Study
 
 
 class Lookup:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
 from diffbench.data.catalog import facts
-from diffbench.denoisers.definitions import Foreign, TrainedDefinition
-from diffbench.study import Study
+from diffbench.files import store
+from diffbench.settings.models import External, TrainedDefinition
+from diffbench.study.study import Study
 
 
 def model_sizes(study: Study, results: Path) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def model_sizes(study: Study, results: Path) -> pd.DataFrame:
 
             data = facts(study.data)
             size = describe(fresh_network(definition, data.shape, max(1, data.classes), seed=0), data.shape)
-        if isinstance(definition, Foreign):
+        if isinstance(definition, External):
             size = _measured_size(study, model, results)
         rows.append({"model": model, "kind": definition.kind} | size)
     columns = {"parameters": "Int64", "flops_per_image": "Int64"}

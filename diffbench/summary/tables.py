@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
-from diffbench.study import Study
-from diffbench.summary.estimates import rows
+from diffbench.files import store
+from diffbench.files.estimates import rows
+from diffbench.study.study import Study
 
 FACTORS = ["model", "train_size", "granularity", "seed", "step", "guidance"]
 ESTIMATE = ["sigma", "measure", "space", "value", "low", "high", "n", "reason"]

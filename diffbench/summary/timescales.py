@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbench import store
 from diffbench.conventions import DiffbenchError
-from diffbench.design import Cell
+from diffbench.files import store
+from diffbench.files.estimates import Estimate
 from diffbench.measures.gap import onset
-from diffbench.measures.intervals import Estimate
 from diffbench.measures.timescales import effective_memorization, tau_gen, tau_mem
-from diffbench.study import Study
+from diffbench.study.grid import Cell
+from diffbench.study.study import Study
 from diffbench.summary.lookup import Lookup
 
 QUALITY = "distance_to_validation"

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from diffbench.measures.intervals import ALPHA, Estimate, undefined
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.measures.intervals import ALPHA
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 
@@ -49,7 +50,7 @@ THRESHOLDS = {
 
 
 @dataclass(frozen=True)
-class Criterion:
+class ClaimTest:
     """One test: it supports its claim where the statistic lies on the stated side of the threshold."""
 
     name: str
@@ -82,7 +83,7 @@ class Claim:
 
     number: int
     statement: str
-    tests: tuple[Criterion, ...]
+    tests: tuple[ClaimTest, ...]
 
     @property
     def verdict(self) -> str:
@@ -93,7 +94,7 @@ class Claim:
         return SUPPORTED if verdicts == {SUPPORTED} else INCONCLUSIVE
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
+def t_interval(values: Sequence[float]) -> Estimate:
     """Mean of one value per seed with Student's interval. A single seed has a value but no interval."""
     count = sum(math.isfinite(value) for value in values)
     if count < max(1, len(values)):
@@ -118,7 +119,7 @@ def as_records(claims: Sequence[Claim]) -> list[dict[str, Any]]:
     ]
 
 
-def _record(test: Criterion) -> dict[str, Any]:
+def _record(test: ClaimTest) -> dict[str, Any]:
     numbers = {name: getattr(test.estimate, name) for name in ("value", "low", "high")}
     return {
         "test": test.name,

@@ -5,12 +5,12 @@ import re
 import sys
 from pathlib import Path
 
-from diffbench import specs
+from diffbench.study.study import specs
 from diffbench.conventions import DiffbenchError
-from diffbench.data.granularity import TWIN
-from diffbench.design import Cell, Checkpoint, Run
-from diffbench.memory import memory_mb, network_memory_mb
-from diffbench.study_file import parse_study
+from diffbench.settings.granularity import TWIN
+from diffbench.study.grid import Cell, Checkpoint, Run
+from diffbench.planning.memory import memory_mb, network_memory_mb
+from diffbench.study.file import parse_study
 from diffbench.summary import TABLES
 
 try:
@@ -79,7 +79,7 @@ MEASURED_CHECKPOINT = (
 
 
 # Of models made elsewhere: their stages read them by path, and new weights rerun what was measured of the old ones.
-FOREIGN_WEIGHTS = (
+EXTERNAL_WEIGHTS = (
     (lambda wildcards: STUDY.weights_of(wildcards.model))
     if any(STUDY.weights_of(model) for model in MODELS)
     else []

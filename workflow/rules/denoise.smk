@@ -4,7 +4,7 @@ rule denoise:
         conditions=CONDITIONS,
         optimum=OPTIMUM,
         checkpoint=MEASURED_CHECKPOINT,
-        weights=FOREIGN_WEIGHTS,
+        weights=EXTERNAL_WEIGHTS,
     output:
         ensure(f"{CHECKPOINT}/denoise.h5", non_empty=True),
     log:

@@ -1,5 +1,5 @@
 # The 2D laboratory: closed forms need no data; trained models are held against them. Jobs exist only with `lab:`.
-from diffbench.lab_protocol import TOPICS
+from diffbench.settings.lab import TOPICS
 
 
 rule lab:

@@ -3,7 +3,7 @@ rule sample:
         data=DATA,
         conditions=CONDITIONS,
         checkpoint=MEASURED_CHECKPOINT,
-        weights=FOREIGN_WEIGHTS,
+        weights=EXTERNAL_WEIGHTS,
         guide=GUIDE,
         guide_weights=GUIDE_WEIGHTS,
     output:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from diffbench.files.store import Variable
 from diffbench.lab.topics import collapse, discretization, flow, gap, profile, recall
-from diffbench.store import Variable
 
 VARIABLES: dict[str, Callable[[Any], dict[str, Variable]]] = {
     "gap": gap.variables,
@@ -14,4 +14,4 @@ VARIABLES: dict[str, Callable[[Any], dict[str, Variable]]] = {
     "collapse": collapse.variables,
     "recall": recall.variables,
 }
-"""Topic -> function of its sub-section of LabProtocol."""
+"""Topic -> function of its sub-section of LabSettings."""

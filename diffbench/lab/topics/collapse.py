@@ -3,9 +3,9 @@
 import numpy as np
 
 from diffbench.conventions import seed_of
+from diffbench.files.store import Variable
 from diffbench.lab.collapse import measured_collapse
-from diffbench.lab_protocol import CollapseTopic
-from diffbench.store import Variable
+from diffbench.settings.lab import CollapseTopic
 
 
 def variables(topic: CollapseTopic) -> dict[str, Variable]:

@@ -3,10 +3,10 @@
 import numpy as np
 
 from diffbench.data.planar import RADIUS, equidistant
+from diffbench.files.store import Variable
 from diffbench.lab.discretization import apparent_optimum, scanned_deltas
 from diffbench.lab.flow import Moments, Solver
-from diffbench.lab_protocol import DiscretizationTopic
-from diffbench.store import Variable
+from diffbench.settings.lab import DiscretizationTopic
 
 
 def variables(topic: DiscretizationTopic) -> dict[str, Variable]:

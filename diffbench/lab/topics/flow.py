@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from diffbench.conventions import SIGMA_MAX, karras_sigmas, seed_of
 from diffbench.data.planar import RADIUS, PlanarSet, Points, planar_set
 from diffbench.denoisers.posterior import posterior
+from diffbench.files.store import Variable
 from diffbench.lab.flow import trajectory
 from diffbench.lab.ideal import PlanarDenoiser, blurred, optimum
 from diffbench.lab.profiles import flow_field
-from diffbench.lab_protocol import FlowTopic
-from diffbench.store import Variable
+from diffbench.settings.lab import FlowTopic
 
 EXTENT = 1.5 * RADIUS
 CELLS = 40

@@ -6,10 +6,10 @@ import numpy as np
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.planar import equidistant
+from diffbench.files.store import Variable
 from diffbench.lab.circle import LEVELS, find_peak, ideal_denoiser, symmetric_curve
 from diffbench.lab.montecarlo import SampledGap, sampled_gap
-from diffbench.lab_protocol import GapTopic
-from diffbench.store import Variable
+from diffbench.settings.lab import GapTopic
 
 CHECKED_LEVELS = np.geomspace(0.3, 10.0, 10)
 """Noise levels of the cross-check: around the peak, and on both flanks."""

@@ -3,10 +3,10 @@
 import numpy as np
 
 from diffbench.data.planar import equidistant
+from diffbench.files.store import Variable
 from diffbench.lab.ideal import blurred
 from diffbench.lab.profiles import angular_profile
-from diffbench.lab_protocol import ProfileTopic
-from diffbench.store import Variable
+from diffbench.settings.lab import ProfileTopic
 
 
 def variables(topic: ProfileTopic) -> dict[str, Variable]:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from diffbench.data.planar import RADIUS, equidistant
+from diffbench.files.store import Variable
 from diffbench.lab.recall import recall_probability
-from diffbench.lab_protocol import RecallTopic
-from diffbench.store import Variable
+from diffbench.settings.lab import RecallTopic
 
 
 def variables(topic: RecallTopic) -> dict[str, Variable]:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from diffbench.files.estimates import Estimate
 from diffbench.measures.features.spaces import Layer, Layered
-from diffbench.measures.intervals import Estimate, proportion
+from diffbench.measures.intervals import proportion
 from diffbench.measures.neighbors import Images
 
 FITTED_MAXIMUM = 20_000

@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.estimates import PIXELS
 from diffbench.measures.neighbors import Images, blocks
 
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
-
-PIXELS = "pixels"
-"""Name of the space of the images themselves."""
 
 
 class FeatureSpace(Protocol):

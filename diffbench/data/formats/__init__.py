@@ -1,0 +1,1 @@
+"""Formats that images come in: array files, IDX, CIFAR, folders, downloads."""

@@ -1,0 +1,180 @@
+"""A user's own images in an array file: .npz, .npy or .h5, with optional class labels."""
+
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.data.formats.spool import spooled
+from diffbench.data.raw_images import RawImages, block_length, blocks, mistake, unlabelled
+
+CHANNELS = (1, 3)
+
+
+class Array(NamedTuple):
+    """An array in a file that has not been read yet."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[], NDArray[Any]]
+    mapped: Callable[[], NDArray[Any]]
+    """The array on disk, not in memory: the file itself where it is .npy, else a temporary copy."""
+
+
+def load(path: Path, images: str | None, labels: str | None) -> RawImages:
+    """Images (n, C, H, W) from the arrays so named of a file, and their classes, numbered in sorted order.
+
+    Arrays (n, H, W), (n, C, H, W) and (n, H, W, C) are understood, C = 1 or 3; floats are stored in float32.
+    """
+    with opened(path) as arrays:
+        array = _images(path, arrays, images)
+        values = _plain(array.read())
+        classes = None if labels is None else read_labels(path, arrays, labels, len(values))
+    for block in blocks(values) if values.dtype.kind == "f" else ():
+        if not np.isfinite(block).all():
+            raise mistake("path", f"{path}: the images hold NaN or values beyond float32; remove or mend them")
+    values = _channels_first(values)
+    if classes is None:
+        return unlabelled(values)
+    names, numbers = np.unique(classes, return_inverse=True)
+    return RawImages(values, numbers.astype(np.int64), len(names))
+
+
+def image_shape(path: Path, arrays: dict[str, Array], images: str | None) -> tuple[int, ...]:
+    """Number of images and shape (C, H, W) of one, from the file's header."""
+    shape = _images(path, arrays, images).shape
+    order = _channels_first(np.broadcast_to(np.uint8(0), shape))
+    return order.shape
+
+
+def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> NDArray[Any]:
+    """The labels (n,) of `count` images: whole numbers or text."""
+    array = _named(path, arrays, name, "labels")
+    labels = array.read().astype(str) if array.dtype.kind == "O" else array.read()
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.shape != (count,):
+        raise mistake("labels", f"{path}: '{name}' has shape {labels.shape}, but there are {count} images")
+    if labels.dtype.kind not in "iubUS":
+        raise mistake("labels", f"{path}: '{name}' is of type {labels.dtype}; labels are whole numbers or text")
+    return labels
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[dict[str, Array]]:
+    """The arrays of a file by name, unread; the single array of a .npy file is named ''."""
+    openers = {".npy": _npy, ".npz": _npz, ".h5": _h5, ".hdf5": _h5}
+    if path.suffix not in openers:
+        raise mistake("path", f"{path}: not one of {', '.join(openers)}")
+    try:
+        with openers[path.suffix](path) as arrays:
+            yield arrays
+    except FileNotFoundError:
+        raise mistake("path", f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split())
+        raise mistake("path", f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})") from None
+
+
+@contextmanager
+def _npy(path: Path) -> Iterator[dict[str, Array]]:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    yield {"": Array(array.shape, array.dtype, lambda: np.array(array), lambda: array)}
+
+
+@contextmanager
+def _npz(path: Path) -> Iterator[dict[str, Array]]:
+    with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as arrays:
+
+        def array(name: str) -> Array:
+            with archive.open(f"{name}.npy") as member:
+                shape, fortran, dtype = _header(member)
+
+            def mapped() -> NDArray[Any]:
+                parts = _rows(archive, name) if not fortran else [arrays[name]]
+                return spooled(shape, dtype, parts)
+
+            return Array(shape, dtype, lambda: arrays[name], mapped)
+
+        yield {name: array(name) for name in arrays.files}
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and type of the array in .npy format that begins here."""
+    version = np.lib.format.read_magic(member)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(member)
+
+
+def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
+    """The rows of an array of a .npz file in order, some at a time, so that it need not fit in memory."""
+    with archive.open(f"{name}.npy") as member:
+        shape, _, dtype = _header(member)
+        row = math.prod(shape[1:]) * dtype.itemsize
+        length = block_length(shape[1:])
+        for start in range(0, shape[0], length):
+            count = min(length, shape[0] - start)
+            yield np.frombuffer(member.read(count * row), dtype).reshape(count, *shape[1:])
+
+
+@contextmanager
+def _h5(path: Path) -> Iterator[dict[str, Array]]:
+    import h5py
+
+    def array(dataset: h5py.Dataset) -> Array:
+        text = dataset.dtype.kind == "O"
+
+        def mapped() -> NDArray[Any]:
+            length = block_length(dataset.shape[1:])
+            parts = (dataset[start : start + length] for start in range(0, len(dataset), length))
+            return spooled(dataset.shape, dataset.dtype, parts)
+
+        return Array(
+            dataset.shape, dataset.dtype, lambda: np.asarray(dataset.asstr()[()] if text else dataset[()]), mapped
+        )
+
+    with h5py.File(path, "r") as file:
+        yield {name: array(item) for name, item in file.items() if isinstance(item, h5py.Dataset)}
+
+
+def _named(path: Path, arrays: dict[str, Array], name: str, key: str) -> Array:
+    if name not in arrays:
+        raise mistake(key, f"{path}: has no array '{name}', it has {', '.join(sorted(arrays)) or 'none'}")
+    return arrays[name]
+
+
+def _images(path: Path, arrays: dict[str, Array], name: str | None) -> Array:
+    if path.suffix == ".npy":
+        if name is not None:
+            raise mistake("images", f"{path}: a .npy file holds a single array without a name; leave the key out")
+        name = ""
+    elif name is None:
+        raise mistake("images", f"{path}: name the array of images, one of {', '.join(sorted(arrays)) or 'none'}")
+    array = _named(path, arrays, name, "images")
+    if array.dtype.kind not in "iufb":
+        raise mistake("images", f"{path}: the images are of type {array.dtype}; give real numbers")
+    shape = array.shape
+    channels = len(shape) == 3 or (len(shape) == 4 and (shape[1] in CHANNELS or shape[3] in CHANNELS))
+    if not channels or 0 in shape:
+        raise mistake("images", f"{path}: shape {shape} is none of (n, H, W), (n, C, H, W), (n, H, W, C), C = 1 or 3")
+    return array
+
+
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """Floats in float32, without negative zeros, which would hide duplicates; the rest in the least type."""
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+            return values.astype(np.float32) + np.float32(0)
+    ends = (np.min_scalar_type(int(end)) for end in (values.min(), values.max()))
+    return values.astype(np.promote_types(*ends))
+
+
+def _channels_first(images: NDArray[Any]) -> NDArray[Any]:
+    if images.ndim == 3:
+        return images[:, None]
+    return images if images.shape[1] in CHANNELS else np.moveaxis(images, 3, 1)

@@ -1,0 +1,152 @@
+"""Denoisers made elsewhere: what a study's `import` names, called in its own pixel scale, every output checked."""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffbench.conventions import DiffbenchError
+from diffbench.data.training_set import TrainingSet
+from diffbench.settings.models import External
+
+BYTE_RANGE = (0.0, 255.0)
+DARK = 127
+"""8-bit images that never exceed this are likely not 0 to 255, such as digits of 0 to 16."""
+
+
+class ExternalDenoiser:
+    """A function D_f of pixels x_f = p x + q as a denoiser of the suite's scaled x.
+
+    x_f = x0_f + p sigma n where x = x0 + sigma n, so D(x, sigma) = (D_f(p x + q, p sigma) - q) / p exactly. D_f gets
+    float32 x (m, *shape), float32 sigma (m,) and int64 label (m,), or None in a study without conditions and where
+    classifier-free guidance asks for the unconditional model. DiffbenchError for whatever it returns that is no
+    estimate of the images, or raises.
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        name: str,
+        device: torch.device,
+        affine: tuple[float, float] = (1.0, 0.0),
+        conditional: bool = True,
+    ) -> None:
+        self.network = model.to(device).eval().requires_grad_(False) if isinstance(model, nn.Module) else None
+        self.device = device
+        self._model = model
+        self._name = name
+        self._factor, self._offset = affine
+        self._conditional = conditional
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+        theirs = (self._factor * x + self._offset).float()
+        noise = (self._factor * sigma).float()
+        label = label if self._conditional else None
+        try:
+            output = self._model(theirs, noise, label)
+        except DiffbenchError as error:
+            raise self._error(f"{error} (its sigma is {self._factor:.4g} times the study's)") from None
+        except Exception as error:
+            given = "without a label" if label is None else "with labels"
+            raise self._error(f"D(x, sigma, label), {given}, raised {_cause(error)}") from error
+        self._check(output, x, sigma)
+        return (output.to(x.dtype) - self._offset) / self._factor
+
+    def _check(self, output: Any, x: Tensor, sigma: Tensor) -> None:
+        shape = tuple(x.shape)
+        if not isinstance(output, Tensor):
+            raise self._error(f"returned {_kind(output)}; a tensor of shape {shape} is expected")
+        if tuple(output.shape) != shape:
+            raise self._error(f"returned shape {tuple(output.shape)}; {shape} is expected, that of x")
+        if output.dtype not in (torch.float32, torch.float64):
+            raise self._error(f"returned {output.dtype}; torch.float32 is expected")
+        if output.device != x.device:
+            raise self._error(f"returned a tensor on {output.device}; it is expected on {x.device}, where x is")
+        finite = output.isfinite().flatten(1).all(dim=1)
+        if not finite.all():
+            bad = float(sigma[~finite][0])
+            raise self._error(f"returned NaN or infinite values at sigma = {bad:.4g}; finite ones are expected")
+
+    def _error(self, text: str) -> DiffbenchError:
+        return DiffbenchError(f"model '{self._name}': {text}")
+
+
+def load_external(definition: External, training_set: TrainingSet, device: torch.device) -> ExternalDenoiser:
+    """Call the factory that a definition names. DiffbenchError if there is none, or if it fails."""
+    affine = pixel_scale(definition, training_set)
+    keywords: dict[str, Any] = dict(definition.arguments)
+    if definition.weights is not None:
+        path = Path(definition.weights)
+        if not path.exists():
+            raise DiffbenchError(f"model '{definition.factory}': weights: {path}: no such file or folder")
+        keywords["weights"] = path
+    factory = import_factory(definition.factory)
+    try:
+        model = factory(**keywords)
+    except DiffbenchError as error:
+        raise DiffbenchError(f"model '{definition.factory}': {error}") from None
+    except Exception as error:
+        raise DiffbenchError(f"model '{definition.factory}': the factory raised {_cause(error)}") from error
+    if not callable(model):
+        expected = "a function D(x, sigma, label) is expected"
+        raise DiffbenchError(f"model '{definition.factory}': the factory returned {_kind(model)}; {expected}")
+    return ExternalDenoiser(model, definition.factory, device, affine, training_set.label_count > 1)
+
+
+def import_factory(name: str) -> Callable[..., Any]:
+    """The function "package.module:function", also from the working directory. DiffbenchError if it is not there."""
+    module_name, _, attribute = name.partition(":")
+    if str(Path.cwd()) not in sys.path and "" not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise DiffbenchError(
+            f"model '{name}': {module_name} cannot be imported: {_cause(error)};"
+            f" install it, or run where its folder is (here: {Path.cwd()})"
+        ) from error
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        found = "has no" if factory is None else "has no function"
+        raise DiffbenchError(f"model '{name}': {module.__file__ or module_name} {found} '{attribute}'")
+    return factory
+
+
+def pixel_scale(definition: External, training_set: TrainingSet) -> tuple[float, float]:
+    """p and q of x_f = p x + q, from scaled to the model's pixels. DiffbenchError if the raw range is not known."""
+    scale, mean = training_set.scale, training_set.mean
+    if definition.scale == "suite":
+        return 1.0, 0.0
+    if definition.scale == "raw":
+        return 1 / scale, mean
+    low, high = definition.range or _byte_range(definition, training_set)
+    return 2 / ((high - low) * scale), 2 * (mean - low) / (high - low) - 1
+
+
+def _byte_range(definition: External, training_set: TrainingSet) -> tuple[float, float]:
+    """0 to 255, unless the data cannot be meant so: a wrong range would falsify everything without a sound."""
+    hint = f"model '{definition.factory}': say which raw values are -1 and 1 to it, such as range:"
+    if training_set.raw_type != "uint8":
+        raise DiffbenchError(f"{hint} [0, 1]; the images are stored as {training_set.raw_type}, not in 8 bits")
+    largest = float(training_set.train.max()) / training_set.scale + training_set.mean
+    if largest <= DARK:
+        raise DiffbenchError(f"{hint} [0, {largest:.0f}]; no training image is brighter than {largest:.0f} of 255")
+    return BYTE_RANGE
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__module__}.{type(value).__qualname__}"
+
+
+def _cause(error: Exception) -> str:
+    """An exception in one line, with the place in the foreign code that raised it."""
+    text = " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text}{where}" if text else f"{type(error).__name__}{where}"

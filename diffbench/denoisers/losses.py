@@ -1,0 +1,100 @@
+"""Per-image denoising losses of a denoiser over noise levels, on noise that all checkpoints share."""
+
+import math
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffbench.conventions import log_sigmas
+from diffbench.data.training_set import TrainingSet
+from diffbench.denoisers.base import Denoiser
+from diffbench.files.store import Variable
+from diffbench.noise import gap_noise
+from diffbench.settings.measures import GapSettings
+
+BATCH = 512
+"""Images per forward pass."""
+
+DIMS = {"train": "image", "validation": "held_out"}
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Means over the noise draws, per split; all (levels, images) float64."""
+
+    square: dict[str, NDArray[np.float64]]  # ||D(x0 + s n) - x0||^2 / d
+    norm: dict[str, NDArray[np.float64]]  # ||D(x0 + s n) - x0||
+
+
+def gap_sigmas(settings: GapSettings) -> NDArray[np.float64]:
+    """Noise levels (levels,) at which losses are measured."""
+    return log_sigmas(settings.levels, settings.sigma_min, settings.sigma_max)
+
+
+def losses_of_splits(
+    denoiser: Denoiser, training_set: TrainingSet, settings: GapSettings, device: torch.device
+) -> Losses:
+    """Losses on at most settings.images images of each split."""
+    square, norm = {}, {}
+    for split, images, labels in (
+        ("train", training_set.train, training_set.train_labels),
+        ("validation", training_set.validation, training_set.validation_labels),
+    ):
+        count = settings.images
+        square[split], norm[split] = per_image_losses(
+            denoiser, images[:count], labels[:count], split, gap_sigmas(settings), settings.noises, device
+        )
+    return Losses(square, norm)
+
+
+@torch.no_grad()
+def per_image_losses(
+    denoiser: Denoiser,
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    split: str,
+    sigmas: NDArray[np.float64],
+    draws: int,
+    device: torch.device,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean square and mean norm of the error, (levels, images) each, of images (m, *shape) with labels (m,)."""
+    count, dimension = len(images), math.prod(images.shape[1:])
+    together = max(1, BATCH // count)  # draws of few images share a forward pass
+    clean, label = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
+    square = np.zeros((len(sigmas), count))
+    norm = np.zeros((len(sigmas), count))
+    for level, first in product(range(len(sigmas)), range(0, draws, together)):
+        sigma, parts = float(sigmas[level]), range(first, min(first + together, draws))
+        drawn = np.stack([gap_noise(split, level, draw, count, dimension) for draw in parts])
+        noise = torch.from_numpy(drawn).to(device).view(-1, *clean.shape[1:])
+        targets = clean.repeat(len(parts), *[1] * (clean.ndim - 1))
+        error = denoise_batched(denoiser, targets + sigma * noise, sigma, label.repeat(len(parts))) - targets
+        summed = error.flatten(1).double().square().sum(dim=1).cpu().numpy().reshape(len(parts), count)
+        square[level] += summed.sum(axis=0) / dimension / draws
+        norm[level] += np.sqrt(summed).sum(axis=0) / draws
+    return square, norm
+
+
+def denoise_batched(denoiser: Denoiser, noised: Tensor, sigma: float, label: Tensor) -> Tensor:
+    """D at one noise level for any number of images, in batches that bound the memory of activations."""
+    parts = zip(noised.split(BATCH), label.split(BATCH), strict=True)
+    return torch.cat([denoiser(x, torch.full((len(x),), sigma, device=x.device), c) for x, c in parts])
+
+
+def loss_variables(losses: Losses, settings: GapSettings) -> dict[str, Variable]:
+    """The losses as variables of a stage file, with their noise levels."""
+    variables = {"sigma": Variable(gap_sigmas(settings), ("sigma",), "noise level")}
+    for split, dim in DIMS.items():
+        variables[f"loss_{split}"] = Variable(
+            losses.square[split],
+            ("sigma", dim),
+            f"mean squared denoising error per dimension, {split} images",
+        )
+        variables[f"norm_{split}"] = Variable(
+            losses.norm[split], ("sigma", dim), f"mean L2 norm of the denoising error, {split} images"
+        )
+    return variables

@@ -1,0 +1,81 @@
+"""Estimates: a value with its interval, and how they lie in stage files.
+
+Scalars lie along `measure`, curves over noise levels along `curve` x `sigma`.
+
+One layout for all stages: a new measure is written, tabulated and charted without another line here.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from diffbench.files.store import StageFile, Variable
+
+PIXELS = "pixels"
+"""Name of the feature space that is the images themselves."""
+
+FIELDS = {
+    "value": "estimate; nan where undefined",
+    "low": "lower end of the 95 % interval",
+    "high": "upper end of the 95 % interval",
+    "n": "number of images, pairs or seeds behind the value",
+    "reason": "why the value is undefined",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its interval and the number of images (or pairs, seeds) behind it; undefined: nan and a reason.
+
+    The interval is two-sided at conventions.CONFIDENCE.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    reason: str = ""
+
+
+def undefined(reason: str, n: int) -> Estimate:
+    """An estimate that has no value, and why."""
+    return Estimate(math.nan, math.nan, math.nan, n, reason)
+
+
+def scalar_variables(estimates: Mapping[str, Estimate], spaces: Mapping[str, str] | None = None) -> dict[str, Variable]:
+    """Estimates by name as variables over the dimension `measure`.
+
+    spaces: the feature space that an estimate was measured in, by the estimate's name, where it is not pixels.
+    """
+    named = np.array([(spaces or {}).get(name, PIXELS) for name in estimates])
+    variables = {
+        "measure": Variable(np.array(list(estimates)), ("measure",), "name of the measure"),
+        "space": Variable(named, ("measure",), "feature space in which images were compared"),
+    }
+    for field, text in FIELDS.items():
+        values = np.array([getattr(estimate, field) for estimate in estimates.values()])
+        variables[field] = Variable(values, ("measure",), text)
+    return variables
+
+
+def curve_variables(curves: Mapping[str, Sequence[Estimate]]) -> dict[str, Variable]:
+    """Estimates per noise level, all in pixels, as variables over `curve` x `sigma`; the caller writes `sigma`."""
+    variables = {"curve": Variable(np.array(list(curves)), ("curve",), "name of the measure")}
+    for field, text in FIELDS.items():
+        values = np.array([[getattr(estimate, field) for estimate in curve] for curve in curves.values()])
+        variables[f"curve_{field}"] = Variable(values, ("curve", "sigma"), text)
+    return variables
+
+
+def rows(file: StageFile) -> Iterator[dict[str, Any]]:
+    """One tidy row per estimate: measure, space, sigma (nan for scalars), value, low, high, n, reason."""
+    for index, name in enumerate(file.arrays.get("measure", ())):
+        fields = {field: file[field][index] for field in FIELDS}
+        yield {"measure": name, "space": file["space"][index], "sigma": np.nan} | fields
+    for index, name in enumerate(file.arrays.get("curve", ())):
+        for level, sigma in enumerate(file["sigma"]):
+            fields = {field: file[f"curve_{field}"][index, level] for field in FIELDS}
+            yield {"measure": name, "space": PIXELS, "sigma": sigma} | fields

@@ -1,0 +1,45 @@
+"""Where a file comes from: the attributes that every stage writes beside its arrays."""
+
+import platform
+import resource
+import subprocess
+import sys
+import time
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PACKAGES = ("diffbench", "numpy", "torch", "h5py", "scipy", "scikit-learn")
+
+
+def attributes(factors: dict[str, Any], settings: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
+    """Factors and settings of a stage, versions, commit, machine, device, wall seconds and peak memory so far."""
+    return {
+        "factors": factors,
+        "settings": settings,
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "git_commit": git_commit(),
+        "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
+        "device": device,
+        "wall_seconds": time.time() - psutil.Process().create_time(),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+
+
+@lru_cache
+def git_commit() -> str:
+    """Commit of the source tree, or "unknown" where the package is not in one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def peak_memory_mb() -> float:
+    """Highest resident memory of this process in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,1 @@
+"""What a study costs on this machine, before it runs."""

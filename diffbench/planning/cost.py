@@ -1,0 +1,161 @@
+"""What a study costs, stage by stage: counts that the study implies times rates that are measured on this machine."""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+
+import torch
+
+from diffbench.conventions import karras_sigmas
+from diffbench.data.catalog import facts
+from diffbench.devices import pick_device
+from diffbench.planning.jobs import jobs
+from diffbench.planning.rates import (
+    Clock,
+    NetworkRates,
+    gap_statistics,
+    memorization_seconds,
+    network_rates,
+    optimum_rate,
+    overlap_level,
+    start_seconds,
+)
+from diffbench.settings.guidance import Guidance
+from diffbench.settings.models import TrainedDefinition
+from diffbench.settings.sampling import SamplingSettings
+from diffbench.study.grid import Checkpoint
+from diffbench.study.study import Study
+
+OPTIMA = {"optimal": 1, "blurred": 1, "autoguided": 2}
+"""Kind of a closed form: how many optima one evaluation takes."""
+EVALUATIONS_PER_STEP = {"heun": 2, "euler": 1, "dpmpp-2m": 1}
+TORCH_STAGES = ("train", "denoise", "sample", "optimum")
+
+# Seconds of what no rate tells, measured on the default and the smoke study on a 2.45 GHz EPYC.
+START = 15.0
+"""Of Snakemake's own start and of data and conditions, before all else."""
+PER_JOB = 0.4
+"""Of Snakemake, of the shell, and of reading and writing files."""
+PER_TOPIC = 7.0
+"""Of a topic of the 2D laboratory."""
+FEATURES = 3.0
+"""Of fitting the feature space."""
+SUMMARY, PER_CELL = 2.0, 0.32
+"""Of summary and report, after all else: for all, and for each cell."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds by stage, those of what nothing runs beside, at start and end, and how networks were measured."""
+
+    stages: dict[str, float]
+    alone: float
+    notes: dict[str, str]
+
+    @property
+    def total(self) -> float:
+        return sum(self.stages.values()) + self.alone
+
+    def wall(self, cores: int) -> float:
+        """Seconds on so many cores."""
+        return sum(self.stages.values()) / cores + self.alone
+
+
+def cost(study: Study) -> Cost:
+    """Measure and add up. Takes seconds, more for each model; reads no data."""
+    threads, device = torch.get_num_threads(), pick_device(study.device if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(study.threads)
+    try:
+        return _Estimate(study, Clock(device, study.threads)).cost()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def guided_share(guidance: Guidance, sampling: SamplingSettings) -> float:
+    """The part of the sampler's noise levels at which a cell's guide is evaluated."""
+    if guidance.weight == 0:
+        return 0.0
+    sigmas = karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max, sampling.rho)
+    low, high = guidance.interval or (0.0, math.inf)
+    return float(((sigmas > low) & (sigmas <= high)).mean())
+
+
+class _Estimate:
+    def __init__(self, study: Study, clock: Clock) -> None:
+        self.study, self.clock, self.facts = study, clock, facts(study.data)
+        self.dimension = math.prod(self.facts.shape)
+        self.networks: dict[str, NetworkRates] = {}
+        for model in sorted({run.model for run in study.milestones}):
+            definition = study.definition(model)
+            if isinstance(definition, TrainedDefinition):
+                training = study.training_of(model)
+                self.networks[model] = network_rates(definition, self.facts.shape, training, clock)
+        self.optimum = optimum_rate(self.dimension, clock)
+
+    def cost(self) -> Cost:
+        study, seconds = self.study, defaultdict[str, float](float)
+        cells = [*study.cells, *study.paired_cells]  # a twin's cells cost what its run's do
+        paired = {cell.checkpoint for cell in study.paired_cells} | study.guides_of(study.paired_cells)
+        for run, milestones in study.milestones.items():
+            if run.model in self.networks:
+                twins = run in {checkpoint.run for checkpoint in paired}
+                seconds["train"] += milestones[-1] * self.networks[run.model].step * (1 + twins)
+        for checkpoint in study.checkpoints:
+            seconds["denoise"] += self._gap_images(checkpoint.run.train_size) * self._image(checkpoint)
+        for cell in cells:
+            guide = self._image(study.guide(cell.checkpoint, cell.guidance)) * guided_share(
+                cell.guidance, study.sampling
+            )
+            seconds["sample"] += self._sampled_images() * (self._image(cell.checkpoint) + guide)
+        for size, _ in {(run.train_size, run.granularity) for run in study.runs}:
+            seconds["optimum"] += self._gap_images(size) * self.optimum * size
+        self._add_statistics(seconds)
+        self._add_processes(seconds)
+        return Cost(
+            dict(seconds),
+            START + SUMMARY + PER_CELL * len(study.cells),
+            {name: rates.note for name, rates in self.networks.items()},
+        )
+
+    def _held_out(self, size: int) -> int:
+        return size if self.facts.equidistant else self.study.data.validation
+
+    def _gap_images(self, size: int) -> int:
+        """Evaluations behind the losses of one checkpoint."""
+        gap = self.study.measures.gap
+        return gap.levels * gap.noises * (min(gap.images, size) + min(gap.images, self._held_out(size)))
+
+    def _sampled_images(self) -> int:
+        """Evaluations behind the samples of one cell, and behind what their trajectories are compared with."""
+        sampling = self.study.sampling
+        solved = sampling.samples * EVALUATIONS_PER_STEP[sampling.solver]
+        return sampling.steps * (solved + 2 * sampling.trajectories)
+
+    def _image(self, checkpoint: Checkpoint) -> float:
+        """Seconds per evaluated image: 0 for what is neither network nor closed form."""
+        model = checkpoint.run.model
+        if model in self.networks:
+            return self.networks[model].image
+        return OPTIMA.get(self.study.definition(model).kind, 0) * self.optimum * checkpoint.run.train_size
+
+    def _add_statistics(self, seconds: dict[str, float]) -> None:
+        study, sizes = self.study, {run.train_size for run in self.study.runs}
+        held_out, sampling = self._held_out(max(sizes)), study.sampling
+        images = (min(study.measures.gap.images, max(sizes)), min(study.measures.gap.images, held_out))
+        intervals = gap_statistics(study.measures.gap.levels, images, self.clock)
+        overlap = overlap_level(self.dimension, sizes, sampling.trajectories, held_out, self.clock)
+        features = min(study.measures.quality.dimensions, self.dimension)
+        memorization = memorization_seconds(self.dimension, features, sizes, sampling.samples, held_out, self.clock)
+        seconds["denoise"] += intervals * sum(study.denoises(checkpoint.run.model) for checkpoint in study.checkpoints)
+        for cell in study.cells:
+            seconds["memorization"] += memorization(cell.checkpoint.run.train_size)
+            if study.denoises(cell.checkpoint.run.model):
+                seconds["overlap"] += sampling.steps * overlap(cell.checkpoint.run.train_size)
+
+    def _add_processes(self, seconds: dict[str, float]) -> None:
+        counted = jobs(self.study)
+        starts = {True: start_seconds("sample"), False: start_seconds("memorization")}
+        for stage, count in counted.items():
+            seconds[stage] += count * (starts[stage in TORCH_STAGES] + PER_JOB)
+        seconds["lab"] += PER_TOPIC * counted["lab"]
+        seconds["features"] += FEATURES

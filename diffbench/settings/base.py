@@ -1,0 +1,46 @@
+"""What all settings share: strict records, and the kinds of numbers and names that they hold."""
+
+import json
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from diffbench.conventions import DiffbenchError
+
+
+class Strict(BaseModel):
+    """A frozen record that refuses unknown keys and wrong types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, raw: Any, origin: str) -> Self:
+        """Validate plain YAML or JSON values, or raise a DiffbenchError that names `origin` and every bad key."""
+        try:
+            text = json.dumps(raw)
+        except TypeError as error:
+            raise DiffbenchError(f"{origin}: not plain YAML: {error}") from None
+        return cls.parse_json(text, origin)
+
+    @classmethod
+    def parse_json(cls, text: str, origin: str) -> Self:
+        """Validate JSON text as `parse` does values."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise DiffbenchError("; ".join(f"{origin}: {_explain(detail)}" for detail in error.errors())) from None
+
+
+def _explain(detail: Any) -> str:
+    key = ".".join(str(part) for part in detail["loc"]) or "(top level)"
+    if detail["type"] == "extra_forbidden":
+        return f"key '{key}' is unknown: check its spelling against config/README.md"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"key '{key}': {message[0].lower()}{message[1:]} (got {detail['input']!r})"
+
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]

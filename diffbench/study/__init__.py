@@ -1,0 +1,1 @@
+"""A study: its grid of runs, checkpoints and cells, its checks, and where its files lie. No torch here."""

@@ -1,0 +1,262 @@
+"""A study: a centre, sweeps around it, and the runs, checkpoints and cells they mean.
+
+No torch here: the DAG is built from it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from diffbench.data import catalog
+from diffbench.settings.base import Count, Name, Seed, Strict
+from diffbench.settings.data import DataSettings
+from diffbench.settings.granularity import PATTERN, Granularity
+from diffbench.settings.guidance import Guidance
+from diffbench.settings.lab import TOPICS, LabSettings
+from diffbench.settings.measures import MeasuresSettings
+from diffbench.settings.models import (
+    CONTROLS,
+    PRESETS,
+    External,
+    ModelDefinition,
+    Variant,
+)
+from diffbench.settings.report import ReportSettings
+from diffbench.settings.sampling import SamplingSettings
+from diffbench.settings.training import TrainingSettings
+from diffbench.study.grid import Cell, Checkpoint, Run
+
+GranularityName = Annotated[str, Field(pattern=PATTERN)]
+
+
+class Center(Strict):
+    """One value per factor: the point around which the sweeps vary."""
+
+    model: Name = "mlp-medium"
+    train_size: int = Field(default=256, ge=2)
+    granularity: GranularityName = "classes"
+    guidance: Guidance = Guidance(weight=0.0)
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """The values as tables show them."""
+        return dict(self) | {"guidance": self.guidance.label}
+
+
+class Sweep(Strict):
+    """Values of one or more factors; several factors in one sweep mean their product."""
+
+    model: list[Name] | None = Field(default=None, min_length=1)
+    train_size: list[Annotated[int, Field(ge=2)]] | None = Field(default=None, min_length=1)
+    granularity: list[GranularityName] | None = Field(default=None, min_length=1)
+    step: list[Count] | None = Field(default=None, min_length=1, description="Among steps; left out: all of them.")
+    guidance: list[Guidance] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _varies_something(self) -> Self:
+        if not self.varied:
+            raise ValueError("an empty sweep: give at least one factor with at least one value")
+        return self
+
+    @property
+    def varied(self) -> dict[str, list[Any]]:
+        """The factors that this sweep varies, with their values."""
+        return {name: values for name, values in self if values is not None}
+
+
+class Study(Strict):
+    """A study file."""
+
+    name: Name = Field(description="Name of the study and of its folder under results/.")
+    data: DataSettings = DataSettings()
+    models: dict[Name, Annotated[ModelDefinition | Variant, Field(discriminator="kind")]] = Field(
+        default_factory=dict, description="Models of the study's own, beside the presets."
+    )
+    pairs: bool = Field(
+        default=False, description="Train a twin of every run on other images and measure how alike their samples are."
+    )
+    seeds: list[Seed] = Field(
+        default=[0, 1], min_length=1, description="Seeds of weights, order and noise of training."
+    )
+    steps: list[Count] = Field(min_length=1, description="Milestones of training, in steps; each is a checkpoint.")
+    center: Center = Center()
+    sweeps: list[Sweep] = Field(default_factory=list, description="What is varied around the centre.")
+    training: TrainingSettings = TrainingSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    measures: MeasuresSettings = MeasuresSettings()
+    report: ReportSettings = ReportSettings()
+    lab: LabSettings | None = Field(
+        default=None, description="The 2D laboratory, which judges the fifth claim; without it none of its jobs exist."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where networks run; auto takes a free GPU."
+    )
+    threads: Count = Field(default=1, description="Threads per job that runs a network; 1 suits small models.")
+
+    def definition(self, model: str) -> ModelDefinition:
+        """What a model's name stands for, the study's own definitions first; of a variant, what it varies."""
+        found = self.models.get(model) or PRESETS[model]
+        return self.definition(found.of) if isinstance(found, Variant) else found
+
+    def training_of(self, model: str) -> TrainingSettings:
+        """How a model is trained: as all others, but for what a variant sets itself."""
+        found = self.models.get(model)
+        if not isinstance(found, Variant):
+            return self.training
+        return self.training.model_copy(update=found.model_dump(exclude={"kind", "of"}, exclude_none=True))
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, sorted, each once. Combinations that `guidable` denies are left out."""
+        return tuple(sorted(set(self._expand())))
+
+    @cached_property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """All checkpoints, sorted."""
+        return tuple(sorted({cell.checkpoint for cell in self.cells}))
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs, sorted."""
+        return tuple(sorted({checkpoint.run for checkpoint in self.checkpoints}))
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The measures' files that the summary is made of, inside the study's results."""
+        return tuple(sorted({name for cell in self.cells for name in self.files_of(cell)})) + self._lab_files
+
+    def files_of(self, cell: Cell) -> list[str]:
+        """The measures' files of one cell, those that it shares with others included."""
+        run = cell.checkpoint.run
+        names = [f"{cell.path}/memorization.h5"]
+        if self.denoises(run.model):
+            names += [f"optimum/n{run.train_size}/{run.granularity}.h5", f"{cell.checkpoint.path}/denoise.h5"]
+            names.append(f"{cell.path}/overlap.h5")
+        if cell in self._paired:
+            names.append(f"{cell.path}/consistency.h5")
+        return names
+
+    @cached_property
+    def paired_cells(self) -> tuple[Cell, ...]:
+        """Cells whose samples are compared with those of a twin, trained on as many other images."""
+        if not self.pairs:
+            return ()
+        return tuple(
+            cell
+            for cell in self.cells
+            if self.definition(cell.checkpoint.run.model).trained
+            and Granularity.parse(cell.checkpoint.run.granularity).comparable
+        )
+
+    @cached_property
+    def _paired(self) -> frozenset[Cell]:
+        return frozenset(self.paired_cells)
+
+    @property
+    def _lab_files(self) -> tuple[str, ...]:
+        """Topics of the laboratory, and the errors of trained models as equivalent deltas."""
+        if self.lab is None:
+            return ()
+        planar = catalog.facts(self.data).shape == (2,)
+        trained = [each for each in self.checkpoints if planar and self.definition(each.run.model).trained]
+        return (
+            *(f"lab/{topic}.h5" for topic in TOPICS),
+            *(f"{checkpoint.path}/equivalent.h5" for checkpoint in trained),
+        )
+
+    @cached_property
+    def has_controls(self) -> bool:
+        """Whether the study has models whose truth is known, and so a page of controls."""
+        return any(isinstance(self.definition(run.model), CONTROLS) for run in self.runs)
+
+    def denoises(self, model: str) -> bool:
+        """Whether a model has a denoiser; planted samples have none."""
+        return self.definition(model).kind != "planted"
+
+    def weights_of(self, model: str) -> list[str]:
+        """Files of weights that a model made elsewhere is read from."""
+        definition = self.definition(model)
+        if not isinstance(definition, External) or definition.weights is None:
+            return []
+        path = Path(definition.weights)
+        return [str(path)] if path.is_file() else sorted(str(file) for file in path.rglob("*") if file.is_file())
+
+    def without(self, *keys: str) -> str:
+        """The study as JSON without some of its keys, for stages that do not read them."""
+        return self.model_dump_json(exclude=set(keys))
+
+    @cached_property
+    def guidances(self) -> dict[str, Guidance]:
+        """Values of the factor guidance by their labels, in their natural order."""
+        return {guidance.label: guidance for guidance in sorted({cell.guidance for cell in self.cells})}
+
+    def guide(self, checkpoint: Checkpoint, guidance: Guidance) -> Checkpoint:
+        """The checkpoint that an autoguided cell is steered away from: of a run that differs in the model at most."""
+        run = replace(checkpoint.run, model=guidance.model or checkpoint.run.model)
+        return Checkpoint(run, (guidance.step or checkpoint.step) if self.definition(run.model).trained else 0)
+
+    def guidable(self, checkpoint: Checkpoint, guidance: Guidance) -> bool:
+        """Whether a cell exists.
+
+        Classifier-free guidance needs conditions. A guide is trained no further than what it guides, of the same model
+        less far, and is found by its own step where that has none.
+        """
+        run = checkpoint.run
+        if guidance.weight == 0:
+            return True
+        if not guidance.autoguided:
+            return run.granularity != "none"
+        guide = self.guide(checkpoint, guidance)
+        if guide == checkpoint or not self.denoises(run.model):
+            return False
+        if not self.definition(guide.run.model).trained:
+            return True
+        return guide.step > 0 and (guide.step <= checkpoint.step or not self.definition(run.model).trained)
+
+    def guides_of(self, cells: Iterable[Cell]) -> set[Checkpoint]:
+        """Trained checkpoints that cells are guided by."""
+        guides = {self.guide(cell.checkpoint, cell.guidance) for cell in cells if cell.guidance.autoguided}
+        return {guide for guide in guides if self.definition(guide.run.model).trained}
+
+    @cached_property
+    def milestones(self) -> dict[Run, list[int]]:
+        """Steps at which each run has a checkpoint, rising; checkpoints that only guide others included."""
+        found: dict[Run, list[int]] = {}
+        for checkpoint in sorted({*self.checkpoints, *self.guides_of(self.cells)}):
+            found.setdefault(checkpoint.run, []).append(checkpoint.step)
+        return found
+
+    def milestones_before(self, checkpoint: Checkpoint) -> list[int]:
+        """The run's milestones before a checkpoint, rising: its training starts from the last one."""
+        return [step for step in self.milestones[checkpoint.run] if step < checkpoint.step]
+
+    def seeds_of(self, model: str) -> list[int]:
+        """Seeds of a model; those of models that are not trained would be copies of each other: the first alone."""
+        return self.seeds if self.definition(model).trained else self.seeds[:1]
+
+    def combinations(self) -> Iterator[dict[str, Any]]:
+        """Values of all factors but the seed; step is None where all milestones are meant."""
+        center = dict(self.center) | {"step": None}
+        yield center
+        for sweep in self.sweeps:
+            names, values = zip(*sweep.varied.items(), strict=True)
+            for combination in product(*values):
+                yield center | dict(zip(names, combination, strict=True))
+
+    def _expand(self) -> Iterator[Cell]:
+        for factors in self.combinations():
+            for seed, step in product(self.seeds_of(factors["model"]), self._steps_of(factors)):
+                run = Run(factors["model"], factors["train_size"], factors["granularity"], seed)
+                checkpoint = Checkpoint(run, step)
+                if self.guidable(checkpoint, factors["guidance"]):
+                    yield Cell(checkpoint, factors["guidance"])
+
+    def _steps_of(self, factors: dict[str, Any]) -> list[int]:
+        if not self.definition(factors["model"]).trained:
+            return [0]
+        return self.steps if factors["step"] is None else [factors["step"]]

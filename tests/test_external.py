@@ -1,0 +1,184 @@
+"""Models from outside: called in their own pixel scale, exactly, and every mistake is one clear line."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffbench.conventions import DiffbenchError
+from diffbench.data.training_set import TrainingSet
+from diffbench.denoisers.build import describe, load_denoiser
+from diffbench.settings.models import External
+from diffbench.study.file import parse_study
+from diffbench.study.study import Study
+from tests.external_models import Shrinking
+
+CPU = torch.device("cpu")
+SHRINKING = "tests.external_models:shrinking"
+BROKEN = "tests.external_models:broken"
+
+
+def training_set(scale: float = 0.008, mean: float = 110.0, labels: int = 3, raw_type: str = "uint8") -> TrainingSet:
+    rng = np.random.default_rng(0)
+    raw = rng.integers(0, 256, (6, 1, 4, 4))
+    images = ((raw - mean) * scale).astype(np.float32)
+    classes = np.arange(6) % labels
+    return TrainingSet(images, classes, images[:2], classes[:2], labels, images[:2], scale, mean, raw_type)
+
+
+def external(name: str = SHRINKING, **keys: Any) -> External:
+    return External.parse({"import": name} | keys, "models.theirs")
+
+
+SCALES = {
+    "suite": lambda x, data: x,
+    "raw": lambda x, data: x / data.scale + data.mean,
+    "minus-one-one": lambda x, data: (x / data.scale + data.mean) / 127.5 - 1,
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@settings(max_examples=20, deadline=None)
+@given(sigma=st.floats(0.002, 80), factor=st.floats(1e-3, 10), mean=st.floats(-50, 200), label=st.booleans())
+def test_pixels_and_noise_are_converted_to_the_model_and_its_estimate_back(scale, sigma, factor, mean, label) -> None:
+    data = training_set(factor, mean)
+    keys: dict[str, Any] = {"range": [0, 255]} if scale == "minus-one-one" else {}
+    definition = external(scale=scale, arguments={"shift": 0.1}, **keys)
+    denoiser = load_denoiser(definition, data, None, CPU)
+    x = torch.from_numpy(data.train).double() + sigma
+    labels = torch.from_numpy(data.train_labels)
+    found = denoiser(x, torch.full((6,), sigma, dtype=torch.float64), labels if label else None)
+    # By hand: to the model's pixels, its formula, and back, in float64.
+    theirs = SCALES[scale](x, data)
+    q = float(SCALES[scale](0.0, data))
+    p = float(SCALES[scale](1.0, data)) - q
+    with torch.no_grad():
+        by_hand = Shrinking(-0.4, 0.3, 0.1).double()(theirs, torch.full((6,), p * sigma), labels if label else None)
+    expected = (by_hand - q) / p
+    size = (theirs.abs().max() + 1) / p
+    assert found.dtype == torch.float64
+    assert float((found - expected).abs().max() / size) < 3e-5
+
+
+def test_a_study_without_conditions_hands_no_label_on() -> None:
+    one_label = load_denoiser(external(arguments={"shift": 0.5}), training_set(labels=1), None, CPU)
+    x, sigma, label = torch.zeros(2, 1, 4, 4), torch.ones(2), torch.ones(2, dtype=torch.int64)
+    assert torch.equal(one_label(x, sigma, label), one_label(x, sigma, None))
+    conditional = load_denoiser(external(arguments={"shift": 0.5}), training_set(), None, CPU)
+    assert not torch.equal(conditional(x, sigma, label), conditional(x, sigma, None))
+
+
+def test_weights_are_handed_over_as_a_path_and_sizes_are_counted(tmp_path: Path) -> None:
+    torch.save({"mean": torch.tensor(0.7)}, tmp_path / "w.pt")
+    denoiser: Any = load_denoiser(external(weights=str(tmp_path / "w.pt")), training_set(), None, CPU)
+    assert float(denoiser.network.mean) == pytest.approx(0.7)
+    assert not denoiser.network.training
+    assert describe(denoiser, (1, 4, 4)) == {"parameters": 1, "flops_per_image": 0}
+    function = load_denoiser(external(BROKEN, arguments={"how": "shape"}), training_set(), None, CPU)
+    assert describe(function, (1, 4, 4)) == {}
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("none", "returned None; a tensor of shape (2, 1, 4, 4) is expected"),
+        ("array", "returned a value of type numpy.ndarray; a tensor"),
+        ("shape", "returned shape (2, 1, 3, 4); (2, 1, 4, 4) is expected"),
+        ("batch", "returned shape (1, 1, 4, 4); (2, 1, 4, 4) is expected"),
+        ("nan", "returned NaN or infinite values at sigma = 2"),
+        ("inf", "returned NaN or infinite values at sigma = 0.5"),
+        ("half", "returned torch.float16; torch.float32 is expected"),
+        ("whole", "returned torch.int64; torch.float32 is expected"),
+        ("raises", "D(x, sigma, label), without a label, raised RuntimeError: "),
+        ("needs label", "without a label, raised AttributeError: 'NoneType' object has no attribute 'view'"),
+    ],
+)
+def test_what_is_no_estimate_of_the_images_is_refused(how: str, message: str) -> None:
+    denoiser = load_denoiser(external(BROKEN, scale="suite", arguments={"how": how}), training_set(), None, CPU)
+    with pytest.raises(DiffbenchError) as caught:
+        denoiser(torch.ones(2, 1, 4, 4), torch.tensor([0.5, 2.0]), None)
+    assert f"model '{BROKEN}': " in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"import": "no_such_package.m:f"}, "no_such_package.m cannot be imported: ModuleNotFoundError: No module"),
+        ({"import": "tests.external_models:nothing"}, "external_models.py has no 'nothing'"),
+        ({"import": "tests.external_models:not_a_function"}, "has no function 'not_a_function'"),
+        ({"arguments": {"width": 3}}, "the factory raised TypeError: shrinking() got an unexpected keyword"),
+        ({"import": BROKEN, "arguments": {"how": "factory raises"}}, "raised ValueError: no such width at all (exte"),
+        ({"import": BROKEN, "arguments": {"how": "no function"}}, "returned a value of type builtins.int; a function"),
+        ({"weights": "none.pt"}, "weights: none.pt: no such file or folder"),
+    ],
+)
+def test_a_factory_that_fails_is_one_clear_line(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(DiffbenchError) as caught:
+        load_denoiser(external(**{"name": keys.pop("import", SHRINKING)} | keys), training_set(), None, CPU)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_factory_beside_the_study_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "beside_the_study.py").write_text("def factory():\n    return lambda x, sigma, label: 0 * x\n")
+    monkeypatch.setattr("sys.path", [path for path in __import__("sys").path if path])
+    monkeypatch.chdir(tmp_path)
+    denoiser = load_denoiser(external("beside_the_study:factory", scale="suite"), training_set(), None, CPU)
+    assert not denoiser(torch.ones(2, 1, 4, 4), torch.ones(2), None).any()
+
+
+def test_an_unknown_range_of_pixels_is_asked_for() -> None:
+    with pytest.raises(DiffbenchError, match=r"such as range: \[0, 1\]; the images are stored as float32"):
+        load_denoiser(external(), training_set(raw_type="float32"), None, CPU)
+    data = training_set()
+    dark = replace(data, train=((data.train / data.scale + data.mean) / 16 - data.mean) * data.scale)
+    with pytest.raises(DiffbenchError, match=r"such as range: \[0, 16\]; no training image is brighter than 16"):
+        load_denoiser(external(), dark, None, CPU)
+
+
+def study(**model: Any) -> Study:
+    center = {"model": "theirs", "train_size": 32}
+    return parse_study({"name": "t", "steps": [1], "models": {"theirs": model}, "center": center}, "t.yaml")
+
+
+def test_a_study_names_an_external_model_by_its_import(tmp_path: Path) -> None:
+    for name in ("b.bin", "a/a.bin"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"0")
+    planned = study(**{"import": SHRINKING, "arguments": {"mean": 1.0}, "weights": str(tmp_path)})
+    assert [run.path for run in planned.runs] == ["theirs/n32/classes/seed0"]
+    assert planned.weights_of("theirs") == [str(tmp_path / "a/a.bin"), str(tmp_path / "b.bin")]
+    assert "theirs/n32/classes/seed0/step0/denoise.h5" in planned.files
+    again = Study.parse_json(planned.without("report"), "--study")
+    assert again.definition("theirs") == planned.definition("theirs")
+    assert json.loads(planned.without())["models"]["theirs"]["import"] == SHRINKING
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"import": "module.factory"}, "key 'models.theirs.external.import': string should match pattern"),
+        ({"import": SHRINKING, "argments": {}}, "key 'models.theirs.external.argments' is unknown"),
+        ({"import": SHRINKING, "weights": "no.pt"}, "key 'models.theirs.weights': no.pt: no such file or folder"),
+        (
+            {"import": SHRINKING, "scale": "bytes"},
+            "key 'models.theirs.external.scale': input should be 'minus-one-one'",
+        ),
+        ({"import": SHRINKING, "range": [255, 0]}, "range must be [lower, upper] with lower < upper"),
+        ({"import": SHRINKING, "scale": "raw", "range": [0, 1]}, "range goes with scale minus-one-one, not raw"),
+        ({"import": SHRINKING, "arguments": {"weights": 1}}, "arguments must not hold weights"),
+    ],
+)
+def test_mistakes_in_a_study_are_found_before_anything_runs(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(DiffbenchError) as caught:
+        study(**keys)
+    assert message in str(caught.value)
+    assert "t.yaml: " in str(caught.value)
