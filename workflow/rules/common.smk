@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from diffbench.study.study import specs
+from diffbench.study import specs
 from diffbench.conventions import DiffbenchError
 from diffbench.settings.granularity import TWIN
 from diffbench.study.grid import Cell, Checkpoint, Run
