@@ -1,0 +1,89 @@
+"""Where every file of a study's results lies, and which stage makes it: rules, stages and pages ask here.
+
+A run is a folder, its checkpoints are folders in it, and the cells of a checkpoint folders in that. A kind of file is a
+pattern whose fields are factors; what the files of a cell share (data, conditions, optimum, features) lies beside.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+RUN_FOLDER = "{model}/n{train_size}/{granularity}/seed{seed}"
+CHECKPOINT_FOLDER = f"{RUN_FOLDER}/step{{step}}"
+CELL_FOLDER = f"{CHECKPOINT_FOLDER}/w{{guidance}}"
+SUBSET = "n{train_size}/{granularity}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Files of one kind: the stage that makes them, and the pattern of their paths inside a study's results."""
+
+    stage: str
+    pattern: str
+
+    def of(self, factors: Mapping[str, Any]) -> str:
+        """Path of the file with these factors; others that are given do not matter."""
+        return self.pattern.format(**factors)
+
+    def log(self, stage: str = "") -> str:
+        """Pattern of the log of the job that makes it: that of its stage, or of another that makes it in its stead."""
+        path = PurePosixPath(self.pattern)
+        if path.parts[0] == self.stage or len(path.parts) == 1:
+            return f"logs/{path.with_suffix('')}.log"
+        return f"logs/{stage or self.stage}/{path.parent}.log"
+
+    @property
+    def benchmark(self) -> str:
+        """Pattern of the file in which Snakemake says what that job took."""
+        path = PurePosixPath(self.pattern)
+        job = path.with_suffix("") if path.parts[0] == self.stage else path.parent / self.stage
+        return f"{job}{BENCHMARK}"
+
+
+BENCHMARK = ".benchmark.jsonl"
+
+DATA = Kind("data", "data.h5")
+FEATURES = Kind("features", "features.h5")
+CONDITIONS = Kind("conditions", f"conditions/{SUBSET}.h5")
+OPTIMUM = Kind("optimum", f"optimum/{SUBSET}.h5")
+CHECKPOINT = Kind("train", f"{CHECKPOINT_FOLDER}/checkpoint.pt")
+DENOISE = Kind("denoise", f"{CHECKPOINT_FOLDER}/denoise.h5")
+EQUIVALENT = Kind("equivalent", f"{CHECKPOINT_FOLDER}/equivalent.h5")
+SAMPLES = Kind("sample", f"{CELL_FOLDER}/samples.h5")
+TRAJECTORIES = Kind("sample", f"{CELL_FOLDER}/trajectories.h5")
+MEMORIZATION = Kind("memorization", f"{CELL_FOLDER}/memorization.h5")
+OVERLAP = Kind("overlap", f"{CELL_FOLDER}/overlap.h5")
+CONSISTENCY = Kind("consistency", f"{CELL_FOLDER}/consistency.h5")
+TOPIC = Kind("lab", "lab/{topic}.h5")
+
+TABLE = Kind("summary", "summary/{table}.{suffix}")
+MANIFEST = "summary/manifest.json"
+CLAIMS = "claims.json"
+PAGE = Kind("report", "report/{page}.html")
+LOCK = ".lock"
+"""Held by the Snakemake that writes the results."""
+
+KINDS = {name.lower(): kind for name, kind in globals().items() if isinstance(kind, Kind)}
+"""By name, such as "samples"."""
+
+FOLDERS = frozenset(
+    part for kind in KINDS.values() if "{" not in (part := kind.pattern.partition("/")[0]) and "/" in kind.pattern
+) | {"logs"}
+"""Folders of the results beside those of models, whose names no model may have."""
+
+
+_PATTERNS = [
+    (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern))), kind.stage)
+    for kind in KINDS.values()
+    for pattern in (kind.pattern, kind.benchmark)
+]
+
+
+def stage_of(path: str) -> str:
+    """The stage that makes a file, or whose job it is that left a benchmark. ValueError if it is of none."""
+    for pattern, stage in _PATTERNS:
+        if pattern.fullmatch(path):
+            return stage
+    raise ValueError(f"{path}: a file of no stage")
