@@ -109,8 +109,7 @@ def _measure(raw: dict[str, Any], study: Study, out: Path) -> Path:
     data, features_file = out / "data.h5", out / "features.h5"
     _tell("data")
     data_stage.run(study.data, data)
-    with store.opened(data, "data") as (file, _):
-        study = _of_size(raw, len(file["pool"]))  # without duplicates
+    study = _of_size(raw, len(store.header(data, "data")["pool"]))  # without duplicates
     cell = study.cells[0]
     wildcards = Wildcards(cell.factors)
     labels = out / f"conditions/n{wildcards.train_size}/{wildcards.granularity}.h5"

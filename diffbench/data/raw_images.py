@@ -2,8 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,10 @@ class Facts:
     """What is known of a data set without loading it."""
 
     pool: int
-    """At most so many images are left to train on, class-balanced and beside the validation images. Exact
-    duplicates are found only when the images are read."""
+    """At most so many images are left to train on, class-balanced and beside the validation images.
+
+    Exact duplicates are seen only when the images are read.
+    """
     classes: int
     """0 where the images have no classes."""
     shape: tuple[int, ...]
@@ -44,9 +47,29 @@ class Facts:
     """Whether an n-subset is every k-th of the pool, so that n must divide it, rather than its first n."""
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a set of images holds, known without reading the images."""
+
+    count: int
+    balanced: int
+    """At most so many images stand in a class-balanced order."""
+    class_names: tuple[str, ...]
+    """In the order of the classes' numbers; none where the images have no classes."""
+    shape: tuple[int, ...]
+    """Shape (C, H, W) of one image as it is stored."""
+
+
 def mistake(key: str, text: str) -> DiffbenchError:
     """The error for a wrong key of a study's data section."""
     return DiffbenchError(f"key 'data.{key}': {text}")
+
+
+Blame = Callable[[str], DiffbenchError]
+"""Makes an error of what is wrong with a file: it names the key, or the option, by which the file was given."""
+
+blame_path: Blame = partial(mistake, "path")
+"""For files that data.path names."""
 
 
 def unlabelled(images: NDArray[Any]) -> RawImages:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.scaling import Scaling
 from diffbench.files import store
 from diffbench.files.estimates import rows
 from diffbench.files.store import StageFile
@@ -68,7 +69,7 @@ def closed_form_gaps(results: Results, gap: StageFile) -> pd.DataFrame:
         found.extend({"model": f"{run.model}, n {run.train_size}", "setting": setting} | row for row in curve)
     table = pd.DataFrame(found)
     if len(table):
-        table["sigma"] /= _scale(results)
+        table["sigma"] = _scaling(results).raw_lengths(table["sigma"].to_numpy(np.float64))
     return table
 
 
@@ -93,10 +94,9 @@ def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return bool(np.allclose(one, other, equal_nan=True))
 
 
-def _scale(results: Results) -> float:
-    """Scaled = raw * scale, of the study's data."""
-    with store.opened(results.folder / "data.h5", "data") as (_, attributes):
-        return float(attributes["scale"])
+def _scaling(results: Results) -> Scaling:
+    """Between raw and scaled units, of the study's data."""
+    return Scaling.of(store.header(results.folder / "data.h5", "data").attributes)
 
 
 def tidy(columns: Mapping[str, Any]) -> pd.DataFrame:

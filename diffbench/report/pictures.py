@@ -66,7 +66,7 @@ def sheets(results: Results, means: pd.DataFrame, width: int, count: int) -> lis
         for cell in cells:
             size = cell.checkpoint.run.train_size
             if size not in sets:
-                sets[size] = read_images(results.folder / "data.h5", size)[0]
+                sets[size] = read_images(results.folder / "data.h5", size)
     except DiffbenchError:
         return found  # without the images there is nothing to picture; the tables stand on their own
     pixels = math.prod(next(iter(sets.values())).shape)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.data.formats.spool import spooled
-from diffbench.data.raw_images import RawImages, block_length, blocks, mistake, unlabelled
+from diffbench.data.raw_images import Blame, RawImages, blame_path, block_length, blocks, mistake, unlabelled
 
 CHANNELS = (1, 3)
 
@@ -27,18 +27,18 @@ class Array(NamedTuple):
     """The array on disk, not in memory: the file itself where it is .npy, else a temporary copy."""
 
 
-def load(path: Path, images: str | None, labels: str | None) -> RawImages:
+def load(path: Path, images: str | None, labels: str | None, blame: Blame = blame_path) -> RawImages:
     """Images (n, C, H, W) from the arrays so named of a file, and their classes, numbered in sorted order.
 
     Arrays (n, H, W), (n, C, H, W) and (n, H, W, C) are understood, C = 1 or 3; floats are stored in float32.
     """
-    with opened(path) as arrays:
+    with opened(path, blame) as arrays:
         array = _images(path, arrays, images)
         values = _plain(array.read())
         classes = None if labels is None else read_labels(path, arrays, labels, len(values))
     for block in blocks(values) if values.dtype.kind == "f" else ():
         if not np.isfinite(block).all():
-            raise mistake("path", f"{path}: the images hold NaN or values beyond float32; remove or mend them")
+            raise blame(f"{path}: the images hold NaN or values beyond float32; remove or mend them")
     values = _channels_first(values)
     if classes is None:
         return unlabelled(values)
@@ -66,19 +66,19 @@ def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> 
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[dict[str, Array]]:
+def opened(path: Path, blame: Blame = blame_path) -> Iterator[dict[str, Array]]:
     """The arrays of a file by name, unread; the single array of a .npy file is named ''."""
     openers = {".npy": _npy, ".npz": _npz, ".h5": _h5, ".hdf5": _h5}
     if path.suffix not in openers:
-        raise mistake("path", f"{path}: not one of {', '.join(openers)}")
+        raise blame(f"{path}: not one of {', '.join(openers)}")
     try:
         with openers[path.suffix](path) as arrays:
             yield arrays
     except FileNotFoundError:
-        raise mistake("path", f"{path}: no such file") from None
+        raise blame(f"{path}: no such file") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
-        raise mistake("path", f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})") from None
+        raise blame(f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})") from None
 
 
 @contextmanager
