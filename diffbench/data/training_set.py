@@ -38,6 +38,11 @@ class TrainingSet:
         return self.train.shape[1:]
 
     @property
+    def splits(self) -> dict[str, tuple[Images, Labels]]:
+        """Images and labels of either split, by the split's name."""
+        return {"train": (self.train, self.train_labels), "validation": (self.validation, self.validation_labels)}
+
+    @property
     def flat_train(self) -> Images:
         """Training images as rows, (n, d)."""
         return _flat(self.train)

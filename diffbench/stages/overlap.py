@@ -38,14 +38,11 @@ def populations_at(level: int, recorded: StageFile, training_set: TrainingSet) -
     populations = {
         "states": Population(_flat(recorded["state"][level]), _flat(recorded["denoised"][level]), recorded["label"])
     }
-    for split, images, labels in (
-        ("train", training_set.flat_train, training_set.train_labels),
-        ("validation", training_set.flat_validation, training_set.validation_labels),
-    ):
+    for split, (images, labels) in training_set.splits.items():
         denoised = _flat(recorded[f"denoised_{split}"][level])
-        count = len(denoised)
-        rows = in_turn(len(images), count)
-        noised = images[rows] + sigma * overlap_noise(split, level, count, images.shape[1])
+        rows = in_turn(len(images), len(denoised))
+        clean = _flat(images[rows])
+        noised = clean + sigma * overlap_noise(split, level, *clean.shape)
         populations[split] = Population(noised, denoised, labels[rows])
     return populations
 
