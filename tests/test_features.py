@@ -183,12 +183,12 @@ def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_p
     assert reference.validation.shape == (200, count)
     again = reference.space.transform(training_set.flat_validation)
     np.testing.assert_allclose(again, reference.validation, rtol=1e-5, atol=1e-5)
-    found = {row["measure"]: row for row in rows(read(tmp_path / "features.h5", "features"))}
+    known = {row["measure"]: row for row in rows(read(tmp_path / "features.h5", "features"))}
     if name == "classifier":
-        assert found["held_out_accuracy"]["space"] == "classifier"
-        assert found["held_out_accuracy"]["low"] > 0.85
+        assert known["held_out_accuracy"]["space"] == "classifier"
+        assert known["held_out_accuracy"]["low"] > 0.85
     else:
-        assert not found
+        assert not known
 
 
 def test_the_manifest_reports_the_classifiers_accuracy(digits, tmp_path):

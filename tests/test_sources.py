@@ -173,8 +173,8 @@ def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str
     assert np.array_equal(raw.images, expected)
     assert raw.classes.tolist() == [2, 0, 1, 0, 2, 0]
     assert raw.class_count == 3
-    with arrays.opened(path) as found:
-        assert arrays.image_shape(path, found, "x") == raw.images.shape
+    with arrays.opened(path) as unread:
+        assert arrays.image_shape(path, unread, "x") == raw.images.shape
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ class ImageSet:
 
     name: str  # of its role, for messages
     origin: str  # the file, and the array inside it
-    flat: NDArray[Any]  # (n, d), mapped from disk
+    flat: np.ndarray  # (n, d), mapped from disk
     shape: tuple[int, ...]
     from_bytes: bool  # whether the file holds uint8, of which 255 is 1 here
 
@@ -84,12 +83,10 @@ def _check(path: Path, array: Array, blame: Blame) -> None:
         raise blame(f"{path}: shape {array.shape} is not (n, ...) with at least one image and value")
 
 
-def _copied(
-    images: NDArray[Any], dtype: np.dtype[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]
-) -> NDArray[Any]:
+def _copied(images: np.ndarray, dtype: np.dtype, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     length = block_length(images.shape[1:])
 
-    def parts() -> Iterator[NDArray[Any]]:
+    def parts() -> Iterator[np.ndarray]:
         for start in range(0, len(images), length):
             yield convert(images[start : start + length])
 

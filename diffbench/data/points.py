@@ -1,10 +1,10 @@
 """Planar sets as data sets of a study: their "images" are points, rows of length 2, split their own way.
 
 Random sets: the pool and the validation points are independent draws from the true distribution.
-The symmetric circle: a prefix of equidistant points would be an arc. So its n-subset is every k-th point of
-the whole circle, and the n points halfway between are its validation points: the even and the odd points of
-a circle of 2n.
-Such subsets are nested wherever one size divides the other.
+
+The symmetric circle: a prefix of equidistant points would be an arc. So its n-subset is every k-th point of the whole
+circle, and the n points halfway between are its validation points: the even and the odd points of a circle of 2n. Such
+subsets are nested wherever one size divides the other.
 """
 
 import numpy as np

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +19,12 @@ BLOCK_VALUES = 2**22
 class RawImages:
     """Images (n, *shape) of a real type, and classes (n,) in [0, class_count); all 0 where there are none."""
 
-    images: NDArray[Any]
+    images: np.ndarray
     classes: NDArray[np.int64]
     class_count: int
     """0 where the images have no classes."""
 
-    def take(self, indices: NDArray[Any]) -> "RawImages":
+    def take(self, indices: np.ndarray) -> "RawImages":
         """These images, in this order."""
         return RawImages(self.images[indices], self.classes[indices], self.class_count)
 
@@ -72,7 +71,7 @@ blame_path: Blame = partial(mistake, "path")
 """For files that data.path names."""
 
 
-def unlabelled(images: NDArray[Any]) -> RawImages:
+def unlabelled(images: np.ndarray) -> RawImages:
     """Images without classes."""
     return RawImages(images, np.zeros(len(images), np.int64), 0)
 
@@ -82,7 +81,7 @@ def balanced_count(class_sizes: NDArray[np.int64]) -> int:
     return len(class_sizes) * int(class_sizes.min())
 
 
-def digests(images: NDArray[Any]) -> Iterator[bytes]:
+def digests(images: np.ndarray) -> Iterator[bytes]:
     """A 128-bit digest of each image, equal for identical ones of one type."""
     for row in np.ascontiguousarray(images.reshape(len(images), -1)):
         yield hashlib.blake2b(row, digest_size=16).digest()
@@ -101,7 +100,7 @@ def block_length(shape: tuple[int, ...]) -> int:
     return max(1, BLOCK_VALUES // math.prod(shape))
 
 
-def blocks(images: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+def blocks(images: np.ndarray) -> Iterator[NDArray[np.float64]]:
     """The images in float64, block by block."""
     length = block_length(images.shape[1:])
     for start in range(0, len(images), length):

@@ -32,11 +32,11 @@ class Scaling:
         """As attributes of the data file."""
         return asdict(self)
 
-    def scaled(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+    def scaled(self, raw: np.ndarray) -> NDArray[np.float32]:
         """Raw values as scaled ones, computed in float64."""
         return ((raw.astype(np.float64) - self.mean) * self.scale).astype(np.float32)
 
-    def raw(self, scaled: NDArray[Any]) -> NDArray[np.float64]:
+    def raw(self, scaled: np.ndarray) -> NDArray[np.float64]:
         """Scaled values in raw units."""
         return np.asarray(scaled, np.float64) / self.scale + self.mean
 
@@ -49,7 +49,7 @@ class Scaling:
         return scaled / self.scale
 
 
-def fitted_scaling(pool: NDArray[Any]) -> Scaling:
+def fitted_scaling(pool: np.ndarray) -> Scaling:
     """The scaling that gives the values of a training pool mean 0 and standard deviation SIGMA_DATA."""
     mean = sum(float(block.sum()) for block in blocks(pool)) / pool.size
     variance = sum(float(np.square(block - mean).sum()) for block in blocks(pool)) / pool.size

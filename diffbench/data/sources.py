@@ -185,7 +185,7 @@ def _numbers(count: int) -> tuple[str, ...]:
     return tuple(map(str, range(count)))
 
 
-def _sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
+def _sizes(labels: np.ndarray) -> NDArray[np.int64]:
     return np.unique(labels, return_counts=True)[1]
 
 

@@ -16,8 +16,8 @@ class Split:
 
     pool: RawImages
     validation: RawImages | None
-    """None for equidistant points: there the n-subset is every k-th point of the pool, k = points / n, and the n points
-    halfway between are its validation points."""
+    """None for equidistant points: there the n-subset is every k-th point of the pool, k = points / n, and the n
+    points halfway between are its validation points."""
     scaling: Scaling
     unseen: RawImages | None = None
     """Draws from the true distribution in the place of validation images, where samples are judged: the points halfway
@@ -39,8 +39,8 @@ def balanced_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 def split(raw: RawImages, validation: int, seed: int) -> Split:
     """Split into `validation` held-out images and the training pool. DiffbenchError if no pool is left.
 
-    Prefixes of the pool are balanced to within one image where the number of classes divides `validation`, else
-    to within two: the pool goes on amid a round.
+    Prefixes of the pool are balanced to within one image where the number of classes divides `validation`, else to
+    within two: the pool goes on amid a round.
     """
     order = balanced_order(raw.classes, seed)
     if validation > len(order) - 2:

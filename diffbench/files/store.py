@@ -14,7 +14,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 
@@ -39,10 +38,10 @@ class StageFile:
     """What a stage wrote: arrays by name, and attributes."""
 
     path: Path
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Mapping[str, np.ndarray]
     attributes: Mapping[str, Any]
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
+    def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]
 
 
@@ -53,12 +52,12 @@ class StoredArray:
     path: Path
     name: str
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
+    def __getitem__(self, rows: slice) -> np.ndarray:
         with _opened(self.path) as file:
             dataset = file[self.name]
             assert isinstance(dataset, h5py.Dataset)
@@ -91,7 +90,7 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write(path: Path, stage: str, variables: Mapping[str, Variable], attributes: Mapping[str, Any]) -> None:
+def write(path: Path, stage: str, variables: Mapping[str, Variable], attributes: Mapping[str, object]) -> None:
     """Write a stage's file. Attributes that are not plain numbers or text are stored as JSON."""
     with atomic(path) as temporary, h5py.File(temporary, "w", libver="v110", track_order=True) as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
@@ -167,7 +166,7 @@ def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
     return ((name, item) for name, item in file.items() if isinstance(item, h5py.Dataset))
 
 
-def _values(dataset: h5py.Dataset, rows: slice | tuple[()]) -> NDArray[Any]:
+def _values(dataset: h5py.Dataset, rows: slice | tuple[()]) -> np.ndarray:
     return np.asarray(dataset.asstr()[rows] if dataset.dtype.kind == "O" else dataset[rows])
 
 
@@ -178,13 +177,13 @@ def _attributes(file: h5py.File, path: Path, stage: str) -> dict[str, Any]:
     return attributes
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, str) and value[:1] in ("{", "["):
         return json.loads(value)
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _check_origin(path: Path, attributes: Mapping[str, Any], stage: str) -> None:
+def _check_origin(path: Path, attributes: Mapping[str, object], stage: str) -> None:
     if "schema_version" not in attributes or "stage" not in attributes:
         raise DiffbenchError(f"{path}: not a file of diffbench (no stage and schema version); {REBUILD}")
     if attributes["schema_version"] != SCHEMA_VERSION:

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
+from diffbench.data.training_set import Images, TrainingSet, in_turn, read_training_set
 from diffbench.files import provenance, store
 from diffbench.files.estimates import curve_variables
 from diffbench.files.store import StageFile
@@ -47,5 +44,5 @@ def populations_at(level: int, recorded: StageFile, training_set: TrainingSet) -
     return populations
 
 
-def _flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _flat(images: Images) -> Images:
     return images.reshape(len(images), -1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffbench.conventions import karras_sigmas
-from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
+from diffbench.data.training_set import Images, TrainingSet, in_turn, read_training_set
 from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.build import load_denoiser
 from diffbench.denoisers.guidance import Guided
@@ -22,8 +22,6 @@ from diffbench.noise import overlap_noise, sample_noise
 from diffbench.sampling import SOLVERS, SamplingStep
 from diffbench.settings.sampling import SamplingSettings
 from diffbench.study.specs import SampleSpec
-
-Array = NDArray[np.float32]
 
 
 def run(
@@ -79,9 +77,9 @@ def sample_labels(training_set: TrainingSet, count: int) -> NDArray[np.int64]:
 class Drawn(NamedTuple):
     """Samples, and the trajectories of the first of them: their states and what the denoiser made of these."""
 
-    samples: Array  # (samples, *shape)
-    state: Array  # (levels, trajectories, *shape)
-    denoised: Array  # (levels, trajectories, *shape)
+    samples: Images  # (samples, *shape)
+    state: Images  # (levels, trajectories, *shape)
+    denoised: Images  # (levels, trajectories, *shape)
 
 
 def draw(
@@ -122,7 +120,7 @@ def noised_predictions(
     sigmas: NDArray[np.float64],
     count: int,
     device: torch.device,
-) -> dict[str, Array]:
+) -> dict[str, Images]:
     """D at `count` noised images of either split, (levels, count, *shape), on noise shared by all cells."""
     predictions = {}
     for split, (images, labels) in training_set.splits.items():
@@ -138,7 +136,7 @@ def noised_predictions(
     return predictions
 
 
-def _sample_variables(labels: NDArray[np.int64], samples: Array) -> dict[str, store.Variable]:
+def _sample_variables(labels: NDArray[np.int64], samples: Images) -> dict[str, store.Variable]:
     return {
         "samples": store.Variable(samples, ("sample", *_axes(samples[0])), "generated images, scaled"),
         "label": store.Variable(labels, ("sample",), "condition label"),
@@ -146,11 +144,11 @@ def _sample_variables(labels: NDArray[np.int64], samples: Array) -> dict[str, st
 
 
 def _trajectory_variables(
-    sigmas: NDArray[np.float64], labels: NDArray[np.int64], drawn: Drawn, predictions: dict[str, Array]
+    sigmas: NDArray[np.float64], labels: NDArray[np.int64], drawn: Drawn, predictions: dict[str, Images]
 ) -> dict[str, store.Variable]:
     axes = _axes(drawn.samples[0])
 
-    def of_levels(values: Array, dim: str, text: str) -> store.Variable:
+    def of_levels(values: Images, dim: str, text: str) -> store.Variable:
         return store.Variable(values, ("sigma", dim, *axes), text)
 
     return {
@@ -163,9 +161,9 @@ def _trajectory_variables(
     }
 
 
-def _axes(image: Array) -> tuple[str, ...]:
+def _axes(image: Images) -> tuple[str, ...]:
     return tuple(f"axis{index}" for index in range(image.ndim))
 
 
-def _to_numpy(values: Tensor) -> Array:
+def _to_numpy(values: Tensor) -> Images:
     return values.float().cpu().numpy()

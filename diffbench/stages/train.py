@@ -61,7 +61,7 @@ def train_segment(
 ) -> None:
     """Train a fresh trainer to the end of a segment and write its checkpoint.
 
-    Every `save_seconds` the state goes to a side file. Where a killed segment left one, training goes on from there,
+    Every `save_seconds` the state goes to a side file. Training goes on from that of a killed segment, if there is one,
     else from the checkpoint `start`.
     """
     seed, stop, settings = int(spec.factors["seed"]), int(spec.factors["step"]), _settings(spec)

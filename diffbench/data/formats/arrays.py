@@ -1,4 +1,7 @@
-"""A user's own images in an array file: .npz, .npy or .h5, with optional class labels."""
+"""A user's own images in an array file: .npz, .npy or .h5, with optional class labels.
+
+HDF5 of the results is the business of files/store.py alone; that of users has neither its layout nor its errors.
+"""
 
 import math
 import zipfile
@@ -6,10 +9,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.data.formats.spool import spooled
 from diffbench.data.raw_images import Blame, RawImages, blame_path, block_length, blocks, mistake, unlabelled
@@ -21,9 +23,9 @@ class Array(NamedTuple):
     """An array in a file that has not been read yet."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    read: Callable[[], NDArray[Any]]
-    mapped: Callable[[], NDArray[Any]]
+    dtype: np.dtype
+    read: Callable[[], np.ndarray]
+    mapped: Callable[[], np.ndarray]
     """The array on disk, not in memory: the file itself where it is .npy, else a temporary copy."""
 
 
@@ -53,7 +55,7 @@ def image_shape(path: Path, arrays: dict[str, Array], images: str | None) -> tup
     return order.shape
 
 
-def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> NDArray[Any]:
+def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> np.ndarray:
     """The labels (n,) of `count` images: whole numbers or text."""
     array = _named(path, arrays, name, "labels")
     labels = array.read().astype(str) if array.dtype.kind == "O" else array.read()
@@ -95,7 +97,7 @@ def _npz(path: Path) -> Iterator[dict[str, Array]]:
             with archive.open(f"{name}.npy") as member:
                 shape, fortran, dtype = _header(member)
 
-            def mapped() -> NDArray[Any]:
+            def mapped() -> np.ndarray:
                 parts = _rows(archive, name) if not fortran else [arrays[name]]
                 return spooled(shape, dtype, parts)
 
@@ -104,14 +106,14 @@ def _npz(path: Path) -> Iterator[dict[str, Array]]:
         yield {name: array(name) for name in arrays.files}
 
 
-def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and type of the array in .npy format that begins here."""
     version = np.lib.format.read_magic(member)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(member)
 
 
-def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
+def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
     """The rows of an array of a .npz file in order, some at a time, so that it need not fit in memory."""
     with archive.open(f"{name}.npy") as member:
         shape, _, dtype = _header(member)
@@ -129,7 +131,7 @@ def _h5(path: Path) -> Iterator[dict[str, Array]]:
     def array(dataset: h5py.Dataset) -> Array:
         text = dataset.dtype.kind == "O"
 
-        def mapped() -> NDArray[Any]:
+        def mapped() -> np.ndarray:
             length = block_length(dataset.shape[1:])
             parts = (dataset[start : start + length] for start in range(0, len(dataset), length))
             return spooled(dataset.shape, dataset.dtype, parts)
@@ -165,7 +167,7 @@ def _images(path: Path, arrays: dict[str, Array], name: str | None) -> Array:
     return array
 
 
-def _plain(values: NDArray[Any]) -> NDArray[Any]:
+def _plain(values: np.ndarray) -> np.ndarray:
     """Floats in float32, without negative zeros, which would hide duplicates; the rest in the least type."""
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
@@ -174,7 +176,7 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.promote_types(*ends))
 
 
-def _channels_first(images: NDArray[Any]) -> NDArray[Any]:
+def _channels_first(images: np.ndarray) -> np.ndarray:
     if images.ndim == 3:
         return images[:, None]
     return images if images.shape[1] in CHANNELS else np.moveaxis(images, 3, 1)
