@@ -18,6 +18,7 @@ from diffbench.files.estimates import Estimate
 from diffbench.measures.gap import onset
 from diffbench.measures.timescales import effective_memorization, tau_gen, tau_mem
 from diffbench.study.grid import Cell
+from diffbench.study.layout import DENOISE
 from diffbench.study.study import Study
 from diffbench.summary.lookup import Lookup
 
@@ -80,7 +81,7 @@ def _rows_of_onsets(study: Study, results: Path) -> Iterator[dict[str, Any]]:
         losses, sigmas, found = [], np.array([]), []
         for checkpoint in checkpoints:
             try:
-                file = store.read(results / checkpoint.path / "denoise.h5", "denoise")
+                file = store.read(results / DENOISE.of(checkpoint.factors), "denoise")
             except DiffbenchError:
                 continue
             sigmas = file["sigma"]
