@@ -148,7 +148,7 @@ def test_order_of_sweeps_does_not_matter(sweeps):
         ({"models": {"m": {"kind": "mlp", "width": 10**9, "blocks": 1}}}, "key 'models.m.mlp.width': input should be"),
         (
             {"sweeps": [{"train_size": list(range(2, 1002)), "guidance": list(range(10_000)), "step": [10]}]},
-            "key 'sweeps': 60,000,006 cells are beyond 10,000,000",
+            "key 'sweeps': 20,000,002 cells are beyond 10,000,000",
         ),
     ],
 )

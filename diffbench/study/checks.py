@@ -21,7 +21,7 @@ MOST_CELLS = 10_000_000
 def problems(study: Study) -> Iterator[str]:
     """What is wrong with a study beyond the types of its keys; nothing that follows from what was said before."""
     if (size := _grid_size(study)) > MOST_CELLS:
-        yield f"key 'sweeps': {size:,} cells are beyond {MOST_CELLS:,}; name fewer values, or vary fewer factors together"
+        yield f"key 'sweeps': {size:,} cells are beyond {MOST_CELLS:,}; vary fewer factors together"
         return
     try:
         data = catalog.facts(study.data)
