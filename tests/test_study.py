@@ -13,10 +13,9 @@ from pydantic import BaseModel
 
 from diffbench.conventions import DiffbenchError
 from diffbench.settings.models import PRESETS
-from diffbench.study import specs
 from diffbench.study.file import load_study, parse_study
 from diffbench.study.grid import Checkpoint
-from diffbench.study.specs import Wildcards
+from diffbench.study.specs import TrainSpec, spec_of
 from diffbench.study.study import Study
 
 BASE = {"name": "t", "steps": [10, 20], "seeds": [0]}
@@ -141,6 +140,16 @@ def test_order_of_sweeps_does_not_matter(sweeps):
         ({"training": {"learning_rate": float("nan")}}, "key 'training.learning_rate'"),
         ({"models": {"summary": {"kind": "constant"}}}, "'summary' is the name of a folder of the results"),
         ({"name": "../up"}, "key 'name'"),
+        ({"sampling": {"samples": 10**12}}, "key 'sampling.samples': input should be less than or equal to"),
+        ({"threads": 10**9}, "key 'threads': input should be less than or equal to"),
+        ({"seeds": [2**70]}, "key 'seeds.0': input should be less than"),
+        ({"steps": [10**12]}, "key 'steps.0': input should be less than or equal to"),
+        ({"measures": {"gap": {"noises": 10**7}}}, "key 'measures.gap.noises': input should be less than or equal to"),
+        ({"models": {"m": {"kind": "mlp", "width": 10**9, "blocks": 1}}}, "key 'models.m.mlp.width': input should be"),
+        (
+            {"sweeps": [{"train_size": list(range(2, 1002)), "guidance": list(range(10_000)), "step": [10]}]},
+            "key 'sweeps': 20,000,002 cells are beyond 10,000,000",
+        ),
     ],
 )
 def test_mistakes_are_named_by_file_and_key(changes, message):
@@ -163,7 +172,7 @@ def test_unreadable_files(tmp_path):
         load_study(broken)
 
 
-def test_config_readme_names_every_protocol_key_with_its_default():
+def test_config_readme_names_every_key_of_settings_with_its_default():
     text = Path("config/README.md").read_text()
 
     def check(prefix: str, record: BaseModel) -> None:
@@ -198,8 +207,7 @@ def test_variants_make_dropout_and_flips_factors_of_one_study():
     varied = study(**VARIED)
     trained = {}
     for run in varied.runs:
-        wildcards = Wildcards(model=run.model)
-        spec = specs.TrainSpec.parse_json(specs.train(varied, wildcards), "spec")
+        spec = TrainSpec.parse_json(spec_of("train", varied, run.factors), "spec")
         trained[run.model] = (spec.model, spec.training.dropout, spec.training.horizontal_flip)
     own = varied.models["own"]
     assert trained == {
@@ -214,8 +222,8 @@ def test_a_variant_beside_a_model_changes_nothing_of_its_runs():
     """Neither paths nor specs, so that finished checkpoints of the model stay valid."""
     varied, plain = study(**VARIED), study(**VARIED | {"sweeps": [], "models": {}})
     assert set(plain.cells) < set(varied.cells)
-    wildcards = Wildcards(model="mlp-small")
-    assert specs.train(varied, wildcards) == specs.train(plain, wildcards)
+    factors = {"model": "mlp-small"}
+    assert spec_of("train", varied, factors) == spec_of("train", plain, factors)
 
 
 @pytest.mark.parametrize(

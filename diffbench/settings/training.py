@@ -8,10 +8,9 @@ from diffbench.settings.base import Count, Fraction, Positive, Strict
 
 
 class TrainingSettings(Strict):
-    """How every network of the study is trained."""
+    """How every network of the study is trained: by Adam with betas (0.9, 0.99), as EDM."""
 
     batch: Count = Field(default=128, description="Images per step.")
-    optimizer: Literal["adam"] = Field(default="adam", description="Adam with betas (0.9, 0.99), as EDM.")
     learning_rate: Positive = Field(
         default=2e-3, description="Constant: no schedule may know the total number of steps."
     )
