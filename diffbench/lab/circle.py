@@ -115,8 +115,7 @@ def symmetric_curve(
 ) -> GapCurve:
     """Gap on the symmetric circle of `points` points in total, at the 120 Karras levels or at others.
 
-    All training points are alike, and so are all validation points: one of each stands for all. Both lie on an axis of
-    symmetry.
+    All training points are alike, and so are all validation points: one of each stands for all, on an axis of symmetry.
     """
     check_points(points)
     ideal_denoiser(equidistant(1), delta, guide_delta, guidance)  # refuses bad scales before the work starts

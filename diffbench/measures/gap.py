@@ -59,6 +59,7 @@ def _check(losses: Float[np.ndarray, "..."], levels: int) -> None:
 
 def _means(losses: Float[np.ndarray, "L n"], seed: int) -> tuple[Float64[np.ndarray, " L"], Float64[np.ndarray, "B L"]]:
     """Mean loss over images, and its replicates."""
+    # The name of the stream of resamples; another name would move every interval.
     return losses.mean(axis=1, dtype=np.float64), bootstrap_means(losses.T, seed_of("images", seed, 0))
 
 

@@ -92,8 +92,7 @@ def percentile(value: float, replicates: Float64[np.ndarray, " B"], n: int) -> E
 def jackknife(value: float, without: Float64[np.ndarray, " K"], n: int) -> Estimate:
     """Interval from the statistic without each of K random groups: v -/+ t_(K-1) sqrt((K-1)/K sum of squares).
 
-    The delete-a-group jackknife, for statistics that the bootstrap's repeated images bias, such as distances between
-    sets.
+    The delete-a-group jackknife, for statistics that a bootstrap's repeated images bias, as distances between sets.
     """
     if not (math.isfinite(value) and np.isfinite(without).all()):
         return undefined("not finite when some images are left out", n)
@@ -118,8 +117,7 @@ def largest(curve: Float64[np.ndarray, " L"], replicates: Float64[np.ndarray, "B
     A maximum of noisy values lies above the true maximum, and a resampled maximum higher still, so percentiles of the
     replicates' maxima would miss. Low: the highest point of a lower band that holds the whole curve (sup-t band,
     Montiel Olea and Plagborg-Moller 2019). High: the highest upper pointwise bound, which suffices as the true maximum
-    is one of the points. The interval covers in at least the nominal 95 % of cases, and more where several points are
-    about equal.
+    is one of the points. The interval covers in at least 95 % of cases, and in more where several points are alike.
     """
     if not (np.isfinite(curve).all() and np.isfinite(replicates).all()):
         return undefined("not finite in some resamples", n)

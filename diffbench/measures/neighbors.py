@@ -32,10 +32,14 @@ class Images(Protocol):
     """Flat images that can be read row by row: a numpy array, np.memmap or h5py data set."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Number of images, and of values in each."""
+        ...
 
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Floats of any size."""
+        ...
 
     def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray: ...
 
