@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.data.raw_images import block_length
@@ -114,10 +113,10 @@ def _features(space: FeatureSpace, data: StageHeader, name: str, dim: str, text:
     """Features of all images of an array of the data file, in its order, read block by block."""
     images, scaling = data[name], Scaling.of(data.attributes)
     length = block_length(images.shape[1:])
-    parts: list[NDArray[np.float32]] = []
+    parts: list[np.ndarray] = []
     for start in range(0, len(images), length):
         scaled = scaling.scaled(images[start : start + length])
-        parts.append(space.transform(scaled.reshape(len(scaled), -1)))
+        parts.append(np.asarray(space.transform(scaled.reshape(len(scaled), -1))))
     return store.Variable(np.concatenate(parts), (dim, "feature"), text)
 
 
