@@ -131,7 +131,7 @@ def test_bad_schedules_and_predictions_are_refused() -> None:
     with pytest.raises(DiffbenchError, match="must rise"):
         TableSchedule.from_alphas_cumprod(DDPM[::-1])
     with pytest.raises(DiffbenchError, match="'noise' is not known; a network predicts one of epsilon, v"):
-        PredictionDenoiser(lambda x, t, c: x, "noise", linear_flow())  # pyright: ignore[reportArgumentType]
+        PredictionDenoiser(lambda x, t, c: x, "noise", linear_flow())
 
 
 def test_pure_noise_at_the_last_time_is_left_out() -> None:

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.planar import Points
-from diffbench.denoisers.blurred import check_delta
+from diffbench.denoisers.blends import check_delta
 
 ANGLES = 1024
 """Trapezoid nodes about each training point; where discs overlap, the kink at the cut leaves an error of
