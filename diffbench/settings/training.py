@@ -11,9 +11,9 @@ class TrainingSettings(Strict):
     """How every network of the study is trained."""
 
     batch: Count = Field(default=128, description="Images per step.")
-    optimizer: Literal["adam"] = Field(default="adam", description="Adam with betas (0.9, 0.99), as EDM.")
     learning_rate: Positive = Field(
-        default=2e-3, description="Constant: no schedule may know the total number of steps."
+        default=2e-3,
+        description="Of Adam, betas (0.9, 0.99) as EDM. Constant: no schedule may know the total number of steps.",
     )
     ema_length: float = Field(
         default=0.05,
