@@ -78,7 +78,7 @@ class Attention(nn.Module):
         self.out = _zeroed(nn.Linear(channels, channels))
 
     def forward(self, x: Float[Tensor, "m channels h w"]) -> Float[Tensor, "m channels h w"]:
-        """x and what its pixels attend to."""
+        """What pixels attend to, added to them."""
         m, channels, h, w = x.shape
         parts = self.qkv(self.norm(x).permute(0, 2, 3, 1).reshape(m, h * w, channels)).view(m, h * w, 3, self.heads, -1)
         # Apart before transposed: the gradients of the three come together without another copy.
@@ -103,7 +103,7 @@ class UnetBlock(nn.Module):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Architecture:
     """Which blocks a U-Net has: channels and attention by resolution, the finest first, each half as fine as the last.
 
     blocks: per resolution on the way down; one more on the way up. embedding: features of the embedding.
@@ -166,15 +166,17 @@ class ResidualUnet(nn.Module):
         features = 4 * channels
         widths = tuple(channels * multiplier for multiplier in multipliers)
         plain = len(widths) - attention_levels
-        plan = Plan(widths, tuple(index >= plain for index in range(len(widths))), blocks, features, dropout)
+        architecture = Architecture(
+            widths, tuple(index >= plain for index in range(len(widths))), blocks, features, dropout
+        )
         self.embedding = Embedding(features, label_count)
         self.first = _conv(image_channels, channels)
-        self.down, maps = plan.way_down(channels)
+        self.down, maps = architecture.way_down(channels)
         self.middle = nn.ModuleList(
             UnetBlock(widths[-1], widths[-1], features, dropout, attention)
             for attention in (attention_levels > 0, False)
         )
-        self.up = plan.way_up(maps)
+        self.up = architecture.way_up(maps)
         self.last_norm, self.last = _norm(widths[0]), _zeroed(_conv(widths[0], image_channels))
         # Channels last spares convolutions a reordering of memory per call, on CPUs and tensor cores alike.
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

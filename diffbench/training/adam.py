@@ -1,7 +1,8 @@
 """Adam on parts of one flat vector of weights, by the fused kernel of torch.optim.Adam.
 
 torch.optim.Adam gives the same bytes (a test holds it to that), but the first one of a process imports torch._dynamo,
-1.2 s of CPU time that every short training job of a study would pay.
+1.2 s of CPU time that every short training job of a study would pay. The kernel's function is private to torch, whose
+version pyproject.toml therefore caps.
 """
 
 from collections.abc import Callable
