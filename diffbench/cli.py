@@ -1,7 +1,8 @@
 """Command line: `python -m diffbench COMMAND ...`, one subcommand per stage, and those that people use by hand.
 
-The options of a subcommand are the parameters of its module's `run`: `spec` is JSON text, paths are paths. Only the
-module that is asked for is imported, so that stages without a network start without torch.
+The options of a subcommand are the parameters of its module's `run`, or the fields of the one record that it takes:
+`spec` is JSON text, paths are paths. Only the module that is asked for is imported, so that stages without a network
+start without torch. argparse, since libraries that read signatures (tyro, cyclopts) take each job 45 ms to import.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from functools import partial
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
@@ -71,18 +73,29 @@ def _parser(command: str) -> argparse.ArgumentParser:
         subparser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == command:
             package = "commands" if name in COMMANDS else "stages"
-            module = importlib.import_module(f"diffbench.{package}.{name}")
-            _add_options(subparser, module.run)
-            subparser.set_defaults(action=module.run)
+            _add_command(subparser, importlib.import_module(f"diffbench.{package}.{name}").run)
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser, run: Callable[..., None]) -> None:
-    """Add an option per parameter of `run`: a flag for a bool, else one with a value; its help is that of Annotated.
+def _add_command(parser: argparse.ArgumentParser, run: Callable[..., None]) -> None:
+    record = _record_of(run)
+    _add_options(parser, record or run)
+    parser.set_defaults(action=run if record is None else lambda **options: run(record(**options)))
+
+
+def _record_of(run: Callable[..., None]) -> Callable[..., Any] | None:
+    """The record whose fields are a subcommand's options, where `run` takes such a one alone."""
+    kinds = [parameter.annotation for parameter in inspect.signature(run).parameters.values()]
+    records = [kind for kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
+    return records[0] if len(kinds) == 1 and records else None
+
+
+def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) -> None:
+    """Add an option per parameter of `action`: a flag for a bool, else one with a value; its help is that of Annotated.
 
     An optional one may stand without its value, as where a rule's input is empty.
     """
-    for name, parameter in inspect.signature(run).parameters.items():
+    for name, parameter in inspect.signature(action).parameters.items():
         kind, default, text = parameter.annotation, parameter.default, None
         if get_origin(kind) is Annotated:
             kind, text = get_args(kind)

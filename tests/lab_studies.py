@@ -2,15 +2,14 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from diffbench import cli
 from diffbench.settings.lab import TOPICS
-from diffbench.study import specs
 from diffbench.study.file import parse_study
+from diffbench.study.specs import spec_of
 from diffbench.study.study import Study
 
 SMALL_LAB: dict[str, Any] = {
@@ -45,7 +44,7 @@ def all_topics(factory: pytest.TempPathFactory) -> Path:
     folder = factory.getbasetemp() / "topics"
     for topic in TOPICS:
         out = folder / "lab" / f"{topic}.h5"
-        spec = specs.lab(circle_study(), SimpleNamespace(topic=topic))
+        spec = spec_of("lab", circle_study(), {"topic": topic})
         assert out.exists() or cli.main(["lab", "--spec", spec, "--out", str(out)]) == 0
     return folder
 

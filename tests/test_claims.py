@@ -11,7 +11,7 @@ from diffbench.files.estimates import Estimate
 from diffbench.study.file import parse_study
 from diffbench.study.study import Study
 from diffbench.summary.claims import judge
-from diffbench.summary.lookup import Lookup, center_cells, levels
+from diffbench.summary.lookup import Lookup, center_cells, values_at_center
 from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, ClaimTest, as_records, t_interval
 
 STUDY = parse_study(
@@ -128,7 +128,7 @@ def test_what_was_not_varied_is_inconclusive():
 
 
 def test_random_labels_are_no_finer_condition_and_the_centre_is_found():
-    assert levels(STUDY, "train_size") == [64, 128, 512]
+    assert values_at_center(STUDY, "train_size") == [64, 128, 512]
     assert len(center_cells(STUDY)) == 3 * 2
     assert {c.guidance.weight for c in center_cells(STUDY, guidance="1")} == {1}
 

@@ -23,9 +23,8 @@ from diffbench.settings.guidance import Guidance
 from diffbench.settings.models import PRESETS
 from diffbench.settings.sampling import SamplingSettings
 from diffbench.stages.sample import sample_labels
-from diffbench.study import specs
 from diffbench.study.file import parse_study
-from diffbench.study.specs import Wildcards
+from diffbench.study.specs import spec_of
 from diffbench.study.study import Study
 from tests.snakemake_runs import TINY
 
@@ -185,12 +184,12 @@ def trained(tmp_path_factory) -> Path:
     planned = study([0])
     inputs = ["--data", str(folder / "data.h5"), "--conditions", str(folder / "conditions.h5")]
     assert cli.main(["data", "--spec", planned.data.model_dump_json(), "--out", inputs[1]]) == 0
-    spec = specs.conditions(planned, Wildcards(train_size=20, granularity="classes"))
+    spec = spec_of("conditions", planned, {"train_size": 20, "granularity": "classes"})
     assert cli.main(["conditions", "--spec", spec, "--data", inputs[1], "--out", inputs[3]]) == 0
     for model, step in (("mlp-medium", 4), ("mlp-medium", 12), ("mlp-small", 12)):
-        wildcards = Wildcards(model=model, train_size=20, granularity="classes", seed=0, step=step)
+        factors = {"model": model, "train_size": 20, "granularity": "classes", "seed": 0, "step": step}
         out = str(folder / f"{model}-{step}.pt")
-        assert cli.main(["train", "--spec", specs.train(planned, wildcards), *inputs, "--out", out]) == 0
+        assert cli.main(["train", "--spec", spec_of("train", planned, factors), *inputs, "--out", out]) == 0
     return folder
 
 
@@ -198,10 +197,11 @@ def sampled(folder: Path, guidance: dict, guide: str) -> np.ndarray:
     """Samples of mlp-medium at step 12, drawn by the command line."""
     planned = study([guidance])
     label = Guidance.parse(guidance, "t").label
-    wildcards = Wildcards(model="mlp-medium", train_size=20, granularity="classes", seed=0, step=12, guidance=label)
+    run = {"model": "mlp-medium", "train_size": 20, "granularity": "classes", "seed": 0}
+    factors = run | {"step": 12, "guidance": label}
     arguments = ["--data", folder / "data.h5", "--conditions", folder / "conditions.h5", "--guide", folder / guide]
     files = ["--out", folder / "s.h5", "--trajectories", folder / "t.h5", "--checkpoint", folder / "mlp-medium-12.pt"]
-    spec = ["sample", "--spec", specs.sample(planned, wildcards)]
+    spec = ["sample", "--spec", spec_of("sample", planned, factors)]
     assert cli.main([*spec, *map(str, [*arguments, *files])]) == 0
     written = store.read(folder / "s.h5", "sample")
     assert written.attributes["factors"]["guidance"] == label

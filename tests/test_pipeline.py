@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from diffbench.files.store import read
-from diffbench.study import specs
 from diffbench.study.file import parse_study
+from diffbench.study.specs import spec_of
 from tests.snakemake_runs import TINY, command, planned_jobs, snakemake
 
 pytestmark = pytest.mark.pipeline
@@ -99,7 +99,7 @@ def test_measuring_a_checkpoint_loads_neither_dynamo_nor_sympy(finished, tmp_pat
         "checkpoint": results / cell.checkpoint.path / "checkpoint.pt",
         "out": tmp_path / "denoise.h5",
     }
-    spec = specs.denoise(study, specs.Wildcards(cell.factors))
+    spec = spec_of("denoise", study, cell.factors)
     loaded = "[name for name in ('torch._dynamo', 'sympy') if name in sys.modules]"
     program = f"import sys; from diffbench import cli; assert cli.main(sys.argv[1:]) == 0; print({loaded})"
     options = [text for name, path in files.items() for text in (f"--{name}", str(path))]

@@ -13,10 +13,9 @@ from pydantic import BaseModel
 
 from diffbench.conventions import DiffbenchError
 from diffbench.settings.models import PRESETS
-from diffbench.study import specs
 from diffbench.study.file import load_study, parse_study
 from diffbench.study.grid import Checkpoint
-from diffbench.study.specs import Wildcards
+from diffbench.study.specs import TrainSpec, spec_of
 from diffbench.study.study import Study
 
 BASE = {"name": "t", "steps": [10, 20], "seeds": [0]}
@@ -198,8 +197,7 @@ def test_variants_make_dropout_and_flips_factors_of_one_study():
     varied = study(**VARIED)
     trained = {}
     for run in varied.runs:
-        wildcards = Wildcards(model=run.model)
-        spec = specs.TrainSpec.parse_json(specs.train(varied, wildcards), "spec")
+        spec = TrainSpec.parse_json(spec_of("train", varied, run.factors), "spec")
         trained[run.model] = (spec.model, spec.training.dropout, spec.training.horizontal_flip)
     own = varied.models["own"]
     assert trained == {
@@ -214,8 +212,8 @@ def test_a_variant_beside_a_model_changes_nothing_of_its_runs():
     """Neither paths nor specs, so that finished checkpoints of the model stay valid."""
     varied, plain = study(**VARIED), study(**VARIED | {"sweeps": [], "models": {}})
     assert set(plain.cells) < set(varied.cells)
-    wildcards = Wildcards(model="mlp-small")
-    assert specs.train(varied, wildcards) == specs.train(plain, wildcards)
+    factors = {"model": "mlp-small"}
+    assert spec_of("train", varied, factors) == spec_of("train", plain, factors)
 
 
 @pytest.mark.parametrize(

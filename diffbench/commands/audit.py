@@ -31,54 +31,54 @@ def run(
         raise DiffbenchError(f"out: {out} does not end in .h5")
     generated, trained = read_image_set("samples", samples), read_image_set("train", train)
     held_out = None if validation is None else read_image_set("validation", validation)
-    found = audit(generated, trained, held_out)
-    _write(out, found, [images for images in (generated, trained, held_out) if images is not None])
+    audited = audit(generated, trained, held_out)
+    _write(out, audited, [images for images in (generated, trained, held_out) if images is not None])
     from diffbench.report.audit import write_audit_page  # the charts' libraries take a second to start
 
     page = out.with_suffix(".html")
-    write_audit_page(page, found, generated, trained, held_out)
+    write_audit_page(page, audited, generated, trained, held_out)
     if json:
-        for note in found.notes:
+        for note in audited.notes:
             print(f"note: {note}", file=sys.stderr)
-        print(json_format.dumps(as_json(found)))
+        print(json_format.dumps(as_json(audited)))
         return
-    print("\n".join([*_lines(found), "", f"Wrote {out} and {page}"]))
+    print("\n".join([*_lines(audited), "", f"Wrote {out} and {page}"]))
 
 
-def as_json(found: Audit) -> dict[str, dict[str, Any]]:
+def as_json(audited: Audit) -> dict[str, dict[str, Any]]:
     """Measure -> value, low, high, n, space; where it is undefined these are None, and a reason says why."""
     result: dict[str, dict[str, Any]] = {}
-    for name, estimate in found.estimates.items():
+    for name, estimate in audited.estimates.items():
         numbers = {key: getattr(estimate, key) for key in ("value", "low", "high")}
         result[name] = {key: number if math.isfinite(number) else None for key, number in numbers.items()}
-        result[name] |= {"n": estimate.n, "space": found.spaces[name]}
+        result[name] |= {"n": estimate.n, "space": audited.spaces[name]}
         if estimate.reason:
             result[name]["reason"] = estimate.reason
     return result
 
 
-def _lines(found: Audit) -> Iterator[str]:
+def _lines(audited: Audit) -> Iterator[str]:
     """The audit as text."""
-    yield from (f"note: {note}" for note in found.notes)
+    yield from (f"note: {note}" for note in audited.notes)
     yield f"{'measure':<30} {'value':>10}  {'95 % interval':<24} {'n':>6}  space"
-    for name, estimate in found.estimates.items():
+    for name, estimate in audited.estimates.items():
         span = f"[{estimate.low:.4g}, {estimate.high:.4g}]"
         text = f"undefined: {estimate.reason}" if estimate.reason else f"{estimate.value:>10.4g}  {span:<24}"
-        yield f"{name:<30} {text:<36} {estimate.n:>6}  {found.spaces[name]}"
+        yield f"{name:<30} {text:<36} {estimate.n:>6}  {audited.spaces[name]}"
     yield ""
     yield f"{'sample':>8} {'training image':>14} {'distance':>10} {'d1/d2':>8}   most suspicious pairs, from index 0"
-    for sample in found.suspicious[:PRINTED]:
-        distance, ratio = found.distances[sample, 0], found.ratios[sample]
-        yield f"{sample:>8} {found.nearest[sample]:>14} {distance:>10.4g} {ratio:>8.4g}"
+    for sample in audited.suspicious[:PRINTED]:
+        distance, ratio = audited.distances[sample, 0], audited.ratios[sample]
+        yield f"{sample:>8} {audited.nearest[sample]:>14} {distance:>10.4g} {ratio:>8.4g}"
 
 
-def _write(out: Path, found: Audit, sets: list[ImageSet]) -> None:
-    variables = scalar_variables(found.estimates, found.spaces) | {
-        "nearest": store.Variable(found.nearest, ("sample",), "index of the nearest training image"),
+def _write(out: Path, audited: Audit, sets: list[ImageSet]) -> None:
+    variables = scalar_variables(audited.estimates, audited.spaces) | {
+        "nearest": store.Variable(audited.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
-            found.distances, ("sample", "rank"), "L2 distance to the nearest and second nearest training image"
+            audited.distances, ("sample", "rank"), "L2 distance to the nearest and second nearest training image"
         ),
-        "suspicious": store.Variable(found.suspicious, ("order",), "indices of samples, most suspicious first"),
+        "suspicious": store.Variable(audited.suspicious, ("order",), "indices of samples, most suspicious first"),
     }
-    settings = {images.name: images.origin for images in sets} | {"notes": list(found.notes)}
+    settings = {images.name: images.origin for images in sets} | {"notes": list(audited.notes)}
     store.write(out, "audit", variables, provenance.attributes({}, settings))

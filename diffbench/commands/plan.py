@@ -24,9 +24,9 @@ def describe(study: Study) -> list[str]:
         for factor, value in cell.factors.items():
             values.setdefault(factor, set()).add(value)
     lines = [f"study {study.name}: data set {study.data.name}"]
-    for factor, found in values.items():
+    for factor, taken in values.items():
         known = list(study.guidances) if factor == "guidance" else []  # the others in the order of their values
-        lines.append(f"  {factor:<12} {', '.join(map(str, known or sorted(found)))}")
+        lines.append(f"  {factor:<12} {', '.join(map(str, known or sorted(taken)))}")
     lines.append(f"{len(study.runs)} runs, {len(study.checkpoints)} checkpoints, {len(study.cells)} cells")
     lines.append(f"{sum(jobs(study).values())} jobs: " + ", ".join(f"{n} {stage}" for stage, n in jobs(study).items()))
     return lines
@@ -34,14 +34,14 @@ def describe(study: Study) -> list[str]:
 
 def estimate(study: Study) -> list[str]:
     """The cost by stage, and what it was measured by."""
-    found, cores = cost(study), os.cpu_count() or 1
+    expected, cores = cost(study), os.cpu_count() or 1
     lines = [
-        f"estimate: {_duration(found.total)} of one core; {_duration(found.wall(cores))} on the {cores} cores here"
-        " if nothing else runs on them"
+        f"estimate: {_duration(expected.total)} of one core; {_duration(expected.wall(cores))} on the {cores} cores"
+        " here if nothing else runs on them"
     ]
-    stages = found.stages | {"start and end": found.alone}
+    stages = expected.stages | {"start and end": expected.alone}
     lines += [f"  {name:<15} {seconds / 60:8.1f} min" for name, seconds in stages.items() if seconds]
-    lines += [f"measured here: {name}: {note}" for name, note in found.notes.items()]
+    lines += [f"measured here: {name}: {note}" for name, note in expected.notes.items()]
     external = sorted(name for name, model in study.models.items() if model.kind == "external")
     lines += [f"not measured, and not in the estimate: evaluations of {name}" for name in external]
     return lines

@@ -165,16 +165,14 @@ class ResidualUnet(nn.Module):
         super().__init__()
         features = 4 * channels
         widths = tuple(channels * multiplier for multiplier in multipliers)
-        plain = len(widths) - attention_levels
-        architecture = Architecture(
-            widths, tuple(index >= plain for index in range(len(widths))), blocks, features, dropout
-        )
+        attention = tuple(index >= len(widths) - attention_levels for index in range(len(widths)))
+        architecture = Architecture(widths, attention, blocks, features, dropout)
         self.embedding = Embedding(features, label_count)
         self.first = _conv(image_channels, channels)
         self.down, maps = architecture.way_down(channels)
         self.middle = nn.ModuleList(
-            UnetBlock(widths[-1], widths[-1], features, dropout, attention)
-            for attention in (attention_levels > 0, False)
+            UnetBlock(widths[-1], widths[-1], features, dropout, attentive)
+            for attentive in (attention_levels > 0, False)
         )
         self.up = architecture.way_up(maps)
         self.last_norm, self.last = _norm(widths[0]), _zeroed(_conv(widths[0], image_channels))

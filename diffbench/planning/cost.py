@@ -54,6 +54,7 @@ class Cost:
 
     @property
     def total(self) -> float:
+        """CPU seconds of the whole study."""
         return sum(self.stages.values()) + self.alone
 
     def wall(self, cores: int) -> float:

@@ -1,8 +1,8 @@
 """The jobs that a study means."""
 
 from collections import Counter
-from pathlib import Path
 
+from diffbench.study.layout import stage_of
 from diffbench.study.study import Study
 
 
@@ -13,9 +13,5 @@ def jobs(study: Study) -> Counter[str]:
     return Counter(
         train=len(measured | study.guides_of(study.cells)) + len(twins),
         sample=len(study.cells) + len(study.paired_cells),
-        **Counter(_stage(Path(name)) for name in study.files),
+        **Counter(map(stage_of, study.files)),
     )
-
-
-def _stage(file: Path) -> str:
-    return file.parts[0] if file.parts[0] in ("optimum", "lab") else file.stem

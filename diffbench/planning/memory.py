@@ -49,7 +49,7 @@ def outputs(definition: TrainedDefinition, shape: tuple[int, ...]) -> int:
             return math.prod(shape[1:]) // definition.patch**2 * definition.width * definition.depth
         case Unet():
             maps = [
-                definition.channels * multiplier * math.prod(shape[1:]) // 4**level
-                for level, multiplier in enumerate(definition.multipliers)
+                definition.channels * multiplier * math.prod(shape[1:]) // 4**halvings
+                for halvings, multiplier in enumerate(definition.multipliers)
             ]
             return (2 * definition.blocks + 1) * sum(maps) + 2 * maps[-1]

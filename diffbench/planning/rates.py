@@ -56,6 +56,7 @@ class Line:
     slope: float
 
     def __call__(self, n: int) -> float:
+        """Seconds beside n training images."""
         return self.at + self.slope * n
 
 
@@ -67,6 +68,7 @@ class Clock:
         self.threads = threads
 
     def now(self) -> float:
+        """Seconds, of which differences tell."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
             return time.perf_counter()
@@ -177,10 +179,10 @@ def _images(count: int, dimension: int) -> Floats:
 
 def _line(at: Callable[[int], float], sizes: Iterable[int]) -> Line:
     """The line through the smallest and the largest size."""
-    found = sorted({min(size, POINTS_MAXIMUM) for size in sizes})
-    first, last = at(found[0]), at(found[-1])
-    slope = max(0.0, (last - first) / (found[-1] - found[0])) if len(found) > 1 else 0.0
-    return Line(first - slope * found[0], slope)
+    measured = sorted({min(size, POINTS_MAXIMUM) for size in sizes})
+    first, last = at(measured[0]), at(measured[-1])
+    slope = max(0.0, (last - first) / (measured[-1] - measured[0])) if len(measured) > 1 else 0.0
+    return Line(first - slope * measured[0], slope)
 
 
 def start_seconds(stage: str) -> float:

@@ -14,7 +14,7 @@ from diffbench.report.page import write_page
 from diffbench.report.results import Results
 from diffbench.report.slices import TITLES
 from diffbench.settings.report import ReportSettings
-from diffbench.summary.tables import stage_of
+from diffbench.study.layout import stage_of_job
 
 
 def write_index(results: Results, settings: ReportSettings) -> None:
@@ -65,7 +65,7 @@ def stage_costs(costs: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """Jobs, seconds and memory by stage, dearest first."""
     if costs.empty:
         return []
-    grouped = costs.groupby(costs["job"].map(stage_of))
+    grouped = costs.groupby(costs["job"].map(stage_of_job))
     table = grouped.agg(
         jobs=("job", "size"),
         seconds=("seconds", "sum"),

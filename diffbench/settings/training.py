@@ -8,12 +8,11 @@ from diffbench.settings.base import Count, Fraction, Positive, Strict
 
 
 class TrainingSettings(Strict):
-    """How every network of the study is trained."""
+    """How every network of the study is trained: by Adam with betas (0.9, 0.99), as EDM."""
 
     batch: Count = Field(default=128, description="Images per step.")
     learning_rate: Positive = Field(
-        default=2e-3,
-        description="Of Adam, betas (0.9, 0.99) as EDM. Constant: no schedule may know the total number of steps.",
+        default=2e-3, description="Constant: no schedule may know the total number of steps."
     )
     ema_length: float = Field(
         default=0.05,

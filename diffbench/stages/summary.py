@@ -7,8 +7,8 @@ import pandas as pd
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.catalog import facts
-from diffbench.files import provenance, store
-from diffbench.files.estimates import rows
+from diffbench.files import estimates, provenance, store
+from diffbench.study.layout import CLAIMS, FEATURES, MANIFEST, table
 from diffbench.study.study import Study
 from diffbench.summary import TABLES
 from diffbench.summary.claims import judge
@@ -23,21 +23,20 @@ from diffbench.summary.verdicts import as_records
 def run(study: Study, results: Path) -> None:
     """Write summary/*.csv, summary/*.h5 and summary/manifest.json inside `results`, from the files that exist."""
     gathered = gather(study, results)
-    folder = results / "summary"
     lookup = Lookup(gathered.tables)
     tables = gathered.tables | {"timescales": timescales(study, lookup, results)}
     for name in TABLES:
-        write_table(folder / name, tables.get(name, pd.DataFrame()).reindex(columns=FACTORS + ESTIMATE))
+        write_table(results, name, tables.get(name, pd.DataFrame()).reindex(columns=FACTORS + ESTIMATE))
     sizes = model_sizes(study, results)
-    write_csv(folder / "models.csv", sizes)
-    write_csv(folder / "status.csv", gathered.files)
-    write_csv(folder / "costs.csv", stage_costs(results))
+    write_csv(results / table("models"), sizes)
+    write_csv(results / table("status"), gathered.files)
+    write_csv(results / table("costs"), stage_costs(results))
     counted = sizes.dropna(subset=["parameters"])
     parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
     verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes, laboratory_tests(results)))
-    with store.atomic(results / "claims.json") as temporary:
+    with store.atomic(results / CLAIMS) as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2))
-    with store.atomic(folder / "manifest.json") as temporary:
+    with store.atomic(results / MANIFEST) as temporary:
         temporary.write_text(json.dumps(manifest(study, gathered, results), indent=2))
 
 
@@ -60,20 +59,20 @@ def manifest(study: Study, gathered: Gathered, results: Path) -> dict[str, objec
 def feature_space(results: Path) -> dict[str, object] | None:
     """Name of the space in which quality is measured, and what is known of it, such as a classifier's accuracy."""
     try:
-        file = store.read(results / "features.h5", "features")
+        file = store.read(results / FEATURES.pattern, "features")
     except DiffbenchError:
         return None
-    found: dict[str, object] = {"name": file.attributes["space"]}
-    for row in rows(file):
-        found[str(row["measure"])] = {name: float(row[name]) for name in ("value", "low", "high")}
-    return found
+    space: dict[str, object] = {"name": file.attributes["space"]}
+    for row in estimates.rows(file):
+        space[str(row["measure"])] = {name: float(row[name]) for name in ("value", "low", "high")}
+    return space
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_table(results: Path, name: str, rows: pd.DataFrame) -> None:
     """One table as CSV and as HDF5, whose columns are variables over the dimension `row`."""
-    write_csv(path.with_suffix(".csv"), table)
-    columns = {str(name): store.Variable(_storable(column), ("row",), str(name)) for name, column in table.items()}
-    store.write(path.with_suffix(".h5"), "table", columns, provenance.attributes({}, {}))
+    write_csv(results / table(name), rows)
+    columns = {str(name): store.Variable(_storable(column), ("row",), str(name)) for name, column in rows.items()}
+    store.write(results / table(name, "h5"), "table", columns, provenance.attributes({}, {}))
 
 
 def _storable(column: pd.Series) -> pd.Series:
@@ -81,7 +80,7 @@ def _storable(column: pd.Series) -> pd.Series:
     return column if pd.api.types.is_numeric_dtype(column) else column.fillna("")
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, rows: pd.DataFrame) -> None:
     """A table as CSV, written atomically."""
     with store.atomic(path) as temporary:
-        table.to_csv(temporary, index=False)
+        rows.to_csv(temporary, index=False)

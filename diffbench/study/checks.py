@@ -1,52 +1,75 @@
 """What is wrong with a study beyond the types of its keys: names, values that do not go together, missing files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
+from diffbench.data.raw_images import Facts
+from diffbench.settings.guidance import Guidance
 from diffbench.settings.guidance import problems as problems_of_guidance
 from diffbench.settings.models import PRESETS, External, TrainedDefinition, Variant, check_shape
+from diffbench.study.layout import FOLDERS
 from diffbench.study.study import Study
-
-RESERVED = ("conditions", "features", "lab", "logs", "optimum", "report", "summary")
-"""Folders of the results beside those of the models."""
 
 
 def problems(study: Study) -> Iterator[str]:
-    """What is wrong with a study beyond the types of its keys."""
+    """What is wrong with a study beyond the types of its keys; nothing that follows from what was said before."""
     try:
         data = catalog.facts(study.data)
     except DiffbenchError as error:
         yield str(error)
         return
-    if study.measures.quality.space == "classifier" and data.classes < 2:
-        yield f"key 'measures.quality.space': '{study.data.name}' has no classes to train a classifier on; use pca"
+    alone = [*_problems_of_names(study), *_problems_of_quality(study, data)]
+    yield from alone
+    if of_models := list(_problems_of_models(study)):
+        yield from of_models
+        return
+    of_factors = list(_problems_of_factors(study, data))
+    yield from of_factors
+    if not alone and not of_factors:
+        yield from _problems_of_cells(study)
+
+
+def _problems_of_names(study: Study) -> Iterator[str]:
+    """Values that repeat, and models whose folder would be another's."""
     for key in ("seeds", "steps"):
         values = getattr(study, key)
         if len(set(values)) < len(values):
             yield f"key '{key}': values repeat in {values}"
-    for model in study.models:
-        if model in RESERVED:
-            yield f"key 'models.{model}': '{model}' is the name of a folder of the results; choose another"
-    if problems := [*_bad_variants(study), *_missing_weights(study)]:
-        yield from problems
-        return
-    known = sorted({*PRESETS, *study.models})
-    trained = {model: study.definition(model).trained for model in known}
-    planted = {model for model in known if not study.denoises(model)}
+    for model in FOLDERS.intersection(study.models):
+        yield f"key 'models.{model}': '{model}' is the name of a folder of the results; choose another"
+
+
+def _problems_of_quality(study: Study, data: Facts) -> Iterator[str]:
+    if study.measures.quality.space == "classifier" and data.classes < 2:
+        yield f"key 'measures.quality.space': '{study.data.name}' has no classes to train a classifier on; use pca"
+
+
+def _problems_of_models(study: Study) -> Iterator[str]:
+    """Variants of nothing, and missing weights."""
+    for name, model in study.models.items():
+        if isinstance(model, Variant):
+            yield from _problems_of_variant(study, name, model)
+        if isinstance(model, External) and model.weights is not None and not Path(model.weights).exists():
+            yield f"key 'models.{name}.weights': {model.weights}: no such file or folder"
+
+
+def _problems_of_variant(study: Study, name: str, variant: Variant) -> Iterator[str]:
+    if not isinstance(study.models.get(variant.of) or PRESETS.get(variant.of), TrainedDefinition):
+        yield f"key 'models.{name}.of': '{variant.of}' is no trained model; name a preset or a model of the study"
+    if study.training_of(name) == study.training:
+        yield f"key 'models.{name}': trains as '{variant.of}' does; set dropout or horizontal_flip to another value"
+
+
+def _problems_of_factors(study: Study, data: Facts) -> Iterator[str]:
+    """Each value of each factor by itself, then granularities beside the training sizes they are combined with."""
     for where, factors in _located_values(study):
         for model in factors.get("model", []):
-            if model not in known:
-                yield f"key '{where}model': unknown model '{model}', known are {', '.join(known)}"
-            elif problem := _misfit(study, model, data.shape):
-                yield f"key '{where}model': '{model}': {problem}"
+            yield from (f"key '{where}model': {problem}" for problem in _problems_of_model(study, model, data))
         for guidance in factors.get("guidance", []):
-            for problem in problems_of_guidance(guidance, trained, planted, study.steps):
-                yield f"key '{where}guidance': {problem}"
-            if guidance.model in known and (problem := _misfit(study, guidance.model, data.shape)):
-                yield f"key '{where}guidance': '{guidance.model}': {problem}"
+            yield from (f"key '{where}guidance': {problem}" for problem in _problems_of_guide(study, guidance, data))
         for step in set(factors.get("step", [])) - set(study.steps):
             yield f"key '{where}step': {step} is not among the steps {study.steps}"
         for size in factors.get("train_size", []):
@@ -59,20 +82,25 @@ def problems(study: Study) -> Iterator[str]:
             return
 
 
-def _bad_variants(study: Study) -> Iterator[str]:
-    for name, model in study.models.items():
-        if not isinstance(model, Variant):
-            continue
-        if not isinstance(study.models.get(model.of) or PRESETS.get(model.of), TrainedDefinition):
-            yield f"key 'models.{name}.of': '{model.of}' is no trained model; name a preset or a model of the study"
-        if study.training_of(name) == study.training:
-            yield f"key 'models.{name}': trains as '{model.of}' does; set dropout or horizontal_flip to another value"
+def _problems_of_model(study: Study, model: str, data: Facts) -> Iterator[str]:
+    known = _known_models(study)
+    if model not in known:
+        yield f"unknown model '{model}', known are {', '.join(known)}"
+    elif problem := _misfit(study, model, data.shape):
+        yield f"'{model}': {problem}"
 
 
-def _missing_weights(study: Study) -> Iterator[str]:
-    for name, model in study.models.items():
-        if isinstance(model, External) and model.weights is not None and not Path(model.weights).exists():
-            yield f"key 'models.{name}.weights': {model.weights}: no such file or folder"
+def _problems_of_guide(study: Study, guidance: Guidance, data: Facts) -> Iterator[str]:
+    known = _known_models(study)
+    trained = {model: study.definition(model).trained for model in known}
+    planted = {model for model in known if not study.denoises(model)}
+    yield from problems_of_guidance(guidance, trained, planted, study.steps)
+    if guidance.model in known and (problem := _misfit(study, guidance.model, data.shape)):
+        yield f"'{guidance.model}': {problem}"
+
+
+def _known_models(study: Study) -> list[str]:
+    return sorted({*PRESETS, *study.models})
 
 
 def _misfit(study: Study, model: str, shape: tuple[int, ...]) -> str | None:
@@ -89,8 +117,8 @@ def _misfit(study: Study, model: str, shape: tuple[int, ...]) -> str | None:
     return None
 
 
-def problems_of_cells(study: Study) -> Iterator[str]:
-    """What is wrong with combinations of values that are each in order."""
+def _problems_of_cells(study: Study) -> Iterator[str]:
+    """Combinations of values that are each in order."""
     for factors in study.combinations():
         guidance = factors["guidance"]
         if guidance.model == factors["model"] and guidance.step is None:
@@ -108,7 +136,8 @@ def problems_of_cells(study: Study) -> Iterator[str]:
                 )
 
 
-def _located_values(study: Study) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+def _located_values(study: Study) -> Iterator[tuple[str, Mapping[str, list[Any]]]]:
+    """Where values of factors stand in the study file, and these values."""
     yield "center.", {name: [value] for name, value in study.center}
     for index, sweep in enumerate(study.sweeps):
         yield f"sweeps.{index}.", sweep.varied

@@ -1,12 +1,13 @@
 """Reading a study: from YAML or plain values to a checked Study, or one error that names every bad key."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from diffbench.conventions import DiffbenchError
-from diffbench.study.checks import problems, problems_of_cells
+from diffbench.study.checks import problems
 from diffbench.study.study import Study
 
 
@@ -25,20 +26,31 @@ def parse_study(raw: Any, origin: str) -> Study:
     """Check plain values as a study. Raises DiffbenchError naming `origin` and every key that is wrong."""
     if not isinstance(raw, dict):
         raise DiffbenchError(f"{origin}: a study is a mapping of keys to values, see config/README.md")
+    if old := list(_old_words(raw)):
+        raise DiffbenchError("; ".join(f"{origin}: {problem}" for problem in old))
     study = Study.parse(raw | _with_kinds(raw), origin)
-    if found := list(problems(study)) or list(problems_of_cells(study)):
-        raise DiffbenchError("; ".join(f"{origin}: {problem}" for problem in found))
+    if wrong := list(problems(study)):
+        raise DiffbenchError("; ".join(f"{origin}: {problem}" for problem in wrong))
     return study
+
+
+def _old_words(raw: dict[str, Any]) -> Iterator[str]:
+    """Keys and values of earlier versions, with the word that took their place."""
+    if "optimizer" in _mapping(raw.get("training")):
+        yield "key 'training.optimizer' is gone: every network is trained by Adam; leave it out"
+    for name, model in _mapping(raw.get("models")).items():
+        if _mapping(model).get("kind") == "foreign":
+            yield f"key 'models.{name}.kind': 'foreign' is called 'external' now, and may be left out beside import"
 
 
 def _with_kinds(raw: dict[str, Any]) -> dict[str, Any]:
     """The models of a study file, with the kind of those that need not say it since they name an import."""
-    models = raw.get("models")
-    if not isinstance(models, dict):
-        return {}
+    models = _mapping(raw.get("models"))
     external = {"kind": "external"}
-    named = {
-        name: external | model if isinstance(model, dict) and "import" in model else model
-        for name, model in models.items()
-    }
-    return {"models": named}
+    named = {name: external | model if "import" in _mapping(model) else model for name, model in models.items()}
+    return {"models": named} if named else {}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """A part of a study file that should be a mapping; what is none is refused later, by its type."""
+    return value if isinstance(value, dict) else {}

@@ -5,7 +5,7 @@ pattern whose fields are factors; what the files of a cell share (data, conditio
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -31,8 +31,8 @@ class Kind:
         """Pattern of the log of the job that makes it: that of its stage, or of another that makes it in its stead."""
         path = PurePosixPath(self.pattern)
         if path.parts[0] == self.stage or len(path.parts) == 1:
-            return f"logs/{path.with_suffix('')}.log"
-        return f"logs/{stage or self.stage}/{path.parent}.log"
+            return log_of(str(path.with_suffix("")))
+        return log_of(f"{stage or self.stage}/{path.parent}")
 
     @property
     def benchmark(self) -> str:
@@ -40,6 +40,11 @@ class Kind:
         path = PurePosixPath(self.pattern)
         job = path.with_suffix("") if path.parts[0] == self.stage else path.parent / self.stage
         return f"{job}{BENCHMARK}"
+
+
+def log_of(job: str) -> str:
+    """Path of a log, by the name of the job: that of its stage where there is one such job in a study."""
+    return f"logs/{job}.log"
 
 
 BENCHMARK = ".benchmark.jsonl"
@@ -81,9 +86,39 @@ _PATTERNS = [
 ]
 
 
+def table(name: str, suffix: str = "csv") -> str:
+    """Path of a table of the summary."""
+    return TABLE.of({"table": name, "suffix": suffix})
+
+
+def page(name: str) -> str:
+    """Path of a page of the report."""
+    return PAGE.of({"page": name})
+
+
 def stage_of(path: str) -> str:
-    """The stage that makes a file, or whose job it is that left a benchmark. ValueError if it is of none."""
+    """The stage that makes a file, or whose job left a benchmark. ValueError if it is of none."""
     for pattern, stage in _PATTERNS:
         if pattern.fullmatch(path):
             return stage
     raise ValueError(f"{path}: a file of no stage")
+
+
+def stage_of_job(name: str) -> str:
+    """The stage of a job, by the path of its benchmark without the suffix."""
+    return stage_of(f"{name}{BENCHMARK}")
+
+
+def logs_behind(path: str) -> Iterator[str]:
+    """Logs of the jobs that a file depends on, nearest first, so that the one that failed is found."""
+    folder = PurePosixPath(path).parent
+    stage = stage_of(path)
+    if stage in FOLDERS:
+        yield log_of(str(PurePosixPath(path).with_suffix("")))
+        return
+    for maker in (stage, "sample"):
+        yield log_of(f"{maker}/{folder}")
+    checkpoint = folder.parent if folder.name.startswith("w") else folder
+    yield log_of(f"train/{checkpoint}")
+    if stage == MEMORIZATION.stage:
+        yield log_of(FEATURES.stage)

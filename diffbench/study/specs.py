@@ -1,5 +1,6 @@
 """What each stage of the DAG reads of a study: nothing more, since a job is run anew when its spec changes."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -13,17 +14,14 @@ from diffbench.settings.sampling import SamplingSettings
 from diffbench.settings.training import TrainingSettings
 from diffbench.study.study import Study
 
-
-class Wildcards(dict[str, Any]):
-    """Factors of a file, by key and by attribute, as Snakemake hands its wildcards to the functions below."""
-
-    __getattr__ = dict.__getitem__
+Factors = dict[str, int | float | str]
+"""Factor -> value."""
 
 
 class StageSpec(Strict):
     """Factors of the file that a stage makes."""
 
-    factors: dict[str, int | float | str] = Field(description="Factor -> value.")
+    factors: Factors = Field(description="Factor -> value.")
 
 
 class ConditionsSpec(StageSpec):
@@ -67,53 +65,81 @@ class EquivalentSpec(StageSpec):
     noises: int = Field(description="Noise draws per image behind the checkpoint's losses.")
 
 
-def _factors(wildcards: Any) -> dict[str, int | float | str]:
-    kinds = {"model": str, "train_size": int, "granularity": str, "seed": int, "step": int, "guidance": str}
-    return {name: kinds[name](value) for name, value in dict(wildcards).items() if name in kinds}
+FACTORS = {"model": str, "train_size": int, "granularity": str, "seed": int, "step": int, "guidance": str, "topic": str}
+"""What a file can differ by from others of its kind, as it stands in the spec of the stage that makes it."""
 
 
-def conditions(study: Study, wildcards: Any) -> str:
-    """Spec of the stage as JSON, for the rule's params; so the functions below."""
-    return ConditionsSpec(factors=_factors(wildcards), seed=study.data.split_seed).model_dump_json()
+def spec_of(stage: str, study: Study, wildcards: Mapping[str, Any]) -> str:
+    """The spec of a stage as JSON, for the job that makes the file with these factors, numbers or text."""
+    given = dict(wildcards)
+    return SPECS[stage](study, {name: kind(given[name]) for name, kind in FACTORS.items() if name in given})
 
 
-def train(study: Study, wildcards: Any) -> str:
-    factors = _factors(wildcards)
-    definition = study.definition(wildcards.model)
-    training = study.training_of(wildcards.model)
-    return TrainSpec(factors=factors, model=definition, training=training).model_dump_json()
+def _data(study: Study, factors: Factors) -> str:
+    return study.data.model_dump_json()
 
 
-def optimum(study: Study, wildcards: Any) -> str:
-    return DenoiseSpec(factors=_factors(wildcards), gap=study.measures.gap, model=Optimal()).model_dump_json()
+def _features(study: Study, factors: Factors) -> str:
+    return study.measures.quality.model_dump_json()
 
 
-def denoise(study: Study, wildcards: Any) -> str:
-    definition = study.definition(wildcards.model)
-    return DenoiseSpec(factors=_factors(wildcards), gap=study.measures.gap, model=definition).model_dump_json()
+def _conditions(study: Study, factors: Factors) -> str:
+    return ConditionsSpec(factors=factors, seed=study.data.split_seed).model_dump_json()
 
 
-def sample(study: Study, wildcards: Any) -> str:
-    definition, guidance = study.definition(wildcards.model), study.guidances[wildcards.guidance]
+def _train(study: Study, factors: Factors) -> str:
+    model = str(factors["model"])
+    spec = TrainSpec(factors=factors, model=study.definition(model), training=study.training_of(model))
+    return spec.model_dump_json()
+
+
+def _optimum(study: Study, factors: Factors) -> str:
+    return DenoiseSpec(factors=factors, gap=study.measures.gap, model=Optimal()).model_dump_json()
+
+
+def _denoise(study: Study, factors: Factors) -> str:
+    definition = study.definition(str(factors["model"]))
+    return DenoiseSpec(factors=factors, gap=study.measures.gap, model=definition).model_dump_json()
+
+
+def _sample(study: Study, factors: Factors) -> str:
+    model, guidance = str(factors["model"]), study.guidances[str(factors["guidance"])]
     return SampleSpec(
-        factors=_factors(wildcards),
-        model=definition,
+        factors=factors,
+        model=study.definition(model),
         sampling=study.sampling,
         guidance=guidance,
-        guide=study.definition(guidance.model or wildcards.model) if guidance.autoguided else None,
+        guide=study.definition(guidance.model or model) if guidance.autoguided else None,
     ).model_dump_json()
 
 
-def cell(study: Study, wildcards: Any) -> str:
-    """For stages whose definitions are fixed: the factors are all they need."""
-    return StageSpec(factors=_factors(wildcards)).model_dump_json()
+def _cell(study: Study, factors: Factors) -> str:
+    """Of stages whose definitions are fixed: the factors are all they need."""
+    return StageSpec(factors=factors).model_dump_json()
 
 
-def lab(study: Study, wildcards: Any) -> str:
-    spec = LabSpec(factors={"topic": wildcards.topic}, lab=study.lab or LabSettings())
-    return spec.model_dump_json(exclude={"lab": set(TOPICS) - {wildcards.topic}})
+def _lab(study: Study, factors: Factors) -> str:
+    spec = LabSpec(factors=factors, lab=study.lab or LabSettings())
+    return spec.model_dump_json(exclude={"lab": set(TOPICS) - {str(factors["topic"])}})
 
 
-def equivalent(study: Study, wildcards: Any) -> str:
-    noises = study.measures.gap.noises
-    return EquivalentSpec(factors=_factors(wildcards), noises=noises).model_dump_json()
+def _equivalent(study: Study, factors: Factors) -> str:
+    return EquivalentSpec(factors=factors, noises=study.measures.gap.noises).model_dump_json()
+
+
+SPECS: dict[str, Callable[[Study, Factors], str]] = {
+    "data": _data,
+    "features": _features,
+    "conditions": _conditions,
+    "train": _train,
+    "optimum": _optimum,
+    "denoise": _denoise,
+    "sample": _sample,
+    "plant": _sample,
+    "memorization": _cell,
+    "overlap": _cell,
+    "consistency": _cell,
+    "lab": _lab,
+    "equivalent": _equivalent,
+}
+"""By stage."""

@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from diffbench.data import catalog
 from diffbench.settings.base import Count, Name, Seed, Strict
 from diffbench.settings.data import DataSettings
-from diffbench.settings.granularity import PATTERN, Granularity
+from diffbench.settings.granularity import Granularity
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.lab import TOPICS, LabSettings
 from diffbench.settings.measures import MeasuresSettings
@@ -29,44 +29,8 @@ from diffbench.settings.models import (
 from diffbench.settings.report import ReportSettings
 from diffbench.settings.sampling import SamplingSettings
 from diffbench.settings.training import TrainingSettings
-from diffbench.study.grid import Cell, Checkpoint, Run
-
-GranularityName = Annotated[str, Field(pattern=PATTERN)]
-
-
-class Center(Strict):
-    """One value per factor: the point around which the sweeps vary."""
-
-    model: Name = "mlp-medium"
-    train_size: int = Field(default=256, ge=2)
-    granularity: GranularityName = "classes"
-    guidance: Guidance = Guidance(weight=0.0)
-
-    @property
-    def factors(self) -> dict[str, Any]:
-        """The values as tables show them."""
-        return dict(self) | {"guidance": self.guidance.label}
-
-
-class Sweep(Strict):
-    """Values of one or more factors; several factors in one sweep mean their product."""
-
-    model: list[Name] | None = Field(default=None, min_length=1)
-    train_size: list[Annotated[int, Field(ge=2)]] | None = Field(default=None, min_length=1)
-    granularity: list[GranularityName] | None = Field(default=None, min_length=1)
-    step: list[Count] | None = Field(default=None, min_length=1, description="Among steps; left out: all of them.")
-    guidance: list[Guidance] | None = Field(default=None, min_length=1)
-
-    @model_validator(mode="after")
-    def _varies_something(self) -> Self:
-        if not self.varied:
-            raise ValueError("an empty sweep: give at least one factor with at least one value")
-        return self
-
-    @property
-    def varied(self) -> dict[str, list[Any]]:
-        """The factors that this sweep varies, with their values."""
-        return {name: values for name, values in self if values is not None}
+from diffbench.study import layout
+from diffbench.study.grid import Cell, Center, Checkpoint, Run, Sweep, combinations
 
 
 class Study(Strict):
@@ -100,15 +64,15 @@ class Study(Strict):
 
     def definition(self, model: str) -> ModelDefinition:
         """What a model's name stands for, the study's own definitions first; of a variant, what it varies."""
-        found = self.models.get(model) or PRESETS[model]
-        return self.definition(found.of) if isinstance(found, Variant) else found
+        named = self.models.get(model) or PRESETS[model]
+        return self.definition(named.of) if isinstance(named, Variant) else named
 
     def training_of(self, model: str) -> TrainingSettings:
         """How a model is trained: as all others, but for what a variant sets itself."""
-        found = self.models.get(model)
-        if not isinstance(found, Variant):
+        variant = self.models.get(model)
+        if not isinstance(variant, Variant):
             return self.training
-        return self.training.model_copy(update=found.model_dump(exclude={"kind", "of"}, exclude_none=True))
+        return self.training.model_copy(update=variant.model_dump(exclude={"kind", "of"}, exclude_none=True))
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -132,14 +96,13 @@ class Study(Strict):
 
     def files_of(self, cell: Cell) -> list[str]:
         """The measures' files of one cell, those that it shares with others included."""
-        run = cell.checkpoint.run
-        names = [f"{cell.path}/memorization.h5"]
-        if self.denoises(run.model):
-            names += [f"optimum/n{run.train_size}/{run.granularity}.h5", f"{cell.checkpoint.path}/denoise.h5"]
-            names.append(f"{cell.path}/overlap.h5")
+        factors = cell.factors
+        kinds = [layout.MEMORIZATION]
+        if self.denoises(cell.checkpoint.run.model):
+            kinds += [layout.OPTIMUM, layout.DENOISE, layout.OVERLAP]
         if cell in self._paired:
-            names.append(f"{cell.path}/consistency.h5")
-        return names
+            kinds.append(layout.CONSISTENCY)
+        return [kind.of(factors) for kind in kinds]
 
     @cached_property
     def paired_cells(self) -> tuple[Cell, ...]:
@@ -165,8 +128,8 @@ class Study(Strict):
         planar = catalog.facts(self.data).shape == (2,)
         trained = [each for each in self.checkpoints if planar and self.definition(each.run.model).trained]
         return (
-            *(f"lab/{topic}.h5" for topic in TOPICS),
-            *(f"{checkpoint.path}/equivalent.h5" for checkpoint in trained),
+            *(layout.TOPIC.of({"topic": topic}) for topic in TOPICS),
+            *(layout.EQUIVALENT.of(checkpoint.factors) for checkpoint in trained),
         )
 
     @cached_property
@@ -226,10 +189,10 @@ class Study(Strict):
     @cached_property
     def milestones(self) -> dict[Run, list[int]]:
         """Steps at which each run has a checkpoint, rising; checkpoints that only guide others included."""
-        found: dict[Run, list[int]] = {}
+        steps: dict[Run, list[int]] = {}
         for checkpoint in sorted({*self.checkpoints, *self.guides_of(self.cells)}):
-            found.setdefault(checkpoint.run, []).append(checkpoint.step)
-        return found
+            steps.setdefault(checkpoint.run, []).append(checkpoint.step)
+        return steps
 
     def milestones_before(self, checkpoint: Checkpoint) -> list[int]:
         """The run's milestones before a checkpoint, rising: its training starts from the last one."""
@@ -241,12 +204,7 @@ class Study(Strict):
 
     def combinations(self) -> Iterator[dict[str, Any]]:
         """Values of all factors but the seed; step is None where all milestones are meant."""
-        center = dict(self.center) | {"step": None}
-        yield center
-        for sweep in self.sweeps:
-            names, values = zip(*sweep.varied.items(), strict=True)
-            for combination in product(*values):
-                yield center | dict(zip(names, combination, strict=True))
+        return combinations(self.center, self.sweeps)
 
     def _expand(self) -> Iterator[Cell]:
         for factors in self.combinations():

@@ -10,7 +10,7 @@ from diffbench.files.estimates import Estimate, undefined
 from diffbench.settings.granularity import Granularity
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
-from diffbench.summary.lookup import Lookup, center_cells, levels
+from diffbench.summary.lookup import Lookup, center_cells, values_at_center
 from diffbench.summary.verdicts import Claim, ClaimTest, t_interval
 
 
@@ -21,8 +21,10 @@ def judge(
     classes: int,
     laboratory: Sequence[ClaimTest] = (),
 ) -> tuple[Claim, ...]:
-    """The five claims. `parameters`: number of weights of each model, which orders models by size; `laboratory`: the
-    2D laboratory's tests, if the study has one.
+    """The five claims.
+
+    parameters: number of weights of each model, which orders models by size; classes: of the data; laboratory: the
+    tests of the 2D laboratory, if the study has one.
     """
     return (
         Claim(
@@ -108,7 +110,7 @@ def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes
         ("train_size", "number of training images", float, False),
     ]
     for factor, words, size, grows in factors:
-        sizes = {v: size(v) for v in levels(study, factor) if size(v) > 0 and _ordered(study, factor, v)}
+        sizes = {v: size(v) for v in values_at_center(study, factor) if size(v) > 0 and _ordered(study, factor, v)}
         estimate = (
             _elasticity(study, lookup, factor, sizes)
             if len(set(sizes.values())) > 1
@@ -120,7 +122,9 @@ def _trends(study: Study, lookup: Lookup, parameters: Mapping[str, int], classes
 
 
 def _ordered(study: Study, factor: str, value: Any) -> bool:
-    """Random labels are a control: more of them are not a finer condition. Numbers of weights compare models of the
+    """Whether a value has a place in the order of its factor.
+
+    Random labels are a control: more of them are not a finer condition. Numbers of weights compare models of the
     centre's kind alone, trained as it is: between a U-Net and a transformer more than size differs.
     """
     if factor == "model":
@@ -146,13 +150,13 @@ def _elasticity(study: Study, lookup: Lookup, factor: str, sizes: Mapping[Any, f
 
 def _at_one_step(study: Study, factor: str, values: Iterable[Any]) -> list[Cell]:
     """Cells of a factor's values, all at the last step that all of them have: a sweep may name some of the steps."""
-    found = [center_cells(study, **{factor: value}) for value in values]
-    shared = set.intersection(*({cell.checkpoint.step for cell in cells} for cells in found))
-    return [cell for cells in found for cell in cells if cell.checkpoint.step == max(shared, default=-1)]
+    of_values = [center_cells(study, **{factor: value}) for value in values]
+    shared = set.intersection(*({cell.checkpoint.step for cell in cells} for cells in of_values))
+    return [cell for cells in of_values for cell in cells if cell.checkpoint.step == max(shared, default=-1)]
 
 
 def _samples_do_not_follow(study: Study, lookup: Lookup) -> Iterator[ClaimTest]:
-    largest = max(levels(study, "train_size"))
+    largest = max(values_at_center(study, "train_size"))
     last = _last(study, train_size=largest)
     yield ClaimTest(
         "memorized_excess",
@@ -178,17 +182,18 @@ def _samples_do_not_follow(study: Study, lookup: Lookup) -> Iterator[ClaimTest]:
 
 
 def _excess(cells: list[Cell], lookup: Lookup) -> Estimate:
-    """Memorized fraction minus floor. The interval over seeds is widened to the mean of the cells' own exact intervals:
+    """Memorized fraction minus floor.
 
-    where no sample of any seed is memorized, seeds do not differ, and that is no proof of a rate of 0.
+    The interval over seeds is widened to the mean of the cells' own exact intervals: where no sample of any seed is
+    memorized, seeds do not differ, and that is no proof of a rate of 0.
     """
     pairs = [(lookup.of_cell(c, "memorized_fraction"), lookup.of_cell(c, "memorized_floor")) for c in cells]
-    found = t_interval([_value(fraction) - _value(floor) for fraction, floor in pairs])
+    excess = t_interval([_value(fraction) - _value(floor) for fraction, floor in pairs])
     own = [(f.low - floor.high, f.high - floor.low) for f, floor in pairs if f is not None and floor is not None]
-    if found.reason or not own:
-        return found
+    if excess.reason or not own:
+        return excess
     low, high = np.mean(own, axis=0)
-    return Estimate(found.value, min(found.low, float(low)), max(found.high, float(high)), found.n)
+    return Estimate(excess.value, min(excess.low, float(low)), max(excess.high, float(high)), excess.n)
 
 
 def _growth(study: Study, lookup: Lookup, train_size: int) -> Estimate:
@@ -211,7 +216,7 @@ def _growth(study: Study, lookup: Lookup, train_size: int) -> Estimate:
 
 def _trajectories_stay_away(study: Study, lookup: Lookup) -> Iterator[ClaimTest]:
     """Where the sampler's states lie at its level nearest to the gap's peak, in ln(sigma)."""
-    last = _last(study, train_size=max(levels(study, "train_size")))
+    last = _last(study, train_size=max(values_at_center(study, "train_size")))
 
     def at_peak(cell: Cell, measure: str) -> float:
         peak = _value(lookup.of_checkpoint(cell.checkpoint, "sigma_at_peak"))

@@ -12,6 +12,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files import store
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.files.store import StageFile
+from diffbench.study.layout import TOPIC
 from diffbench.summary.verdicts import ClaimTest
 
 GAP_ERROR = 1e-3
@@ -23,7 +24,7 @@ RECALL_ERROR = 1e-5
 
 def laboratory_tests(results: Path) -> tuple[ClaimTest, ...]:
     """Tests of claim 5 from lab/*.h5 inside `results`; none if there is no laboratory."""
-    if not (results / "lab").exists():
+    if not (results / TOPIC.of({"topic": "gap"})).parent.exists():
         return ()
     return (_localization(results), *_recall(results))
 
@@ -32,7 +33,7 @@ def _localization(results: Path) -> ClaimTest:
     """ln(peak gap with the least delta / with the largest), the other factors at the topic's centre."""
     statement = "logarithm of the peak gap's ratio, least model error over largest, on the circle"
     try:
-        gap = store.read(results / "lab/gap.h5", "lab")
+        gap = store.read(results / TOPIC.of({"topic": "gap"}), "lab")
     except DiffbenchError as error:
         return ClaimTest("localization", statement, undefined(str(error), 0), "localization", above=True)
     swept = np.flatnonzero((gap["guidance"] == 0) & (gap["points"] == gap["points"][0]))
@@ -48,7 +49,7 @@ def _localization(results: Path) -> ClaimTest:
 def _recall(results: Path) -> Iterator[ClaimTest]:
     """Loss of recall from the least to the largest delta, and from the fewest to the most training points."""
     try:
-        recall: StageFile | None = store.read(results / "lab/recall.h5", "lab")
+        recall: StageFile | None = store.read(results / TOPIC.of({"topic": "recall"}), "lab")
         reason = ""
     except DiffbenchError as error:
         recall, reason = None, str(error)

@@ -57,12 +57,12 @@ def center_cells(study: Study, **changes: Any) -> list[Cell]:
     return [cell for cell in study.cells if all(cell.factors[name] == value for name, value in wanted.items())]
 
 
-def levels(study: Study, factor: str) -> list[Any]:
+def values_at_center(study: Study, factor: str) -> list[Any]:
     """Values that a factor takes while all others are at the centre, sorted."""
     others = {name: value for name, value in study.center.factors.items() if name != factor}
-    found = {
+    values = {
         cell.factors[factor]
         for cell in study.cells
         if all(cell.factors[name] == value for name, value in others.items())
     }
-    return sorted(found)
+    return sorted(values)

@@ -8,6 +8,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.files import store
 from diffbench.settings.models import External, TrainedDefinition
+from diffbench.study.layout import DENOISE
 from diffbench.study.study import Study
 
 
@@ -37,7 +38,7 @@ def _measured_size(study: Study, model: str, results: Path) -> dict[str, int]:
     for checkpoint in study.checkpoints:
         if checkpoint.run.model == model:
             try:
-                return store.read(results / checkpoint.path / "denoise.h5", "denoise").attributes["size"]
+                return store.read(results / DENOISE.of(checkpoint.factors), "denoise").attributes["size"]
             except DiffbenchError:
                 continue
     return {}

@@ -10,6 +10,7 @@ import pandas as pd
 from diffbench.conventions import DiffbenchError
 from diffbench.files import store
 from diffbench.files.estimates import rows
+from diffbench.study.layout import BENCHMARK, logs_behind, stage_of
 from diffbench.study.study import Study
 
 FACTORS = ["model", "train_size", "granularity", "seed", "step", "guidance"]
@@ -26,64 +27,44 @@ class Gathered:
 
 def gather(study: Study, results: Path) -> Gathered:
     """Read every measure's file of the study; a missing or broken one becomes a row that says why."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    estimates: dict[str, list[dict[str, Any]]] = {}
     files = []
-    for name in study.files:
-        stage = stage_of(name)
+    for path in study.files:
+        stage = stage_of(path)
         try:
-            file = store.read(results / name, stage)
+            file = store.read(results / path, stage)
         except DiffbenchError as error:
-            reason = why_missing(results, name, error)
-            files.append({"file": name, "stage": stage, "state": "missing", "reason": reason})
+            reason = why_missing(results, path, error)
+            files.append({"file": path, "stage": stage, "state": "missing", "reason": reason})
             continue
         factors = file.attributes["factors"]
-        found.setdefault(stage, []).extend(factors | row for row in rows(file))
+        estimates.setdefault(stage, []).extend(factors | row for row in rows(file))
         provenance = {key: file.attributes[key] for key in ("wall_seconds", "peak_memory_mb", "device")}
-        files.append({"file": name, "stage": stage, "state": "done", "reason": ""} | provenance)
-    tables = {stage: pd.DataFrame(entries).reindex(columns=FACTORS + ESTIMATE) for stage, entries in found.items()}
+        files.append({"file": path, "stage": stage, "state": "done", "reason": ""} | provenance)
+    tables = {stage: pd.DataFrame(entries).reindex(columns=FACTORS + ESTIMATE) for stage, entries in estimates.items()}
     return Gathered(tables, pd.DataFrame(files))
 
 
-def stage_of(name: str) -> str:
-    """The stage that makes a file of the study."""
-    folder = Path(name).parts[0]
-    return folder if folder in ("optimum", "lab") else Path(name).stem
-
-
-def why_missing(results: Path, name: str, error: Exception) -> str:
+def why_missing(results: Path, path: str, error: Exception) -> str:
     """The last line of the log that stopped a file, its own stage's or that of a stage before it."""
-    if (results / name).exists():
+    if (results / path).exists():
         return str(error)
-    for log in _logs_behind(name):
-        path = results / "logs" / log
-        if path.exists() and (lines := path.read_text().strip().splitlines()):
+    for log in logs_behind(path):
+        if (results / log).exists() and (lines := (results / log).read_text().strip().splitlines()):
             return lines[-1]
     return "not made yet"
 
 
-def _logs_behind(name: str) -> Iterator[str]:
-    """Logs of the stages that a file depends on, nearest first."""
-    folder = str(Path(name).parent)
-    if stage_of(name) in ("optimum", "lab"):
-        yield str(Path(name).with_suffix(".log"))
-        return
-    for stage in (Path(name).stem, "sample"):
-        yield f"{stage}/{folder}.log"
-    yield f"train/{folder.partition('/w')[0]}.log"
-    if Path(name).stem == "memorization":
-        yield "features.log"
-
-
 def stage_costs(results: Path) -> pd.DataFrame:
     """What Snakemake measured of every job that it ran: one row per benchmark file, with its stage and path."""
-    return pd.DataFrame(_benchmark_rows(sorted(results.rglob("*.benchmark.jsonl")), results))
+    return pd.DataFrame(_benchmark_rows(sorted(results.rglob(f"*{BENCHMARK}")), results))
 
 
 def _benchmark_rows(paths: Iterable[Path], results: Path) -> Iterator[dict[str, Any]]:
     for path in paths:
         record = pd.read_json(path, lines=True).iloc[-1]
         yield {
-            "job": str(path.relative_to(results)).removesuffix(".benchmark.jsonl"),
+            "job": str(path.relative_to(results)).removesuffix(BENCHMARK),
             "seconds": record["s"],
             "cpu_seconds": record["cpu_time"],
             "max_rss_mb": record["max_rss"],

@@ -18,6 +18,7 @@ from diffbench.files.estimates import Estimate
 from diffbench.measures.gap import onset
 from diffbench.measures.timescales import effective_memorization, tau_gen, tau_mem
 from diffbench.study.grid import Cell
+from diffbench.study.layout import DENOISE
 from diffbench.study.study import Study
 from diffbench.summary.lookup import Lookup
 
@@ -48,8 +49,8 @@ def _grouped(cells: Sequence[Cell], over: str) -> Iterator[tuple[dict[str, Any],
 
 
 def _complete(cells: Sequence[Cell], lookup: Lookup, measure: str) -> list[tuple[Cell, Estimate]]:
-    found = ((cell, lookup.of_cell(cell, measure)) for cell in cells)
-    return [(cell, estimate) for cell, estimate in found if estimate is not None]
+    measured = ((cell, lookup.of_cell(cell, measure)) for cell in cells)
+    return [(cell, estimate) for cell, estimate in measured if estimate is not None]
 
 
 def _rows_of_runs(study: Study, lookup: Lookup) -> Iterator[dict[str, Any]]:
@@ -77,18 +78,18 @@ def _rows_of_sizes(study: Study, lookup: Lookup) -> Iterator[dict[str, Any]]:
 def _rows_of_onsets(study: Study, results: Path) -> Iterator[dict[str, Any]]:
     """Per noise level: the milestone at which the validation loss is least."""
     for run, checkpoints in groupby(study.checkpoints, key=lambda checkpoint: checkpoint.run):
-        losses, sigmas, found = [], np.array([]), []
+        losses, sigmas, steps = [], np.array([]), []
         for checkpoint in checkpoints:
             try:
-                file = store.read(results / checkpoint.path / "denoise.h5", "denoise")
+                file = store.read(results / DENOISE.of(checkpoint.factors), "denoise")
             except DiffbenchError:
                 continue
             sigmas = file["sigma"]
             losses.append(file["loss_validation"])
-            found.append(checkpoint.step)
-        if len(found) < 2:
+            steps.append(checkpoint.step)
+        if len(steps) < 2:
             continue
         factors = {"model": run.model, "train_size": run.train_size, "granularity": run.granularity, "seed": run.seed}
         for level, sigma in enumerate(sigmas):
-            estimate = onset(np.array(found), np.stack([loss[level] for loss in losses]), seed=0)
+            estimate = onset(np.array(steps), np.stack([loss[level] for loss in losses]), seed=0)
             yield _row(factors, "gap_onset", estimate) | {"sigma": sigma}

@@ -1,16 +1,18 @@
 # The study, where its files lie, and what the rules ask of it.
-import fcntl
 import os
 import re
 import sys
 from pathlib import Path
 
-from diffbench.study import specs
+from filelock import FileLock, Timeout
+
 from diffbench.conventions import DiffbenchError
-from diffbench.settings.granularity import TWIN
-from diffbench.study.grid import Cell, Checkpoint, Run
 from diffbench.planning.memory import memory_mb, network_memory_mb
+from diffbench.settings.granularity import TWIN
+from diffbench.study import layout
 from diffbench.study.file import parse_study
+from diffbench.study.grid import Cell, Checkpoint, Run
+from diffbench.study.specs import spec_of
 from diffbench.summary import TABLES
 
 try:
@@ -21,18 +23,20 @@ except DiffbenchError as error:
     sys.exit(f"diffbench: error: {error}")
 
 RESULTS = f"results/{STUDY.name}"
-RUN = f"{RESULTS}/{{model}}/n{{train_size}}/{{granularity}}/seed{{seed}}"
-CHECKPOINT = f"{RUN}/step{{step}}"
-CELL = f"{CHECKPOINT}/w{{guidance}}"
-STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
-CELL_NAME = CELL.removeprefix(f"{RESULTS}/")
-DATA = f"{RESULTS}/data.h5"
-FEATURES = f"{RESULTS}/features.h5"
-CONDITIONS = f"{RESULTS}/conditions/n{{train_size}}/{{granularity}}.h5"
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
-OPTIMUM = f"{RESULTS}/optimum/n{{train_size}}/{{granularity}}.h5"
+STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 MEMORY = memory_mb(STUDY)
 NETWORK_MEMORY = network_memory_mb(STUDY)
+
+
+def at(path):
+    """A file of the results: a kind of `diffbench.study.layout`, as a pattern of Snakemake's, or a path in them."""
+    return f"{RESULTS}/{path.pattern if isinstance(path, layout.Kind) else path}"
+
+
+def log_at(kind, stage=""):
+    """The log of the job that makes files of a kind."""
+    return f"{RESULTS}/{kind.log(stage)}"
 
 
 # Jobs run with the Python that runs Snakemake, also where its environment was not activated.
@@ -60,19 +64,24 @@ wildcard_constraints:
 
 def spec(stage):
     """The spec of a stage as a params function: exactly what the stage reads, so that nothing else reruns it."""
-    return lambda wildcards: getattr(specs, stage)(STUDY, wildcards)
+    return lambda wildcards: spec_of(stage, STUDY, wildcards)
+
+
+def twin(kind):
+    """Files of a kind that belong to a run's twin, as a pattern."""
+    return at(kind).replace("{granularity}", f"{{granularity}}{TWIN}")
 
 
 def trained_checkpoint(wildcards):
     """The checkpoint of a trained model; models that need no training have none."""
     if STUDY.definition(wildcards.model).trained:
-        return f"{CHECKPOINT}/checkpoint.pt".format(**wildcards)
+        return at(layout.CHECKPOINT.of(wildcards))
     return []
 
 
 # A pattern where a function is not needed: Snakemake spends several times as long on a function, for every job.
 MEASURED_CHECKPOINT = (
-    f"{CHECKPOINT}/checkpoint.pt"
+    at(layout.CHECKPOINT)
     if all(STUDY.definition(model).trained for model in MODELS)
     else trained_checkpoint
 )
@@ -98,7 +107,7 @@ def guide_checkpoint(wildcards):
     """The checkpoint of a cell's guide; classifier-free guidance and guides that need no training have none."""
     guided = checkpoint_of(wildcards, wildcards.granularity)  # a twin's is a twin too
     guides = STUDY.guides_of([Cell(guided, STUDY.guidances[wildcards.guidance])])
-    return [f"{RESULTS}/{guide.path}/checkpoint.pt" for guide in guides]
+    return [at(layout.CHECKPOINT.of(guide.factors)) for guide in guides]
 
 
 def guide_weights(wildcards):
@@ -120,7 +129,7 @@ def milestone_before(wildcards):
     """
 
     def path(step):
-        return f"{RUN}/step{step}/checkpoint.pt".format(**wildcards)
+        return at(layout.CHECKPOINT.of(dict(wildcards) | {"step": step}))
 
     end = checkpoint_of(wildcards, wildcards.granularity.removesuffix(TWIN))
     starts = STUDY.milestones_before(end)
@@ -129,14 +138,15 @@ def milestone_before(wildcards):
     return path(starts[-1]) if starts else []
 
 
+LOCK = FileLock(at(layout.LOCK), timeout=0)
+
+
 def hold_lock():
     """Refuse a second run of the same study. The system drops this lock with the process, also when it is killed."""
-    global lock
     Path(RESULTS).mkdir(parents=True, exist_ok=True)
-    lock = open(f"{RESULTS}/.lock", "w")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        LOCK.acquire()
+    except Timeout:
         sys.exit(
             f"diffbench: error: another run writes {RESULTS}; wait for it or stop it"
         )

@@ -1,24 +1,20 @@
 rule consistency:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
-        twin_conditions=CONDITIONS.replace("{granularity}", f"{{granularity}}{TWIN}"),
-        samples=f"{CELL}/samples.h5",
-        twin_samples=f"{CELL}/samples.h5".replace(
-            "{granularity}", f"{{granularity}}{TWIN}"
-        ),
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
+        twin_conditions=twin(layout.CONDITIONS),
+        samples=at(layout.SAMPLES),
+        twin_samples=twin(layout.SAMPLES),
     output:
-        ensure(f"{CELL}/consistency.h5", non_empty=True),
+        ensure(at(layout.CONSISTENCY), non_empty=True),
     log:
-        f"{RESULTS}/logs/consistency/{CELL_NAME}.log",
-    conda:
-        "../envs/diffbench.yaml"
+        log_at(layout.CONSISTENCY),
     threads: 1
     resources:
         mem_mb=MEMORY,
         runtime=60,
     params:
-        spec=spec("cell"),
+        spec=spec("consistency"),
     shell:
         "python -m diffbench consistency --spec {params.spec:q} --data {input.data} --conditions {input.conditions}"
         " --twin-conditions {input.twin_conditions} --samples {input.samples} --twin-samples {input.twin_samples}"

@@ -3,30 +3,26 @@ rule data:
         STUDY.data.path or [],
         STUDY.data.held_out or [],
     output:
-        ensure(DATA, non_empty=True),
+        ensure(at(layout.DATA), non_empty=True),
     log:
-        f"{RESULTS}/logs/data.log",
-    conda:
-        "../envs/diffbench.yaml"
+        log_at(layout.DATA),
     threads: 1
     resources:
         mem_mb=MEMORY,
         runtime=30,
     params:
-        spec=STUDY.data.model_dump_json(),
+        spec=spec("data"),
     shell:
         "python -m diffbench data --spec {params.spec:q} --out {output} 2> {log}"
 
 
 rule conditions:
     input:
-        data=DATA,
+        data=at(layout.DATA),
     output:
-        ensure(CONDITIONS, non_empty=True),
+        ensure(at(layout.CONDITIONS), non_empty=True),
     log:
-        f"{RESULTS}/logs/conditions/n{{train_size}}/{{granularity}}.log",
-    conda:
-        "../envs/diffbench.yaml"
+        log_at(layout.CONDITIONS),
     threads: 1
     resources:
         mem_mb=MEMORY,

@@ -1,18 +1,16 @@
 rule denoise:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
-        optimum=OPTIMUM,
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
+        optimum=at(layout.OPTIMUM),
         checkpoint=MEASURED_CHECKPOINT,
         weights=EXTERNAL_WEIGHTS,
     output:
-        ensure(f"{CHECKPOINT}/denoise.h5", non_empty=True),
+        ensure(at(layout.DENOISE), non_empty=True),
     log:
-        f"{RESULTS}/logs/denoise/{{model}}/n{{train_size}}/{{granularity}}/seed{{seed}}/step{{step}}.log",
+        log_at(layout.DENOISE),
     benchmark:
-        f"{CHECKPOINT}/denoise.benchmark.jsonl"
-    conda:
-        "../envs/diffbench.yaml"
+        at(layout.DENOISE.benchmark)
     threads: STUDY.threads
     resources:
         device=STUDY.device,
@@ -29,16 +27,14 @@ rule denoise:
 # The closed-form optimum of a training subset, on the same noise: what all checkpoints trained on it are held against.
 rule optimum:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
     output:
-        ensure(OPTIMUM, non_empty=True),
+        ensure(at(layout.OPTIMUM), non_empty=True),
     log:
-        f"{RESULTS}/logs/optimum/n{{train_size}}/{{granularity}}.log",
+        log_at(layout.OPTIMUM),
     benchmark:
-        f"{RESULTS}/optimum/n{{train_size}}/{{granularity}}.benchmark.jsonl"
-    conda:
-        "../envs/diffbench.yaml"
+        at(layout.OPTIMUM.benchmark)
     threads: STUDY.threads
     resources:
         device=STUDY.device,

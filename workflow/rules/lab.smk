@@ -4,15 +4,13 @@ from diffbench.settings.lab import TOPICS
 
 rule lab:
     output:
-        ensure(f"{RESULTS}/lab/{{topic}}.h5", non_empty=True),
+        ensure(at(layout.TOPIC), non_empty=True),
     log:
-        f"{RESULTS}/logs/lab/{{topic}}.log",
+        log_at(layout.TOPIC),
     benchmark:
-        f"{RESULTS}/lab/{{topic}}.benchmark.jsonl"
+        at(layout.TOPIC.benchmark)
     wildcard_constraints:
         topic=either(TOPICS),
-    conda:
-        "../envs/diffbench.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -25,15 +23,13 @@ rule lab:
 
 rule equivalent:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
-        losses=f"{CHECKPOINT}/denoise.h5",
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
+        losses=at(layout.DENOISE),
     output:
-        ensure(f"{CHECKPOINT}/equivalent.h5", non_empty=True),
+        ensure(at(layout.EQUIVALENT), non_empty=True),
     log:
-        f"{RESULTS}/logs/equivalent/{CHECKPOINT.removeprefix(RESULTS + '/')}.log",
-    conda:
-        "../envs/diffbench.yaml"
+        log_at(layout.EQUIVALENT),
     threads: 1
     resources:
         mem_mb=MEMORY,

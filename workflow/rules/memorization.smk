@@ -1,23 +1,21 @@
 rule memorization:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
-        features=FEATURES,
-        samples=f"{CELL}/samples.h5",
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
+        features=at(layout.FEATURES),
+        samples=at(layout.SAMPLES),
     output:
-        ensure(f"{CELL}/memorization.h5", non_empty=True),
+        ensure(at(layout.MEMORIZATION), non_empty=True),
     log:
-        f"{RESULTS}/logs/memorization/{CELL_NAME}.log",
+        log_at(layout.MEMORIZATION),
     benchmark:
-        f"{CELL}/memorization.benchmark.jsonl"
-    conda:
-        "../envs/diffbench.yaml"
+        at(layout.MEMORIZATION.benchmark)
     threads: 1
     resources:
         mem_mb=MEMORY,
         runtime=240,
     params:
-        spec=spec("cell"),
+        spec=spec("memorization"),
     shell:
         "python -m diffbench memorization --spec {params.spec:q} --data {input.data} --conditions {input.conditions}"
         " --features {input.features} --samples {input.samples} --out {output} 2> {log}"

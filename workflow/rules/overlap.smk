@@ -1,22 +1,20 @@
 rule overlap:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
-        trajectories=f"{CELL}/trajectories.h5",
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
+        trajectories=at(layout.TRAJECTORIES),
     output:
-        ensure(f"{CELL}/overlap.h5", non_empty=True),
+        ensure(at(layout.OVERLAP), non_empty=True),
     log:
-        f"{RESULTS}/logs/overlap/{CELL_NAME}.log",
+        log_at(layout.OVERLAP),
     benchmark:
-        f"{CELL}/overlap.benchmark.jsonl"
-    conda:
-        "../envs/diffbench.yaml"
+        at(layout.OVERLAP.benchmark)
     threads: 1
     resources:
         mem_mb=MEMORY,
         runtime=240,
     params:
-        spec=spec("cell"),
+        spec=spec("overlap"),
     shell:
         "python -m diffbench overlap --spec {params.spec:q} --data {input.data} --conditions {input.conditions}"
         " --trajectories {input.trajectories} --out {output} 2> {log}"

@@ -3,18 +3,18 @@ rule report:
         rules.summary.output,
     output:
         report(
-            ensure(f"{RESULTS}/report/index.html", non_empty=True),
+            ensure(at(layout.page("index")), non_empty=True),
             caption="../report/index.rst",
             category="Pages",
         ),
         report(
-            ensure(f"{RESULTS}/report/claims.html", non_empty=True),
+            ensure(at(layout.page("claims")), non_empty=True),
             caption="../report/claims.rst",
             category="Pages",
         ),
         (
             report(
-                f"{RESULTS}/report/lab.html",
+                at(layout.page("lab")),
                 caption="../report/lab.rst",
                 category="Pages",
             )
@@ -23,7 +23,7 @@ rule report:
         ),
         (
             report(
-                f"{RESULTS}/report/controls.html",
+                at(layout.page("controls")),
                 caption="../report/controls.rst",
                 category="Pages",
             )
@@ -31,9 +31,7 @@ rule report:
             else []
         ),
     log:
-        f"{RESULTS}/logs/report.log",
-    conda:
-        "../envs/diffbench.yaml"
+        at(layout.log_of("report")),
     threads: 1
     resources:
         mem_mb=1500,

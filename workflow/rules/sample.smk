@@ -1,22 +1,20 @@
 rule sample:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
         checkpoint=MEASURED_CHECKPOINT,
         weights=EXTERNAL_WEIGHTS,
         guide=GUIDE,
         guide_weights=GUIDE_WEIGHTS,
     output:
-        samples=ensure(f"{CELL}/samples.h5", non_empty=True),
-        trajectories=temp(f"{CELL}/trajectories.h5"),
+        samples=ensure(at(layout.SAMPLES), non_empty=True),
+        trajectories=temp(at(layout.TRAJECTORIES)),
     log:
-        f"{RESULTS}/logs/sample/{CELL_NAME}.log",
+        log_at(layout.SAMPLES),
     benchmark:
-        f"{CELL}/sample.benchmark.jsonl"
+        at(layout.SAMPLES.benchmark)
     wildcard_constraints:
         model=DENOISING,
-    conda:
-        "../envs/diffbench.yaml"
     threads: STUDY.threads
     resources:
         device=STUDY.device,
@@ -33,22 +31,20 @@ rule sample:
 # Controls without a denoiser: known shares of copied training images in the place of samples.
 rule plant:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
     output:
-        ensure(f"{CELL}/samples.h5", non_empty=True),
+        ensure(at(layout.SAMPLES), non_empty=True),
     log:
-        f"{RESULTS}/logs/plant/{CELL_NAME}.log",
+        log_at(layout.SAMPLES, "plant"),
     wildcard_constraints:
         model=PLANTED,
-    conda:
-        "../envs/diffbench.yaml"
     threads: 1
     resources:
         mem_mb=MEMORY,
         runtime=60,
     params:
-        spec=spec("sample"),
+        spec=spec("plant"),
     shell:
         "python -m diffbench plant --spec {params.spec:q} --data {input.data} --conditions {input.conditions}"
         " --out {output} 2> {log}"

@@ -2,18 +2,12 @@ rule summary:
     input:
         MEASURES,
     output:
-        expand(
-            f"{RESULTS}/summary/{{table}}.{{kind}}", table=TABLES, kind=["csv", "h5"]
-        ),
-        models=f"{RESULTS}/summary/models.csv",
-        status=f"{RESULTS}/summary/status.csv",
-        costs=f"{RESULTS}/summary/costs.csv",
-        manifest=ensure(f"{RESULTS}/summary/manifest.json", non_empty=True),
-        claims=ensure(f"{RESULTS}/claims.json", non_empty=True),
+        expand(at(layout.TABLE), table=TABLES, suffix=["csv", "h5"]),
+        expand(at(layout.TABLE), table=["models", "status", "costs"], suffix="csv"),
+        manifest=ensure(at(layout.MANIFEST), non_empty=True),
+        claims=ensure(at(layout.CLAIMS), non_empty=True),
     log:
-        f"{RESULTS}/logs/summary.log",
-    conda:
-        "../envs/diffbench.yaml"
+        at(layout.log_of("summary")),
     threads: 1
     resources:
         mem_mb=1500,

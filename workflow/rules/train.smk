@@ -1,17 +1,15 @@
 rule train:
     input:
-        data=DATA,
-        conditions=CONDITIONS,
+        data=at(layout.DATA),
+        conditions=at(layout.CONDITIONS),
         # That the start is newer is no reason to train anew: it changes no byte of the result.
         start=ancient(milestone_before),
     output:
-        ensure(f"{CHECKPOINT}/checkpoint.pt", non_empty=True),
+        ensure(at(layout.CHECKPOINT), non_empty=True),
     log:
-        f"{RESULTS}/logs/train/{{model}}/n{{train_size}}/{{granularity}}/seed{{seed}}/step{{step}}.log",
+        log_at(layout.CHECKPOINT),
     benchmark:
-        f"{CHECKPOINT}/train.benchmark.jsonl"
-    conda:
-        "../envs/diffbench.yaml"
+        at(layout.CHECKPOINT.benchmark)
     threads: STUDY.threads
     resources:
         device=STUDY.device,

@@ -1,0 +1,57 @@
+"""Stages run one after the other in this process, without Snakemake: what they read is what their `run` asks for.
+
+A parameter of `run` that bears the name of a kind of file (`diffbench.study.layout`) is the path of such a file; so the
+order of stages, and what each of them reads, stand nowhere else than in the stages themselves.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from diffbench.study.layout import KINDS
+from diffbench.study.specs import spec_of
+from diffbench.study.study import Study
+
+
+def in_order(stages: Iterable[str]) -> list[str]:
+    """These stages and all that they depend on, each after those whose files it must read."""
+    graph: dict[str, set[str]] = {}
+    waiting = set(stages)
+    while waiting:
+        stage = waiting.pop()
+        graph[stage] = {KINDS[name].stage for name in _files_read(stage)}
+        waiting |= graph[stage] - set(graph)
+    return list(TopologicalSorter(graph).static_order())
+
+
+def run_stage(stage: str, study: Study, factors: Mapping[str, Any], results: Path) -> None:
+    """Run a stage of a study on the files with these factors inside `results`. Optional files are not given."""
+    run = _run_of(stage)
+    parameters = inspect.signature(run).parameters
+    made = [kind for kind in KINDS.values() if kind.stage == stage]
+    paths = {name: results / KINDS[name].of(factors) for name in (*_files_read(stage), *_files_beside(stage))}
+    device = {"device": study.device} if "device" in parameters else {}
+    spec = parameters["spec"].annotation.parse_json(spec_of(stage, study, factors), "spec")
+    run(spec=spec, out=results / made[0].of(factors), **paths, **device)
+
+
+def _run_of(stage: str) -> Callable[..., None]:
+    return importlib.import_module(f"diffbench.stages.{stage}").run
+
+
+def _named_files(stage: str) -> list[str]:
+    """Parameters without which a stage cannot run, and that are files of the results."""
+    parameters = inspect.signature(_run_of(stage)).parameters.values()
+    return [each.name for each in parameters if each.name in KINDS and each.default is each.empty]
+
+
+def _files_read(stage: str) -> list[str]:
+    return [name for name in _named_files(stage) if KINDS[name].stage != stage]
+
+
+def _files_beside(stage: str) -> list[str]:
+    """Files that a stage makes beside its `out`."""
+    return [name for name in _named_files(stage) if KINDS[name].stage == stage]
