@@ -32,7 +32,7 @@ class OptimalDenoiser:
             at_level = torch.nonzero(sigma == level)[:, 0]
             for block in at_level.split(rows):
                 allowed = None if label is None else self._carrying(label[block])
-                weights = posterior(flat[block], self.points, float(level), allowed).weights
+                weights = posterior(flat[block], self.points, float(level), allowed, torch).weights
                 result[block] = weights @ self.points
         return result.view(x.shape).to(x.dtype)
 
