@@ -1,5 +1,6 @@
 """Where networks run."""
 
+import os
 import tempfile
 from itertools import count
 from pathlib import Path
@@ -29,12 +30,15 @@ def pick_device(setting: str) -> torch.device:
 
 
 def _take_seat(devices: list[int]) -> int:
-    """The first device on which a seat is free: all first seats come before any second one."""
+    """The first device on which a seat is free: all first seats come before any second one.
+
+    Each user has seats of their own, since one may not lock the files of another.
+    """
     folder = Path(tempfile.gettempdir())
     for seat in count():
         for device in devices:
             name = torch.cuda.get_device_properties(device).uuid
-            lock = FileLock(folder / f"diffbench-gpu-{name}-seat{seat}.lock", timeout=0)
+            lock = FileLock(folder / f"diffbench-{os.getuid()}-gpu-{name}-seat{seat}.lock", timeout=0)
             try:
                 lock.acquire()
             except Timeout:
