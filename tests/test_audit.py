@@ -13,7 +13,7 @@ from diffbench.cli import main
 from diffbench.data.image_set import ImageSet, read_image_set
 from diffbench.files.store import read
 from diffbench.measures.audit import audit
-from diffbench.report.audit import as_picture
+from diffbench.report.pages.audit import as_picture
 
 NAMES = (
     *("memorized_fraction", "memorized_floor", "mem_auc", "calibrated_fraction", "auth_pct", "c_t"),

@@ -22,8 +22,9 @@ TRAIN = planar_set("circle-random", 10, 0.5, 1).train
 
 
 def exact_endpoint(train: Points, delta: float, start: Points, sigma_start: float, sigma_stop: float) -> Points:
-    """End points of y_delta's flow from sigma_start to sigma_stop >= 0 to 1e-9, by the identity: the
-    optimum's flow in s~, with a high-order adaptive solver. Shape (m, 2).
+    """End points of y_delta's flow from sigma_start to sigma_stop >= 0 to 1e-9. Shape (m, 2).
+
+    By the identity: the optimum's flow in s~, with a high-order adaptive solver.
     """
     denoiser = optimum(train)
 

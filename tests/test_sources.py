@@ -365,7 +365,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (so http.server calls it)
             asked.append(self.path)
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served)))

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from diffbench.denoisers.blurred import blend, check_delta
-from diffbench.denoisers.guidance import extrapolate
+from diffbench.denoisers.blends import blur, check_delta, extrapolate
 from diffbench.denoisers.posterior import posterior
 from diffbench.shapes import Float64
 
@@ -40,7 +39,7 @@ def blurred(train: Float64[np.ndarray, "n 2"], delta: float) -> PlanarDenoiser:
     """The error-prone denoiser y_delta of the training points, delta > 0 in the units of the data."""
     check_delta(delta)
     sharp = optimum(train)
-    return lambda x, sigma: blend(x, sharp(x, float(np.hypot(sigma, delta))), sigma, delta)
+    return lambda x, sigma: blur(x, sharp(x, float(np.hypot(sigma, delta))), sigma, delta)
 
 
 def guided(denoiser: PlanarDenoiser, negative: PlanarDenoiser, weight: float) -> PlanarDenoiser:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from diffbench.conventions import DiffbenchError
-from diffbench.denoisers.blurred import check_delta
+from diffbench.denoisers.blends import check_delta
 from diffbench.shapes import Float64
 
 ANGLES = 1024
