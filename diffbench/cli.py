@@ -8,6 +8,7 @@ start without torch. argparse, since libraries that read signatures (tyro, cyclo
 import argparse
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = arguments[0] if arguments else ""
     try:
-        options = vars(_parser(command).parse_args(arguments))
+        options = vars(_parser(command).parse_args(_joined(arguments)))
         action = options.pop("action")
         action(**options)
     except DiffbenchError as error:
@@ -59,6 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         remedy = "stop what else runs on that GPU, or take a smaller model, a larger GPU or device: cpu"
         return _failed(command, f"out of GPU memory ({' '.join(str(error).split())}); {remedy}")
     return 0
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Options with "=" before a value such as -1,1, which argparse would take for an option itself."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and re.match(r"--[a-z-]+$", joined[-1]) and re.match(r"-\.?\d", argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _failed(command: str, text: str) -> int:

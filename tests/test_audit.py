@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from diffbench.cli import main
+from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet, read_image_set
+from diffbench.data.scales import scale_of
 from diffbench.files.store import read
 from diffbench.measures.audit import audit
 from diffbench.report.pages.audit import as_picture
@@ -185,7 +187,7 @@ def test_pairs_count_training_images_as_in_the_file():
     train = faces(0, 60)
     stacked = np.concatenate([train[:10], train[:10], train[10:]])
     samples, stacked = (
-        ImageSet(name, "", images.reshape(len(images), -1), images.shape[1:], from_bytes=False)
+        ImageSet(name, "", images.reshape(len(images), -1), images.shape[1:], scale_of(images, DiffbenchError))
         for name, images in (("samples", train), ("train", stacked))
     )
     np.testing.assert_array_equal(audit(samples, stacked, None).nearest, [*range(10), *range(20, 70)])

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet, read_image_set
+from diffbench.data.scales import parse_range
 from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
 from diffbench.measures.audit import Audit, audit
@@ -23,14 +24,23 @@ def run(
     ],
     train: Annotated[str, "training images of the same shape, uint8 (divided by 255) or floats on the same scale"],
     validation: Annotated[str | None, "unseen images; without them floors, c_t and the like are undefined"] = None,
+    samples_range: Annotated[str | None, "black and white of the samples as LOW,HIGH, such as -1,1"] = None,
+    train_range: Annotated[str | None, "the same of the training images, where the sets are on several scales"] = None,
+    validation_range: Annotated[str | None, "the same of the validation images"] = None,
     out: Annotated[Path, "HDF5 file to write, with a page of the same name beside it"] = Path("audit.h5"),
     json: Annotated[bool, "print one JSON object, measure -> value, low, high, n, space"] = False,
 ) -> None:
     """Print all measures and the most suspicious pairs, and write them to `out` and to an HTML page beside it."""
     if out.suffix not in (".h5", ".hdf5"):
         raise DiffbenchError(f"out: {out} does not end in .h5")
-    generated, trained = read_image_set("samples", samples), read_image_set("train", train)
-    held_out = None if validation is None else read_image_set("validation", validation)
+    ranges = {"samples": samples_range, "train": train_range, "validation": validation_range}
+    ends = {name: parse_range(f"{name}-range", text) for name, text in ranges.items() if text is not None}
+    if "validation" in ends and validation is None:
+        raise DiffbenchError("--validation-range: there is no --validation; leave it out")
+    generated, trained = (
+        read_image_set(name, location, ends.get(name)) for name, location in (("samples", samples), ("train", train))
+    )
+    held_out = None if validation is None else read_image_set("validation", validation, ends.get("validation"))
     audited = audit(generated, trained, held_out)
     _write(out, audited, [images for images in (generated, trained, held_out) if images is not None])
     from diffbench.report.pages.audit import write_audit_page  # the charts' libraries take a second to start
@@ -80,5 +90,6 @@ def _write(out: Path, audited: Audit, sets: list[ImageSet]) -> None:
         ),
         "suspicious": store.Variable(audited.suspicious, ("order",), "indices of samples, most suspicious first"),
     }
-    settings = {images.name: images.origin for images in sets} | {"notes": list(audited.notes)}
+    settings: dict[str, object] = {images.name: images.origin for images in sets}
+    settings |= {"scales": {images.name: images.values for images in sets}, "notes": list(audited.notes)}
     store.write(out, "audit", variables, provenance.attributes({}, settings))

@@ -1,7 +1,7 @@
 """A set of images of any shape in an array file, mapped into memory as flat rows of floats."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,13 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.formats.arrays import Array, opened
 from diffbench.data.formats.spool import spooled
 from diffbench.data.raw_images import Blame, block_length
+from diffbench.data.scales import Ends, Scale, misfit, scale_of
 
-WHITE = 255
-"""What uint8 images are divided by, so that they compare with floats in [0, 1]."""
+BYTES: Ends = (0.0, 255.0)
+"""What black and white are in uint8 images, unless the user says otherwise."""
+
+GRID = 0.1
+"""Distance in steps of 8 bits from a multiple that rounding to float16 stays below."""
 
 
 @dataclass(frozen=True)
@@ -24,21 +28,44 @@ class ImageSet:
     origin: str  # the file, and the array inside it
     flat: np.ndarray  # (n, d), mapped from disk
     shape: tuple[int, ...]
-    from_bytes: bool  # whether the file holds uint8, of which 255 is 1 here
+    scale: Scale  # of the values in the file
+    black_and_white: Ends | None = None  # values in the file that are 0 and 1 here; None: all are as in the file
+    declared: bool = False  # whether these were given by the user
+
+    @property
+    def scale_here(self) -> Scale:
+        """The scale of the values of `flat`."""
+        if self.black_and_white is None:
+            return self.scale
+        scale = replace(self.scale, ends=self.black_and_white) if self.declared else self.scale
+        return scale.relative_to(self.black_and_white)
+
+    @property
+    def values(self) -> str:
+        """What the values in the file span, for messages."""
+        if not self.declared or self.black_and_white is None:
+            return self.scale.text
+        low, high = self.black_and_white
+        return f"[{self.scale.low:.4g}, {self.scale.high:.4g}] (declared as {low:g} to {high:g})"
 
     def take(self, rows: NDArray[np.int64]) -> "ImageSet":
         """These images, in this order, in a temporary file."""
         length = block_length(self.shape)
         parts = (self.flat[rows[start : start + length]] for start in range(0, len(rows), length))
-        flat = spooled((len(rows), self.flat.shape[1]), self.flat.dtype, parts)
-        return ImageSet(self.name, self.origin, flat, self.shape, self.from_bytes)
+        return replace(self, flat=spooled((len(rows), self.flat.shape[1]), self.flat.dtype, parts))
+
+    def between(self, ends: Ends) -> "ImageSet":
+        """The same with values that are moved so that `ends`, values as they are in the file, become 0 and 1."""
+        return replace(self, flat=_moved(self.flat, ends), black_and_white=ends)
 
 
-def read_image_set(name: str, location: str) -> ImageSet:
+def read_image_set(name: str, location: str, declared: Ends | None = None) -> ImageSet:
     """The images (n, ...) at `location`: FILE, or FILE:ARRAY where a .npz or .h5 file holds several arrays.
 
+    `declared` values become 0 and 1; else those of uint8 do that are 0 and 255, and floats are left as they are.
     C-ordered floats in a .npy file are used where they lie; everything else is copied to a temporary file, block by
-    block. DiffbenchError, naming `name`, for whatever is no set of images of uint8 or floats.
+    block. DiffbenchError, naming `name`, for whatever is no set of images of uint8 or floats, for NaN, and for values
+    outside the declared ones.
     """
     path, array_name = _split(location)
 
@@ -49,13 +76,17 @@ def read_image_set(name: str, location: str) -> ImageSet:
         array, array_name = _chosen(path, arrays, array_name, blame)
         _check(path, array, blame)
         images = array.mapped()
-    from_bytes = images.dtype == np.uint8
-    if from_bytes:
-        images = _copied(images, np.dtype(np.float32), lambda block: block.astype(np.float32) / WHITE)
+    scale = scale_of(images, blame)
+    if declared is not None and (problem := misfit(scale, declared)):
+        raise blame(f"{path}: {problem}")
+    ends = declared or (BYTES if images.dtype == np.uint8 else None)
+    if ends is not None:
+        images = _moved(images, ends)
     elif not images.flags.c_contiguous:
         images = _copied(images, images.dtype, lambda block: block)
     origin = f"{path}:{array_name}" if array_name else str(path)
-    return ImageSet(name, origin, images.reshape(len(images), -1), tuple(images.shape[1:]), from_bytes)
+    flat = images.reshape(len(images), -1)
+    return ImageSet(name, origin, flat, tuple(images.shape[1:]), scale, ends, declared is not None)
 
 
 def _split(location: str) -> tuple[Path, str | None]:
@@ -81,6 +112,24 @@ def _check(path: Path, array: Array, blame: Blame) -> None:
         raise blame(f"{path}: values are of type {array.dtype}; give uint8 (0 to 255) or floats")
     if len(array.shape) < 2 or 0 in array.shape:
         raise blame(f"{path}: shape {array.shape} is not (n, ...) with at least one image and value")
+
+
+def _moved(images: np.ndarray, ends: Ends) -> np.ndarray:
+    """A copy in which `ends` are 0 and 1: float32, or float64 where the images are.
+
+    Values that all are multiples of 1/255 but for rounding become so exactly, that copies of bytes equal them.
+    """
+    dtype = images.dtype if images.dtype == np.float64 else np.dtype(np.float32)
+
+    def steps(block: np.ndarray) -> np.ndarray:
+        return (block.astype(np.float64) - ends[0]) * (255 / (ends[1] - ends[0]))
+
+    length = block_length(images.shape[1:])
+    starts = range(0, len(images), length)
+    parts = (steps(images[start : start + length]) for start in starts)
+    if all((np.abs(part - np.rint(part)) < GRID).all() for part in parts):
+        return _copied(images, dtype, lambda block: np.rint(steps(block)).astype(dtype) / dtype.type(255))
+    return _copied(images, dtype, lambda block: (steps(block) / 255).astype(dtype))
 
 
 def _copied(images: np.ndarray, dtype: np.dtype, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

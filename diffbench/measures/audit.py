@@ -6,23 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.image_set import ImageSet
+from diffbench.data.image_set import BYTES, ImageSet
+from diffbench.data.scales import NORMALISED, alike, conversion
 from diffbench.files.estimates import Estimate
 from diffbench.measures.battery import memorization_battery, quality_battery
 from diffbench.measures.features.fitting import fit_pca
 from diffbench.measures.features.spaces import PIXELS, FeatureSpace, Pixels
 from diffbench.measures.memorization import distance_ratios
-from diffbench.measures.neighbors import Images, blocks, require_finite
+from diffbench.measures.neighbors import Images, blocks
 from diffbench.shapes import Float, Float64, Int64
 
 DIMENSIONS = 64
 """Principal components in which quality is measured, where images have more values than that."""
-
-WIDEST = 0.5
-"""By this share of the training values' range others may exceed it; more is another scale: [-1, 1] for [0, 1]."""
-
-NARROWEST = 0.1
-"""Values that span a smaller share of the training values' range are on another scale too, or blank."""
 
 SHOWN = 5
 """Indices that a message names."""
@@ -48,9 +43,8 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     DiffbenchError for input that no measure makes sense for: shapes that differ, NaN, values on different scales, fewer
     than two distinct training images, validation images that are training images.
     """
+    samples, train, validation, notes = _in_one_unit(samples, train, validation)
     others = [samples] if validation is None else [samples, validation]
-    for images in (train, *others):
-        require_finite(images.flat, images.name)
     first = _first_rows(train)
     rows = np.array(list(first.values()))
     if len(rows) < 2:
@@ -59,7 +53,6 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
         _check_alike(images, train)
     if validation is not None:
         _check_disjoint(validation, first)
-    notes = []
     if repeated := len(train.flat) - len(rows):
         notes.append(f"{repeated} of {len(train.flat)} training images repeat earlier ones and are left out")
     if repeated := len(samples.flat) - len(_first_rows(samples)):
@@ -91,28 +84,50 @@ def _space(train: Float[Images, "n d"], validation: Float[Images, "v d"] | None,
     return fit_pca([train] if validation is None else [train, validation], DIMENSIONS, seed)
 
 
+def _in_one_unit(
+    samples: ImageSet, train: ImageSet, validation: ImageSet | None
+) -> tuple[ImageSet, ImageSet, ImageSet | None, list[str]]:
+    """The sets, floats of 0 to 255 brought to 0 to 1 where those of another set already are, and notes that say so."""
+    sets = [images for images in (samples, train, validation) if images is not None]
+    if all(images.black_and_white is None for images in sets):
+        return samples, train, validation, []
+    notes: list[str] = []
+
+    def moved(images: ImageSet) -> ImageSet:
+        if images.black_and_white is not None or images.scale.ends != BYTES:
+            return images
+        notes.append(f"{images.name}: floats in {images.values} are divided by 255, as bytes are")
+        return images.between(BYTES)
+
+    return moved(samples), moved(train), validation and moved(validation), notes
+
+
 def _check_alike(images: ImageSet, train: ImageSet) -> None:
     """Raise DiffbenchError unless `images` have the shape of training images, and values on their scale."""
     if images.shape != train.shape:
         raise DiffbenchError(
             f"{images.name}: images have shape {images.shape}, training images {train.shape}; make them equal"
         )
-    (low, high), (train_low, train_high) = _range(images), _range(train)
-    width = train_high - train_low
-    outside = low < train_low - WIDEST * width or high > train_high + WIDEST * width
-    if outside or high - low < NARROWEST * width:
+    if not alike(images.scale_here, train.scale_here):
         raise DiffbenchError(
-            f"{images.name}: values lie in [{low:.4g}, {high:.4g}], those of training images in"
-            f" [{train_low:.4g}, {train_high:.4g}] (uint8 is divided by 255); bring both to one scale"
+            f"{images.name}: values lie in {images.values}, those of training images in {train.values};"
+            f" bring both to one scale: {_remedy(images, train)}"
         )
 
 
-def _range(images: ImageSet) -> tuple[float, float]:
-    """Least and largest value; of uint8 those that it could take, so that dark images are on the scale of others."""
-    if images.from_bytes:
-        return 0.0, 1.0
-    parts = [images.flat[rows] for rows in blocks(images.flat)]
-    return float(min(part.min() for part in parts)), float(max(part.max() for part in parts))
+def _remedy(images: ImageSet, train: ImageSet) -> str:
+    """How to bring images to the scale of training images: by a formula where both are known, or by options."""
+    normalised = [each.name for each in (images, train) if each.scale.name == NORMALISED and not each.declared]
+    if len(normalised) == 1:
+        return f"undo the normalisation of {normalised[0]}, channel by channel (x * deviation + mean)"
+    options = [
+        f"--{each.name}-range " + (f"{each.scale.ends[0]:g},{each.scale.ends[1]:g}" if each.scale.ends else "LOW,HIGH")
+        for each in (images, train)
+        if not each.declared
+    ]
+    formula = "" if images.declared or train.declared else conversion(images.scale, train.scale)
+    said = f"say what black and white are by {' and '.join(options)}"
+    return f"make {images.name} {formula}, or {said}" if formula else said
 
 
 def _first_rows(images: ImageSet) -> dict[bytes, int]:
