@@ -136,13 +136,45 @@ def test_a_factory_beside_the_study_is_found(tmp_path: Path, monkeypatch: pytest
     assert not denoiser(torch.ones(2, 1, 4, 4), torch.ones(2), None).any()
 
 
-def test_an_unknown_range_of_pixels_is_asked_for() -> None:
-    with pytest.raises(DiffbenchError, match=r"such as range: \[0, 1\]; the images are stored as float32"):
-        load_denoiser(external(), training_set(raw_type="float32"), None, CPU)
-    data = training_set()
-    dark = replace(data, train=data.scaling.scaled(data.scaling.raw(data.train) / 16))
-    with pytest.raises(DiffbenchError, match=r"such as range: \[0, 16\]; no training image is brighter than 16"):
-        load_denoiser(external(), dark, None, CPU)
+@pytest.mark.parametrize(
+    ("raw_type", "factor", "shift", "message"),
+    [
+        ("float32", 1, 0, r"such as range: \[0, 255\]; the images are stored as float32, .* lie in \[0, 255\]"),
+        ("float32", 1 / 255, 0, r"such as range: \[0, 1\]; .* lie in \[0, 1\] \(0 to 1\)"),
+        ("float32", 2 / 255, -1, r"such as range: \[-1, 1\]; .* lie in \[-1, 1\] \(-1 to 1\)"),
+        ("float32", 4.7 / 255, -2.1, r"such as scale: raw, .* lie in \[-2\.1, 2\.6\] \(normalised\)"),
+        ("uint8", 1 / 16, 0, r"such as range: \[0, 16\]; .* lie in \[0, 16\] \(unclear: dark bytes, or 0 to 16\)"),
+        ("uint16", 257, 0, r"such as range: \[0, 65535\]; "),
+    ],
+)
+def test_an_unknown_range_of_pixels_is_asked_for(raw_type: str, factor: float, shift: float, message: str) -> None:
+    data = training_set(raw_type=raw_type)
+    pixels = data.scaling.raw(data.train)
+    pixels = np.where(pixels == pixels.max(), 255, np.where(pixels == pixels.min(), 0, pixels)) * factor + shift
+    images = data.scaling.scaled(pixels)
+    with pytest.raises(DiffbenchError, match=message):
+        load_denoiser(external(), replace(data, train=images, validation=images), None, CPU)
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "given", "message"),
+    [
+        (2 / 255, -1, [0, 1], r"train images: its values lie in \[-1, 1\] .*, outside the range 0,1 .*; give -1,1"),
+        (1 / 255, 0, [-255, 0], r"lie in \[0, 1\] .*, outside the range -255,0 that was given; give 0,1"),
+        (1 / 255, 0, [0, 255], r"lie in \[0, 1\] .*, a part of the range 0,255 that was given; give 0,1"),
+        (1 / 255, 0, [-1, 1], r"lie in \[0, 1\] .*, a part of the range -1,1 that was given; give 0,1"),
+        (0.3 / 255, 0, [0, 4], r"lie in \[0, 0\.3\] .*, hardly a part of the range 0,4"),
+        (1.2 / 255, -0.1, [0, 1], r"lie in \[-0\.1, 1\.1\] .*, outside the range 0,1 .*; clip them, or give another"),
+    ],
+)
+def test_data_outside_a_declared_range_are_refused(
+    factor: float, shift: float, given: list[float], message: str
+) -> None:
+    pixels = np.linspace(0, 255, 6 * 16).reshape(6, 1, 4, 4) * factor + shift
+    data = training_set(raw_type="float32")
+    data = replace(data, train=data.scaling.scaled(pixels), validation=data.scaling.scaled(pixels[::2]))
+    with pytest.raises(DiffbenchError, match=message):
+        load_denoiser(external(range=given), data, None, CPU)
 
 
 def study(**model: Any) -> Study:

@@ -37,9 +37,8 @@ def run(
     ends = {name: parse_range(f"{name}-range", text) for name, text in ranges.items() if text is not None}
     if "validation" in ends and validation is None:
         raise DiffbenchError("--validation-range: there is no --validation; leave it out")
-    generated, trained = (
-        read_image_set(name, location, ends.get(name)) for name, location in (("samples", samples), ("train", train))
-    )
+    generated = read_image_set("samples", samples, ends.get("samples"), generated=True)
+    trained = read_image_set("train", train, ends.get("train"))
     held_out = None if validation is None else read_image_set("validation", validation, ends.get("validation"))
     audited = audit(generated, trained, held_out)
     _write(out, audited, [images for images in (generated, trained, held_out) if images is not None])

@@ -9,12 +9,16 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.catalog import facts
+from diffbench.data.training_set import read_images
 from diffbench.files import store
 from diffbench.settings.data import DataSettings
+from diffbench.settings.models import External
+from diffbench.stages.chain import in_order, run_stage
 from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.study import Study
@@ -96,8 +100,12 @@ def run(inspection: Inspection) -> None:
     from diffbench.denoisers.external import import_factory
 
     import_factory(inspection.model)  # before anything is written
-    _clear(out, study)
-    _measure(inspection, study)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        study = _with_data(inspection, study, Path(folder))
+        _clear(out, study)
+        (Path(folder) / layout.DATA.pattern).replace(out / layout.DATA.pattern)
+    _measure(study, out)
     print(f"Report: {(out / layout.page('index')).resolve()}")
 
 
@@ -131,19 +139,30 @@ def _clear(out: Path, study: Study) -> None:
         temporary.write_text(study.model_dump_json(indent=2))
 
 
-def _measure(inspection: Inspection, study: Study) -> None:
-    """Run the stages of the study, each after those whose files it reads, then summary and report."""
-    from diffbench.stages import report, summary
-    from diffbench.stages.chain import in_order, run_stage
+def _with_data(inspection: Inspection, study: Study, folder: Path) -> Study:
+    """Make the data file in `folder`; the study of all distinct images. DiffbenchError if their scale is not right."""
+    from diffbench.denoisers.external import pixel_scale
 
-    out, (cell,) = inspection.out, study.cells
+    stage, path = layout.DATA.stage, folder / layout.DATA.pattern
+    _tell(stage)
+    run_stage(stage, study, study.cells[0].factors, folder)
+    study = inspection.study_of(len(store.header(path, stage)["pool"]))  # without duplicates
+    run = study.runs[0]
+    definition = study.definition(run.model)
+    assert isinstance(definition, External)
+    pixel_scale(definition, read_images(path, run.train_size))
+    return study
+
+
+def _measure(study: Study, out: Path) -> None:
+    """Run the stages of the study but data, each after those whose files it reads, then summary and report."""
+    from diffbench.stages import report, summary
+
+    (cell,) = study.cells
     for stage in in_order(map(layout.stage_of, study.files)):
-        _tell(stage)
-        run_stage(stage, study, cell.factors, out)
-        if stage == layout.DATA.stage:
-            pool = store.header(out / layout.DATA.pattern, stage)["pool"]
-            study = inspection.study_of(len(pool))  # without duplicates
-            (cell,) = study.cells
+        if stage != layout.DATA.stage:
+            _tell(stage)
+            run_stage(stage, study, cell.factors, out)
     (out / layout.TRAJECTORIES.of(cell.factors)).unlink()
     _tell("report")
     summary.run(study, out)

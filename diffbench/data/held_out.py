@@ -1,12 +1,14 @@
 """A user's own split: all images of one set train, those of another are held out."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import seed_of
 from diffbench.data.raw_images import Contents, RawImages, digests, mistake, without_duplicates
+from diffbench.data.scales import alike, conversion, scale_of
 from diffbench.data.scaling import fitted_scaling
 from diffbench.data.subsets import Split
 
@@ -17,9 +19,7 @@ def given_split(pool: RawImages, held_out: RawImages, validation: int, seed: int
     Exact duplicates within either set are dropped, since a copy hides near copies. DiffbenchError if a held-out image
     is in the pool too: losses and distances of images that were trained on would pass for those of unseen ones.
     """
-    if (pool.images.dtype.kind == "f") != (held_out.images.dtype.kind == "f"):
-        types = f"{held_out.images.dtype}, but the training images are of {pool.images.dtype}"
-        raise mistake("held_out", f"its images are of type {types}; give both on one scale")
+    _check_scales(pool.images, held_out.images)
     dtype = np.promote_types(pool.images.dtype, held_out.images.dtype)
     pool, held_out = (
         without_duplicates(RawImages(each.images.astype(dtype, copy=False), each.classes, each.class_count))
@@ -36,6 +36,20 @@ def given_split(pool: RawImages, held_out: RawImages, validation: int, seed: int
     chosen = held_out.take(whole_order(held_out.classes, seed)[:validation])
     ordered = pool.take(whole_order(pool.classes, seed))
     return Split(ordered, chosen, fitted_scaling(ordered.images))
+
+
+def _check_scales(pool: np.ndarray, held_out: np.ndarray) -> None:
+    """Refuse held-out images whose values are on another scale, from their distances to which nothing follows."""
+    given, wanted = scale_of(held_out, partial(mistake, "held_out")), scale_of(pool, partial(mistake, "path"))
+    if alike(given, wanted):
+        return
+    types = f"{held_out.dtype}, but the training images are of {pool.dtype}"
+    formula = conversion(given, wanted)
+    raise mistake(
+        "held_out",
+        f"its images are of type {types}, and their values lie in {given.text}, those of the training images in"
+        f" {wanted.text}; bring both to one scale{f': make the held-out ones {formula}' if formula else ''}",
+    )
 
 
 def whole_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

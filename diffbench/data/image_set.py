@@ -11,10 +11,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.formats.arrays import Array, opened
 from diffbench.data.formats.spool import spooled
 from diffbench.data.raw_images import Blame, block_length
-from diffbench.data.scales import Ends, Scale, misfit, scale_of
-
-BYTES: Ends = (0.0, 255.0)
-"""What black and white are in uint8 images, unless the user says otherwise."""
+from diffbench.data.scales import BYTES, Ends, Scale, misfit, scale_of
 
 GRID = 0.1
 """Distance in steps of 8 bits from a multiple that rounding to float16 stays below."""
@@ -59,7 +56,7 @@ class ImageSet:
         return replace(self, flat=_moved(self.flat, ends), black_and_white=ends)
 
 
-def read_image_set(name: str, location: str, declared: Ends | None = None) -> ImageSet:
+def read_image_set(name: str, location: str, declared: Ends | None = None, generated: bool = False) -> ImageSet:
     """The images (n, ...) at `location`: FILE, or FILE:ARRAY where a .npz or .h5 file holds several arrays.
 
     `declared` values become 0 and 1; else those of uint8 do that are 0 and 255, and floats are left as they are.
@@ -77,7 +74,7 @@ def read_image_set(name: str, location: str, declared: Ends | None = None) -> Im
         _check(path, array, blame)
         images = array.mapped()
     scale = scale_of(images, blame)
-    if declared is not None and (problem := misfit(scale, declared)):
+    if declared is not None and (problem := misfit(scale, declared, generated)):
         raise blame(f"{path}: {problem}")
     ends = declared or (BYTES if images.dtype == np.uint8 else None)
     if ends is not None:
@@ -117,18 +114,18 @@ def _check(path: Path, array: Array, blame: Blame) -> None:
 def _moved(images: np.ndarray, ends: Ends) -> np.ndarray:
     """A copy in which `ends` are 0 and 1: float32, or float64 where the images are.
 
-    Values that all are multiples of 1/255 but for rounding become so exactly, that copies of bytes equal them.
+    Values that all are multiples of 1/255 but for rounding become so exactly, in float32: copies of bytes equal them.
     """
-    dtype = images.dtype if images.dtype == np.float64 else np.dtype(np.float32)
 
     def steps(block: np.ndarray) -> np.ndarray:
         return (block.astype(np.float64) - ends[0]) * (255 / (ends[1] - ends[0]))
 
-    length = block_length(images.shape[1:])
-    starts = range(0, len(images), length)
-    parts = (steps(images[start : start + length]) for start in starts)
-    if all((np.abs(part - np.rint(part)) < GRID).all() for part in parts):
-        return _copied(images, dtype, lambda block: np.rint(steps(block)).astype(dtype) / dtype.type(255))
+    length, single = block_length(images.shape[1:]), np.dtype(np.float32)
+    parts = (steps(images[start : start + length]) for start in range(0, len(images), length))
+    bytes_alone = images.dtype == np.uint8 and ends == BYTES
+    if bytes_alone or all((np.abs(part - np.rint(part)) < GRID).all() for part in parts):
+        return _copied(images, single, lambda block: np.rint(steps(block)).astype(np.float32) / np.float32(255))
+    dtype = images.dtype if images.dtype == np.float64 else single
     return _copied(images, dtype, lambda block: (steps(block) / 255).astype(dtype))
 
 

@@ -6,6 +6,7 @@ them say nothing. So every comparison asks here first, and what cannot be told i
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from diffbench.data.raw_images import Blame
 
 Ends = tuple[float, float]
 """Values of black and white."""
+
+BYTES: Ends = (0.0, 255.0)
+"""Black and white of uint8 images that reach far enough, or of which the user says nothing else."""
 
 NORMALISED = "normalised"
 """Name of the scale of values less a mean, divided by a standard deviation."""
@@ -49,6 +53,9 @@ DOUBLE = 2.0
 NARROWEST = 0.1
 """Values that span a smaller share of a scale's width are on another one, or blank."""
 
+MOST_OF_IT = 0.6
+"""Share of a declared range that a scale which is clear must have."""
+
 HALF_STEP = 1 / 510
 """Share of a declared range by which values may lie outside: half a step of 8 bits."""
 
@@ -79,17 +86,19 @@ class Scale:
         return Scale(self.name, self.ends and moved(self.ends), *moved((self.low, self.high)), moved(self.tails))
 
 
-def scale_of(images: np.ndarray, blame: Blame) -> Scale:
-    """The scale of real images (n, ...), n > 0, read block by block. An error of `blame` names a row that holds NaN."""
+def scale_of(
+    images: np.ndarray, blame: Blame, convert: Callable[[np.ndarray], np.ndarray] = lambda block: block
+) -> Scale:
+    """The scale of real images (n, ...), n > 0, converted, block by block. An error of `blame` names a row with NaN."""
     low, high, whole = math.inf, -math.inf, True
     length = max(1, SAMPLED // math.prod(images.shape[1:]))
     for start in range(0, len(images), length):
-        block = np.asarray(images[start : start + length])
+        block = convert(np.asarray(images[start : start + length]))
         if block.dtype.kind == "f":
             _require_finite(block, start, blame)
             whole = whole and bool((block == np.rint(block)).all())
         low, high = min(low, float(block.min())), max(high, float(block.max()))
-    lower, upper = (float(value) for value in np.quantile(_sampled(images), TAILS))
+    lower, upper = (float(value) for value in np.quantile(convert(_sampled(images)), TAILS))
     return Scale(*_named(low, high, (lower, upper), whole), low, high, (lower, upper))
 
 
@@ -121,7 +130,7 @@ def _of_whole_numbers(low: float, high: float) -> tuple[str, Ends | None]:
     if high <= DARK:
         return f"unclear: dark bytes, or 0 to {high:.0f}", None
     if high <= 255:
-        return "0 to 255", (0.0, 255.0)
+        return "0 to 255", BYTES
     if high > 65535:
         return "unclear: whole numbers beyond 16 bits", None
     if high > 32767:
@@ -137,8 +146,8 @@ def _of_fractions(low: float, high: float, tails: Ends) -> tuple[str, Ends | Non
         return "0 to 1", (0.0, 1.0)
     if tails[0] < -APART and (low < -FAINT or high > FAINT) and on((-1.0, 1.0), 0.25):
         return "-1 to 1", (-1.0, 1.0)
-    if high > DARK and on((0.0, 255.0), 0.25):
-        return "0 to 255", (0.0, 255.0)
+    if high > DARK and on(BYTES, 0.25):
+        return "0 to 255", BYTES
     if low < 0 and (tails[0] < -1 or tails[1] > 1) and max(-low, high) <= FARTHEST:
         return NORMALISED, None
     return "unclear", None
@@ -193,14 +202,20 @@ def parse_range(option: str, text: str) -> Ends:
     return low, high
 
 
-def misfit(scale: Scale, declared: Ends) -> str | None:
-    """What is wrong with a range that values are said to be on, if anything: they leave it, or hardly use it."""
+def misfit(scale: Scale, declared: Ends, generated: bool = False) -> str | None:
+    """What is wrong with a range that values are said to be on, if anything: they leave it, or hardly use it.
+
+    Generated images may be paler than real ones; of others, a scale that is clear must not be half of the range: images
+    in [0, 1] are none in [-1, 1].
+    """
     low, high = declared
-    span = f"its values lie in {scale.text}"
+    span, given = f"its values lie in {scale.text}", f"the range {low:g},{high:g} that was given"
+    other = scale.ends if scale.ends != declared else None
     if not _within((scale.low, scale.high), declared, HALF_STEP):
-        other = scale.ends if scale.ends != declared else None
         remedy = f"give {other[0]:g},{other[1]:g}" if other else "clip them, or give another"
-        return f"{span}, outside the range {low:g},{high:g} that was given; {remedy}"
+        return f"{span}, outside {given}; {remedy}"
+    if other and not generated and other[1] - other[0] < MOST_OF_IT * (high - low):
+        return f"{span}, a part of {given}; give {other[0]:g},{other[1]:g}"
     if scale.high - scale.low < NARROWEST * (high - low):
-        return f"{span}, hardly a part of the range {low:g},{high:g} that was given; give the one that they are on"
+        return f"{span}, hardly a part of {given}; give the one that they are on"
     return None

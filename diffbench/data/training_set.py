@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 from diffbench.conventions import DiffbenchError
 from diffbench.data.conditions import Labels
 from diffbench.data.raw_images import block_length
+from diffbench.data.scales import Scale, scale_of
 from diffbench.data.scaling import Scaling
 from diffbench.files import store
 from diffbench.files.store import StageHeader, StoredArray
 
 Images = NDArray[np.float32]
+
+ROUNDING = 1e-4
+"""Raw values so near to a whole number were that number before they were scaled."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,18 @@ class TrainingSet:
     def splits(self) -> dict[str, tuple[Images, Labels]]:
         """Images and labels of either split, by the split's name."""
         return {"train": (self.train, self.train_labels), "validation": (self.validation, self.validation_labels)}
+
+    @property
+    def raw_scales(self) -> dict[str, Scale]:
+        """The scale that the raw values of either split are on, by the split's name."""
+        whole = np.dtype(self.raw_type).kind in "iub"
+
+        def raw(block: Images) -> np.ndarray:
+            values = self.scaling.raw(block)
+            nearest = np.rint(values)
+            return nearest if whole else np.where(np.abs(values - nearest) < ROUNDING, nearest, values)
+
+        return {name: scale_of(images, DiffbenchError, raw) for name, (images, _) in self.splits.items()}
 
     @property
     def flat_train(self) -> Images:

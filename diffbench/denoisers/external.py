@@ -10,13 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.scales import BYTES, NORMALISED, misfit
 from diffbench.data.training_set import TrainingSet
 from diffbench.settings.models import External
 from diffbench.shapes import Float, Int64
-
-BYTE_RANGE = (0.0, 255.0)
-DARK = 127
-"""8-bit images that never exceed this are likely not 0 to 255, such as digits of 0 to 16."""
 
 
 class ExternalDenoiser:
@@ -131,19 +128,30 @@ def pixel_scale(definition: External, training_set: TrainingSet) -> tuple[float,
         return 1.0, 0.0
     if definition.scale == "raw":
         return 1 / scaling.scale, scaling.mean
-    low, high = definition.range or _byte_range(definition, training_set)
+    low, high = _range(definition, training_set)
     return 2 / scaling.scaled_lengths(high - low), 2 * (scaling.mean - low) / (high - low) - 1
 
 
-def _byte_range(definition: External, training_set: TrainingSet) -> tuple[float, float]:
-    """0 to 255, unless the data cannot be meant so: a wrong range would falsify everything without a sound."""
-    hint = f"model '{definition.factory}': say which raw values are -1 and 1 to it, such as range:"
-    if training_set.raw_type != "uint8":
-        raise DiffbenchError(f"{hint} [0, 1]; the images are stored as {training_set.raw_type}, not in 8 bits")
-    largest = float(training_set.scaling.raw(training_set.train.max()))
-    if largest <= DARK:
-        raise DiffbenchError(f"{hint} [0, {largest:.0f}]; no training image is brighter than {largest:.0f} of 255")
-    return BYTE_RANGE
+def _range(definition: External, training_set: TrainingSet) -> tuple[float, float]:
+    """The range that was given, if the data fit it, or 0 to 255 if they are clearly bytes.
+
+    A wrong range would falsify everything without a sound.
+    """
+    scales = training_set.raw_scales
+    if definition.range is not None:
+        for name, scale in scales.items():
+            if problem := misfit(scale, definition.range):
+                raise DiffbenchError(f"model '{definition.factory}': range: {name} images: {problem}")
+        return definition.range
+    scale = scales["train"]
+    if training_set.raw_type == "uint8" and scale.ends == BYTES:
+        return BYTES
+    low, high = scale.ends or (scale.low, scale.high)
+    form = "scale: raw, if it knows them as they are" if scale.name == NORMALISED else f"range: [{low:g}, {high:g}]"
+    raise DiffbenchError(
+        f"model '{definition.factory}': say which raw values are -1 and 1 to it, such as {form};"
+        f" the images are stored as {training_set.raw_type}, their values lie in {scale.text}"
+    )
 
 
 def _kind(value: object) -> str:

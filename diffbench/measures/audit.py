@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.image_set import BYTES, ImageSet
-from diffbench.data.scales import NORMALISED, alike, conversion
+from diffbench.data.image_set import ImageSet
+from diffbench.data.scales import BYTES, NORMALISED, alike, conversion
 from diffbench.files.estimates import Estimate
 from diffbench.measures.battery import memorization_battery, quality_battery
 from diffbench.measures.features.fitting import fit_pca
