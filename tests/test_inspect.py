@@ -206,6 +206,38 @@ def test_mistakes_are_one_line_and_nothing_is_written(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("convert", "given", "message"),
+    [
+        (lambda x: x / 8 - 1, "0,1", "lie in [-1, 1] (-1 to 1), outside the range 0,1 that was given; give -1,1"),
+        (lambda x: x / 16, "-1,1", "lie in [0, 1] (0 to 1), a part of the range -1,1 that was given; give 0,1"),
+        (lambda x: x / 8 - 1, None, "such as range: [-1, 1]; the images are stored as float32, their values lie in"),
+        (lambda x: x, "-3,12", "lie in [0, 16] (unclear: dark bytes, or 0 to 16), outside the range -3,12"),
+    ],
+)
+def test_a_range_that_the_data_do_not_have_is_refused(
+    digits: Path, tmp_path: Path, convert: Any, given: str | None, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train", "held"):
+        np.savez(tmp_path / f"{name}.npz", x=convert(np.load(digits / f"{name}.npz")["x"].astype(np.float32)))
+    weights, out = tmp_path / "w.pt", tmp_path / "out"
+    torch.save({"mean": torch.tensor(0.0)}, weights)
+    arguments = options(tmp_path, out, weights, model="tests.external_models:shrinking", range=given or "")
+    if given is None:
+        arguments = [text for text in arguments if text not in ("--range", "")]
+    assert cli.main(arguments) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("train.npz", "held.npz", "w.pt")] == []
+
+
+def test_a_range_may_begin_with_a_minus(digits: Path, tmp_path: Path) -> None:
+    for name in ("train", "held"):
+        np.savez(tmp_path / f"{name}.npz", x=np.load(digits / f"{name}.npz")["x"].astype(np.float32) / 8 - 1)
+    torch.save({"mean": torch.tensor(0.0)}, tmp_path / "w.pt")
+    model = {"model": "tests.external_models:shrinking", "range": "-1,1", "samples": "16"}
+    assert cli.main(options(tmp_path, tmp_path / "out", tmp_path / "w.pt", **model)) == 0
+
+
 def test_a_folder_that_is_no_inspection_is_left_alone(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
