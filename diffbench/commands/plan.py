@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
+from diffbench.data.catalog import outlook
 from diffbench.planning.cost import cost
 from diffbench.planning.jobs import jobs
 from diffbench.study.file import load_study
@@ -23,7 +24,7 @@ def describe(study: Study) -> list[str]:
     for cell in study.cells:
         for factor, value in cell.factors.items():
             values.setdefault(factor, set()).add(value)
-    lines = [f"study {study.name}: data set {study.data.name}"]
+    lines = [f"study {study.name}: data set {study.data.name}", *(f"  {line}" for line in outlook(study.data))]
     for factor, taken in values.items():
         known = list(study.guidances) if factor == "guidance" else []  # the others in the order of their values
         lines.append(f"  {factor:<12} {', '.join(map(str, known or sorted(taken)))}")

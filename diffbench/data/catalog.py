@@ -11,6 +11,11 @@ def facts(spec: DataSettings) -> Facts:
     return source(spec).facts(spec)
 
 
+def outlook(spec: DataSettings) -> list[str]:
+    """Lines on how many images are read and used, as far as that is known before they are, and on their classes."""
+    return source(spec).outlook(spec)
+
+
 def bad_train_size(spec: DataSettings, known: Facts, size: int) -> str | None:
     """What is wrong with a training subset of `size` images, if anything."""
     if size > known.pool:

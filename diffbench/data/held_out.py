@@ -1,12 +1,14 @@
 """A user's own split: all images of one set train, those of another are held out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import seed_of
+from diffbench.data.account import BEYOND_VALIDATION, NAMED, Account
 from diffbench.data.raw_images import Contents, RawImages, digests, mistake, without_duplicates
 from diffbench.data.scales import alike, conversion, scale_of
 from diffbench.data.scaling import fitted_scaling
@@ -21,21 +23,36 @@ def given_split(pool: RawImages, held_out: RawImages, validation: int, seed: int
     """
     _check_scales(pool.images, held_out.images)
     dtype = np.promote_types(pool.images.dtype, held_out.images.dtype)
+    given = {"path": pool, "held_out": held_out}
     pool, held_out = (
-        without_duplicates(RawImages(each.images.astype(dtype, copy=False), each.classes, each.class_count))
-        for each in (pool, held_out)
+        without_duplicates(replace(each, images=each.images.astype(dtype, copy=False))) for each in (pool, held_out)
     )
-    trained = set(digests(pool.images))
-    if leaked := [index for index, digest in enumerate(digests(held_out.images)) if digest in trained]:
-        raise mistake(
-            "held_out",
-            f"{len(leaked)} of its {len(held_out.images)} distinct images are training images too; remove them",
-        )
+    _check_disjoint(pool, held_out)
     if len(pool.images) < 2 or len(held_out.images) < 2:
         raise mistake("held_out", "at least two distinct images are needed on either side of the split")
     chosen = held_out.take(whole_order(held_out.classes, seed)[:validation])
     ordered = pool.take(whole_order(pool.classes, seed))
-    return Split(ordered, chosen, fitted_scaling(ordered.images))
+    sides = {"path": (pool, ordered, ""), "held_out": (held_out, chosen, BEYOND_VALIDATION)}
+    sets = {
+        key: Account.of(len(given[key].images), distinct.left_out, len(used.images), why, len(distinct.images))
+        for key, (distinct, used, why) in sides.items()
+    }
+    return Split(ordered, chosen, fitted_scaling(ordered.images), sets=sets)
+
+
+def _check_disjoint(pool: RawImages, held_out: RawImages) -> None:
+    trained = {digest: index for index, digest in enumerate(digests(pool.images))}
+    leaked = [
+        f"{held_out.name_of(index)} = {pool.name_of(trained[digest])}"
+        for index, digest in enumerate(digests(held_out.images))
+        if digest in trained
+    ]
+    if leaked:
+        raise mistake(
+            "held_out",
+            f"{len(leaked)} of its {len(held_out.images)} distinct images are training images too (held_out = path:"
+            f" {', '.join(leaked[:NAMED])}{', ...' if len(leaked) > NAMED else ''}); remove them",
+        )
 
 
 def _check_scales(pool: np.ndarray, held_out: np.ndarray) -> None:
@@ -83,4 +100,4 @@ def renumbered(held_out: RawImages, names: Sequence[str], pool_names: Sequence[s
     if not names:
         return held_out
     numbers = np.array([pool_names.index(name) for name in names], np.int64)
-    return RawImages(held_out.images, numbers[held_out.classes], len(pool_names))
+    return replace(held_out, classes=numbers[held_out.classes], class_count=len(pool_names))

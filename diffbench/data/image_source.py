@@ -1,8 +1,10 @@
 """Sets of images as data sets of a study: what is known of them before they are read, and how they are split."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import ClassVar, Literal
 
+from diffbench.data.account import BEYOND_VALIDATION, FOR_BALANCE, Account, as_attribute, line, numbered
 from diffbench.data.held_out import check_alike, given_split, renumbered
 from diffbench.data.raw_images import Contents, Facts, RawImages, mistake, without_duplicates
 from diffbench.data.resize import check_side, reduced
@@ -48,12 +50,33 @@ class ImageSource(ABC):
 
     def split(self, spec: DataSettings) -> Split:
         """The images, read and split."""
-        if spec.held_out is None:
-            return split(without_duplicates(self._images(spec, "path")), spec.validation, spec.split_seed)
         own = self.contents(spec, "path")
+        raw = self._images(spec, "path")
+        if spec.held_out is None:
+            distinct = without_duplicates(raw)
+            parts = split(distinct, spec.validation, spec.split_seed)
+            used = len(parts.pool.images) + spec.validation
+            sets = {"path": Account.of(len(raw.images), raw.left_out, used, FOR_BALANCE, len(distinct.images))}
+            return replace(parts, class_names=own.class_names, sets=sets)
         other = self._check_held_out(spec, own)
         held_out = renumbered(self._images(spec, "held_out"), other.class_names, own.class_names)
-        return given_split(self._images(spec, "path"), held_out, spec.validation, spec.split_seed)
+        parts = given_split(raw, held_out, spec.validation, spec.split_seed)
+        return replace(parts, class_names=own.class_names)
+
+    def outlook(self, spec: DataSettings) -> list[str]:
+        """How many images are read and used, before repeated ones are known, and the numbers of named classes."""
+        own = self.contents(spec, "path")
+        if spec.held_out is None:
+            sets = {"path": Account.of(own.count, own.left_out, own.balanced, FOR_BALANCE)}
+        else:
+            other = self._check_held_out(spec, own)
+            used = min(other.count, spec.validation)
+            sets = {
+                "path": Account.of(own.count, own.left_out, own.count, ""),
+                "held_out": Account.of(other.count, other.left_out, used, BEYOND_VALIDATION),
+            }
+        classes = [f"classes: {numbered(own.class_names)}"] if own.class_names else []
+        return [f"images: {line(as_attribute(sets))}", *classes]
 
     def _check_held_out(self, spec: DataSettings, own: Contents) -> Contents:
         """What the held-out set holds, if its images are like those of the pool."""
@@ -63,4 +86,4 @@ class ImageSource(ABC):
 
     def _images(self, spec: DataSettings, key: Key) -> RawImages:
         raw = self.load(spec, key)
-        return raw if spec.resize is None else RawImages(reduced(raw.images, spec.resize), raw.classes, raw.class_count)
+        return raw if spec.resize is None else replace(raw, images=reduced(raw.images, spec.resize))

@@ -3,13 +3,14 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.account import LeftOut
 
 BLOCK_VALUES = 2**22
 """Values that are handled at once in float64 (32 MiB), where a whole set would not fit."""
@@ -23,10 +24,21 @@ class RawImages:
     classes: NDArray[np.int64]
     class_count: int
     """0 where the images have no classes."""
+    rows: NDArray[np.int64] | None = None
+    """Which of the images as they were read these are, (n,); None: all of them."""
+    names: tuple[str, ...] = ()
+    """Of all the images as they were read, where they have any."""
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def take(self, indices: np.ndarray) -> "RawImages":
         """These images, in this order."""
-        return RawImages(self.images[indices], self.classes[indices], self.class_count)
+        rows = indices if self.rows is None else self.rows[indices]
+        return replace(self, images=self.images[indices], classes=self.classes[indices], rows=rows)
+
+    def name_of(self, index: int) -> str:
+        """The name of an image, or its place among those that were read, from 0."""
+        row = index if self.rows is None else int(self.rows[index])
+        return self.names[row] if self.names else str(row)
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,8 @@ class Contents:
     """In the order of the classes' numbers; none where the images have no classes."""
     shape: tuple[int, ...]
     """Shape (C, H, W) of one image as it is stored."""
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """What lies beside them."""
 
 
 def mistake(key: str, text: str) -> DiffbenchError:

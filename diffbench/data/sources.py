@@ -40,6 +40,10 @@ class Source(Protocol):
         """The images, read and split."""
         ...
 
+    def outlook(self, spec: DataSettings) -> list[str]:
+        """What is known, before images are read, of how many of them are read and used, and of their classes."""
+        ...
+
 
 def source(spec: DataSettings) -> Source:
     """The source that `spec` names. DiffbenchError if there is none or it does not take a given key."""
@@ -65,6 +69,10 @@ class Planar:
     def split(self, spec: DataSettings) -> Split:
         """The points, drawn and split."""
         return points.split(spec)
+
+    def outlook(self, spec: DataSettings) -> list[str]:
+        """Nothing: points are drawn."""
+        return []
 
 
 class Digits(ImageSource):
@@ -165,9 +173,10 @@ class Folder(ImageSource):
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Told by the names of the files and the first of them."""
         blame = partial(mistake, key)
-        files, names = folder.listed(_path(spec, key), blame)
+        files, names, left_out = folder.listed(_path(spec, key), blame)
         sizes = _sizes(np.array([path.parent.name for path in files]))
-        return Contents(len(files), balanced_count(sizes), tuple(names), folder.image_shape(files[0], blame))
+        shape = folder.image_shape(files[0], blame)
+        return Contents(len(files), balanced_count(sizes), tuple(names), shape, left_out)
 
     def load(self, spec: DataSettings, key: Key) -> RawImages:
         """All images, and their classes if they lie in sub-folders."""

@@ -1,11 +1,13 @@
 """The split into validation and training pool, and the nested, class-balanced order of both."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import seed_of
+from diffbench.data.account import Account
 from diffbench.data.raw_images import RawImages, mistake
 from diffbench.data.scaling import Scaling, fitted_scaling
 
@@ -22,6 +24,10 @@ class Split:
     unseen: RawImages | None = None
     """Draws from the true distribution in the place of validation images, where samples are judged: the points halfway
     between equidistant ones lie as far from them as can be, and would make a floor that no honest sampler reaches."""
+    class_names: tuple[str, ...] = ()
+    """In the order of the classes' numbers."""
+    sets: Mapping[str, Account] = field(default_factory=dict)
+    """What became of the images that were given, by the key that named them."""
 
 
 def balanced_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
