@@ -17,6 +17,7 @@ from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.text import plain_text, print_anything
 
 STAGES = {
     "data": "split a data set into training pool and validation images",
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand. Returns the exit code: 1 for an error that the user can mend, told in one line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = arguments[0] if arguments else ""
+    print_anything()
     try:
         options = vars(_parser(command).parse_args(_joined(arguments)))
         action = options.pop("action")
@@ -113,7 +115,9 @@ def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) ->
             kind, text = get_args(kind)
         if isinstance(kind, UnionType):
             kind = get_args(kind)[0]
-        converter: Any = partial(kind.parse_json, origin=f"--{name}") if hasattr(kind, "parse_json") else kind
+        converter: Any = kind
+        if hasattr(kind, "parse_json"):
+            converter = partial(_parsed, kind.parse_json, f"--{name}")
         option = f"--{name.replace('_', '-')}"
         if kind is bool:
             parser.add_argument(option, action="store_true", help=text)
@@ -121,3 +125,7 @@ def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) ->
             parser.add_argument(option, type=converter, required=True, help=text)
         else:
             parser.add_argument(option, type=converter, nargs="?", default=default, const=default, help=text)
+
+
+def _parsed(parse: Callable[[str, str], Any], origin: str, text: str) -> Any:
+    return parse(plain_text(text), origin)

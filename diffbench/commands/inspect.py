@@ -16,6 +16,7 @@ from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.data.training_set import read_images
 from diffbench.files import store
+from diffbench.files.text import plain_text
 from diffbench.settings.data import DataSettings
 from diffbench.settings.models import External
 from diffbench.stages.chain import in_order, run_stage
@@ -80,7 +81,7 @@ class Inspection:
 
     def _data(self) -> dict[str, Any]:
         source = {"name": "folder" if self.train.is_dir() else "file"}
-        source |= {"path": str(self.train), "held_out": str(self.held_out)}
+        source |= {"path": plain_text(str(self.train)), "held_out": plain_text(str(self.held_out))}
         arrays = {"images": self.images, "labels": self.labels}
         return source | {key: value for key, value in arrays.items() if value is not None}
 
@@ -130,13 +131,13 @@ def _clear(out: Path, study: Study) -> None:
     """Remove what an earlier inspection wrote, by the model's folder that its mark names, and mark the folder."""
     mark = out / MARK
     if mark.is_file():
-        earlier = Study.parse_json(mark.read_text(), str(mark))
+        earlier = Study.parse_json(mark.read_text(encoding="utf-8"), str(mark))
         for name in (*layout.FOLDERS, *earlier.models):
             shutil.rmtree(out / name, ignore_errors=True)
         for path in (layout.DATA.pattern, layout.FEATURES.pattern, layout.CLAIMS):
             (out / path).unlink(missing_ok=True)
     with store.atomic(mark) as temporary:
-        temporary.write_text(study.model_dump_json(indent=2))
+        temporary.write_text(study.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _with_data(inspection: Inspection, study: Study, folder: Path) -> Study:

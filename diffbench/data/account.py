@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from diffbench.files.text import plain_text
+
 NAMED = 5
 """Images or pairs that a line names."""
 
@@ -25,7 +27,7 @@ class LeftOut:
         """Count a file, or so many parts of it."""
         if count:
             self.counts[reason] = self.counts.get(reason, 0) + count
-            self.examples.setdefault(reason, path.as_posix())
+            self.examples.setdefault(reason, plain_text(path.as_posix()))
 
     def note(self, text: str) -> None:
         """Say something that is no number of files."""

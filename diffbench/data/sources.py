@@ -17,6 +17,7 @@ from diffbench.data.formats.download import Download, fetch
 from diffbench.data.image_source import ImageSource, Key
 from diffbench.data.raw_images import Contents, Facts, RawImages, balanced_count, mistake
 from diffbench.data.subsets import Split
+from diffbench.files.text import path_of, plain_text
 from diffbench.settings.data import DataSettings
 
 OPTIONAL_KEYS = ("path", "images", "labels", "resize", "held_out", "points", "noise")
@@ -117,7 +118,7 @@ class IdxSet(ImageSource):
 
     def _on_disk(self, spec: DataSettings) -> Path | None:
         if spec.path:
-            return Path(spec.path)
+            return path_of(spec.path)
         return self.installed if self.installed and self.installed.is_dir() else None
 
 
@@ -134,14 +135,14 @@ class CifarSet(ImageSource):
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Told by the sizes of the files in a folder; an archive is taken for the whole set."""
         count = 60_000
-        if spec.path and not Path(spec.path).is_file():
-            count = min(count, cifar.record_count(Path(spec.path), self.layout))
+        if spec.path and not path_of(spec.path).is_file():
+            count = min(count, cifar.record_count(path_of(spec.path), self.layout))
         return Contents(count, count, _numbers(self.layout.label_sizes[-1]), cifar.SHAPE)
 
     def load(self, spec: DataSettings, key: Key) -> RawImages:
         """All images and their classes, fetched if need be."""
         archive = next(iter(self.remote.sha256))
-        return cifar.load(Path(spec.path) if spec.path else fetch(self.name, self.remote) / archive, self.layout)
+        return cifar.load(path_of(spec.path) if spec.path else fetch(self.name, self.remote) / archive, self.layout)
 
 
 class ArrayFile(ImageSource):
@@ -176,7 +177,7 @@ class Folder(ImageSource):
         files, names, left_out = folder.listed(_path(spec, key), blame)
         sizes = _sizes(np.array([path.parent.name for path in files]))
         shape = folder.image_shape(files[0], blame)
-        return Contents(len(files), balanced_count(sizes), tuple(names), shape, left_out)
+        return Contents(len(files), balanced_count(sizes), tuple(map(plain_text, names)), shape, left_out)
 
     def load(self, spec: DataSettings, key: Key) -> RawImages:
         """All images, and their classes if they lie in sub-folders."""
@@ -187,7 +188,7 @@ def _path(spec: DataSettings, key: Key) -> Path:
     path = getattr(spec, key)
     if path is None:
         raise mistake(key, f"'{spec.name}' needs the path of its images")
-    return Path(path)
+    return path_of(path)
 
 
 def _numbers(count: int) -> tuple[str, ...]:

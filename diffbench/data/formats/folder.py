@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from diffbench.data.account import LeftOut
 from diffbench.data.raw_images import Blame, RawImages, blame_path
+from diffbench.files.text import plain_text
 
 SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
@@ -132,7 +133,7 @@ def load(folder: Path, blame: Blame = blame_path) -> RawImages:
         if told.count:
             left_out.note(told.text)
     classes = np.array([names.index(path.parent.name) if names else 0 for path in files], np.int64)
-    relative = tuple(path.relative_to(folder).as_posix() for path in files)
+    relative = tuple(plain_text(path.relative_to(folder).as_posix()) for path in files)
     return RawImages(images, classes, len(names), names=relative, left_out=left_out)
 
 
