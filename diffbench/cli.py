@@ -17,7 +17,7 @@ from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.text import plain_text, print_anything
+from diffbench.files.surroundings import ensure_home, plain_text, print_anything
 
 STAGES = {
     "data": "split a data set into training pool and validation images",
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = arguments[0] if arguments else ""
     print_anything()
+    ensure_home()
     try:
         options = vars(_parser(command).parse_args(_joined(arguments)))
         action = options.pop("action")

@@ -16,7 +16,7 @@ from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.data.training_set import read_images
 from diffbench.files import store
-from diffbench.files.text import plain_text
+from diffbench.files.surroundings import plain_text
 from diffbench.settings.data import DataSettings
 from diffbench.settings.models import External
 from diffbench.stages.chain import in_order, run_stage

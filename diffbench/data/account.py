@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diffbench.files.text import plain_text
+from diffbench.files.surroundings import plain_text
 
 NAMED = 5
 """Images or pairs that a line names."""

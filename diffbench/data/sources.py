@@ -17,7 +17,7 @@ from diffbench.data.formats.download import Download, fetch
 from diffbench.data.image_source import ImageSource, Key
 from diffbench.data.raw_images import Contents, Facts, RawImages, balanced_count, mistake
 from diffbench.data.subsets import Split
-from diffbench.files.text import path_of, plain_text
+from diffbench.files.surroundings import path_of, plain_text
 from diffbench.settings.data import DataSettings
 
 OPTIONAL_KEYS = ("path", "images", "labels", "resize", "held_out", "points", "noise")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from diffbench.data.account import LeftOut
 from diffbench.data.raw_images import Blame, RawImages, blame_path
-from diffbench.files.text import plain_text
+from diffbench.files.surroundings import plain_text
 
 SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"),

@@ -1,4 +1,4 @@
-"""Text and paths that are UTF-8 in any locale: Python takes names for ASCII where the locale says so."""
+"""What the surroundings may lack: a locale that knows UTF-8, a terminal that shows it, a home of the user."""
 
 import os
 import sys
@@ -22,3 +22,9 @@ def print_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
+
+
+def ensure_home() -> None:
+    """Let the working directory stand for a home where the user has none, as in containers: libraries ask for one."""
+    if os.path.expanduser("~") == "~":
+        os.environ["HOME"] = str(Path.cwd())
