@@ -4,9 +4,11 @@ import gzip
 import hashlib
 import io
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import IO
 
@@ -16,9 +18,13 @@ import pytest
 from PIL import Image
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data import raw_images
 from diffbench.data.formats import arrays, cifar, download, folder, idx
 from diffbench.data.formats.download import Download, fetch
+from diffbench.data.image_set import read_image_set
 from diffbench.data.resize import reduced
+from diffbench.data.sources import source
+from diffbench.settings.data import DataSettings
 from tests.data_formats import idx_bytes, write_cifar, write_idx_set, write_tar
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -198,6 +204,82 @@ def test_images_are_stored_in_the_least_type(tmp_path: Path, values: np.ndarray,
 def test_labels_may_be_text(tmp_path: Path, suffix: str) -> None:
     path = _write(tmp_path / f"own{suffix}", x=np.zeros((3, 2, 2)), y=np.array(["dog", "cat", "dog"]))
     assert arrays.load(path, "x", "y").classes.tolist() == [1, 0, 1]
+
+
+def _h5_labels(path: Path, kind: str, labels: list[str]) -> None:
+    coded = [label.encode() for label in labels]
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(len(labels) * 4).reshape(-1, 2, 2).astype(np.uint8)
+        if kind == "fixed bytes":
+            file["y"] = np.array(coded)
+        elif kind == "sequences of bytes":
+            dataset = file.create_dataset("y", (len(labels),), h5py.vlen_dtype(np.uint8))
+            for row, label in enumerate(coded):
+                dataset[row] = np.frombuffer(label, np.uint8)
+        else:
+            encoding = "ascii" if kind == "bytes of any length" else "utf-8"
+            file.create_dataset("y", data=coded, dtype=h5py.string_dtype(encoding))
+
+
+@pytest.mark.parametrize("kind", ["fixed bytes", "bytes of any length", "text of any length", "sequences of bytes"])
+def test_labels_in_hdf5_are_the_same_text_in_every_form(tmp_path: Path, kind: str) -> None:
+    _h5_labels(tmp_path / "own.h5", kind, ["käse", "3", "käse", "12"])
+    with arrays.opened(tmp_path / "own.h5") as unread:
+        assert arrays.read_labels(tmp_path / "own.h5", unread, "y", 4).tolist() == ["käse", "3", "käse", "12"]
+    assert arrays.load(tmp_path / "own.h5", "x", "y").classes.tolist() == [2, 1, 2, 0]
+
+
+def test_text_and_bytes_name_the_same_classes_on_both_sides_of_a_split(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    forms = {"text": np.array(["3", "ä"]), "bytes": np.array([b"3", "ä".encode()]), "h5": None}
+    for name, values in forms.items():
+        images, rows = rng.integers(0, 256, (6, 4, 4)).astype(np.uint8), np.arange(6) % 2
+        if values is None:
+            _h5_labels(tmp_path / "h5.h5", "bytes of any length", [["3", "ä"][row] for row in rows])
+            with h5py.File(tmp_path / "h5.h5", "a") as file:
+                del file["x"]
+                file["x"] = images
+        else:
+            np.savez(tmp_path / f"{name}.npz", x=images, y=values[rows])
+    paths = [str(tmp_path / name) for name in ("text.npz", "bytes.npz", "h5.h5")]
+    for path, held_out in product(paths, paths):
+        if path != held_out:
+            spec = DataSettings(name="file", path=path, held_out=held_out, images="x", labels="y")
+            parts = source(spec).split(spec)
+            assert parts.class_names == ("3", "ä")
+            assert parts.validation is not None
+            assert np.bincount(parts.validation.classes).tolist() == [3, 3]
+
+
+def test_sequences_of_numbers_are_no_labels(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "own.h5", "w") as file:
+        file["x"] = np.zeros((2, 2, 2))
+        file.create_dataset("y", (2,), h5py.vlen_dtype(np.float32))
+    with pytest.raises(DiffbenchError, match=r"'data\.labels': .*'y' is of type object; labels are whole numbers"):
+        arrays.load(tmp_path / "own.h5", "x", "y")
+
+
+def test_what_lies_beside_arrays_in_an_npz_does_no_harm(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 3)).astype(np.uint8)
+    np.savez(tmp_path / "own.npz", x=images)
+    with zipfile.ZipFile(tmp_path / "own.npz", "a") as archive:
+        for name in ("README.txt", "folder/", "__MACOSX/._x.npy", "._x.npy", ".DS_Store"):
+            archive.writestr(name, b"no array")
+    assert np.array_equal(arrays.load(tmp_path / "own.npz", "x", None).images[:, 0], images)
+    with arrays.opened(tmp_path / "own.npz") as unread:
+        assert list(unread) == ["x"]
+    assert len(read_image_set("train", str(tmp_path / "own.npz")).flat) == 4  # the only array needs no name
+
+
+def test_a_value_that_is_no_number_is_named_by_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw_images, "BLOCK_VALUES", 20)  # 5 images
+    images = np.zeros((40, 2, 2))
+    images[[17, 30, 31], 1, 0] = np.nan
+    np.save(tmp_path / "own.npy", images)
+    with pytest.raises(
+        DiffbenchError, match=r"own\.npy: the images hold NaN .* in image 17 and 2 more, counted from 0"
+    ):
+        arrays.load(tmp_path / "own.npy", None, None)
 
 
 def test_npy_holds_images_without_classes(tmp_path: Path) -> None:

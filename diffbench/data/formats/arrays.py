@@ -8,8 +8,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from diffbench.data.formats.spool import spooled
 from diffbench.data.raw_images import Blame, RawImages, blame_path, block_length, blocks, mistake, unlabelled
 
 CHANNELS = (1, 3)
+BYTES = (np.dtype(np.uint8), np.dtype(np.int8))
+"""Types of the elements of HDF5 sequences that are text."""
 
 
 class Array(NamedTuple):
@@ -38,14 +41,26 @@ def load(path: Path, images: str | None, labels: str | None, blame: Blame = blam
         array = _images(path, arrays, images)
         values = _plain(array.read())
         classes = None if labels is None else read_labels(path, arrays, labels, len(values))
-    for block in blocks(values) if values.dtype.kind == "f" else ():
-        if not np.isfinite(block).all():
-            raise blame(f"{path}: the images hold NaN or values beyond float32; remove or mend them")
+    if values.dtype.kind == "f":
+        _require_finite(path, values, blame)
     values = _channels_first(values)
     if classes is None:
         return unlabelled(values)
     names, numbers = np.unique(classes, return_inverse=True)
     return RawImages(values, numbers.astype(np.int64), len(names))
+
+
+def _require_finite(path: Path, values: np.ndarray, blame: Blame) -> None:
+    bad: list[int] = []
+    for block, start in zip(blocks(values), count(0, block_length(values.shape[1:]))):
+        finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
+        bad += (start + np.flatnonzero(~finite)).tolist()
+    if bad:
+        others = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise blame(
+            f"{path}: the images hold NaN or values beyond float32, in image {bad[0]}{others}, counted from 0;"
+            " remove or mend them"
+        )
 
 
 def image_shape(path: Path, arrays: dict[str, Array], images: str | None) -> tuple[int, ...]:
@@ -55,13 +70,14 @@ def image_shape(path: Path, arrays: dict[str, Array], images: str | None) -> tup
     return order.shape
 
 
-def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> np.ndarray:
-    """The labels (n,) of `count` images: whole numbers or text."""
+def read_labels(path: Path, arrays: dict[str, Array], name: str, images: int) -> np.ndarray:
+    """The labels (n,) of so many images: whole numbers or text, bytes being text in UTF-8."""
     array = _named(path, arrays, name, "labels")
-    labels = array.read().astype(str) if array.dtype.kind == "O" else array.read()
+    labels = array.read()
+    labels = np.char.decode(labels, "utf-8", "backslashreplace") if labels.dtype.kind == "S" else labels
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.shape != (count,):
-        raise mistake("labels", f"{path}: '{name}' has shape {labels.shape}, but there are {count} images")
+    if labels.shape != (images,):
+        raise mistake("labels", f"{path}: '{name}' has shape {labels.shape}, but there are {images} images")
     if labels.dtype.kind not in "iubUS":
         raise mistake("labels", f"{path}: '{name}' is of type {labels.dtype}; labels are whole numbers or text")
     return labels
@@ -103,7 +119,15 @@ def _npz(path: Path) -> Iterator[dict[str, Array]]:
 
             return Array(shape, dtype, lambda: arrays[name], mapped)
 
-        yield {name: array(name) for name in arrays.files}
+        yield {
+            name.removesuffix(".npy"): array(name.removesuffix(".npy"))
+            for name in filter(_is_array, archive.namelist())
+        }
+
+
+def _is_array(member: str) -> bool:
+    """Whether a member of a .npz file is an array, and no text beside them or litter of a file system."""
+    return member.endswith(".npy") and not any(part.startswith((".", "__MACOSX")) for part in member.split("/"))
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -129,19 +153,26 @@ def _h5(path: Path) -> Iterator[dict[str, Array]]:
     import h5py
 
     def array(dataset: h5py.Dataset) -> Array:
-        text = dataset.dtype.kind == "O"
-
         def mapped() -> np.ndarray:
             length = block_length(dataset.shape[1:])
             parts = (dataset[start : start + length] for start in range(0, len(dataset), length))
             return spooled(dataset.shape, dataset.dtype, parts)
 
-        return Array(
-            dataset.shape, dataset.dtype, lambda: np.asarray(dataset.asstr()[()] if text else dataset[()]), mapped
-        )
+        return Array(dataset.shape, dataset.dtype, lambda: _read_h5(dataset), mapped)
 
     with h5py.File(path, "r") as file:
         yield {name: array(item) for name, item in file.items() if isinstance(item, h5py.Dataset)}
+
+
+def _read_h5(dataset: Any) -> np.ndarray:
+    """The values of an HDF5 data set; text and bytes of any length as text."""
+    import h5py
+
+    values = np.asarray(dataset[()])
+    if h5py.check_string_dtype(dataset.dtype) is None and h5py.check_vlen_dtype(dataset.dtype) not in BYTES:
+        return values
+    texts = [bytes(value).decode("utf-8", "backslashreplace") for value in values.ravel()]
+    return np.array(texts, str).reshape(values.shape)
 
 
 def _named(path: Path, arrays: dict[str, Array], name: str, key: str) -> Array:
