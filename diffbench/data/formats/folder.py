@@ -147,12 +147,13 @@ def read(path: Path, blame: Blame = blame_path) -> Picture:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        # Of an open file, since Pillow 13 garbles uncompressed TIFF files that are to be turned and that it may map.
+        with path.open("rb") as file, Image.open(file) as image:
             mode = _kind(image)
             more = getattr(image, "n_frames", 1) - 1
             image.seek(0)
-            turned = image.getexif().get(ORIENTATION, 1) != 1
-            upright = ImageOps.exif_transpose(image) if turned else image
+            turned = _orientation(image) != 1
+            upright = ImageOps.exif_transpose(image) if turned and image.format != "TIFF" else image
             converted = upright.convert(MODES.get(image.mode))
             transparent = "transparency" in image.info
     except (*UNREADABLE, Image.DecompressionBombError) as error:
@@ -162,6 +163,11 @@ def read(path: Path, blame: Blame = blame_path) -> Picture:
         raise blame(f"{path}: is of Pillow's mode {kind}; save it as 8-bit grey or RGB without transparency")
     pixels = np.asarray(converted)
     return Picture(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0), more, turned)
+
+
+def _orientation(image: Any) -> int:
+    """As EXIF says. Pillow turns TIFF files by itself, and twice if their EXIF is asked for before."""
+    return (image.tag_v2 if image.format == "TIFF" else image.getexif()).get(ORIENTATION, 1)
 
 
 def _kind(image: Any) -> str:
