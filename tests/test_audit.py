@@ -183,6 +183,39 @@ def test_repeated_training_images_are_left_out_since_they_hide_near_copies(run):
     assert "50 of 450 training images repeat earlier ones and are left out" in err
 
 
+def test_near_copies_on_both_sides_of_the_split_are_noted(run):
+    train, validation = faces(0, 400), faces(1, 100)
+    validation[[7, 30]] = train[[50, 3]] + np.float32(1e-3)
+    code, out, err = run(
+        "--json", samples=faces(2, 50), train=np.concatenate([train[:5], train]), validation=validation
+    )
+    assert code == 0
+    assert json.loads(out)["memorized_floor"]["value"] == 0.02
+    assert "2 of 100 validation images are near copies of training images, and raise the floor" in err
+    assert "(validation ~ train: 7 ~ 55, 30 ~ 3)" in err
+
+
+def test_copies_whose_values_are_all_changed_in_one_way_are_on_another_scale(run):
+    train = faces(0, 400, (3, 8, 8))
+    for factor, shift in ((0.5, 0.25), (0.7, 0.0), (np.array([0.9, 0.8, 0.85])[:, None, None], 0.05)):
+        samples = np.concatenate([faces(3, 60, (3, 8, 8)), (train[5:20] * factor + shift).astype(np.float32)])
+        code, out, err = run("--json", samples=samples, train=train)
+        assert (code, out) == (1, "")
+        assert "15 samples are training images of which all values are changed in one way" in err
+        assert f"to about {np.ravel(factor)[0]:.4g} x {shift:+.4g} (samples ~ train: 60 ~ 5, 61 ~ 6," in err
+        assert "bring both to one scale" in err
+
+
+def test_copies_of_several_brightnesses_are_noted(run):
+    train = faces(0, 400)
+    brightness = np.linspace(0.5, 0.9, 10, dtype=np.float32).reshape(-1, 1, 1, 1)
+    code, _, err = run("--json", samples=np.concatenate([faces(3, 60), train[:10] * brightness]), train=train)
+    assert code == 0
+    assert "10 of 70 samples are training images but for brightness and contrast (samples ~ train: 60 ~ 0, 61 ~" in err
+    assert "brightness" not in run("--json", samples=planted(0.5, 1e-3), train=train)[2]
+    assert "brightness" not in run("--json", samples=planted(0.5), train=train)[2]
+
+
 def test_pairs_count_training_images_as_in_the_file():
     train = faces(0, 60)
     stacked = np.concatenate([train[:10], train[:10], train[10:]])

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from diffbench.conventions import SIGMA_MAX, DiffbenchError
+from diffbench.data.account import numbered
 from diffbench.data.catalog import facts
 from diffbench.data.training_set import read_images
 from diffbench.files import store
@@ -147,7 +148,10 @@ def _with_data(inspection: Inspection, study: Study, folder: Path) -> Study:
     stage, path = layout.DATA.stage, folder / layout.DATA.pattern
     _tell(stage)
     run_stage(stage, study, study.cells[0].factors, folder)
-    study = inspection.study_of(len(store.header(path, stage)["pool"]))  # without duplicates
+    file = store.header(path, stage)
+    if names := file.attributes["class_names"]:
+        _tell(f"classes: {numbered(names)}")
+    study = inspection.study_of(len(file["pool"]))  # without duplicates
     run = study.runs[0]
     definition = study.definition(run.model)
     assert isinstance(definition, External)

@@ -12,8 +12,9 @@ from diffbench.files.estimates import Estimate
 from diffbench.measures.battery import memorization_battery, quality_battery
 from diffbench.measures.features.fitting import fit_pca
 from diffbench.measures.features.spaces import PIXELS, FeatureSpace, Pixels
-from diffbench.measures.memorization import distance_ratios
+from diffbench.measures.memorization import THRESHOLD, Closeness, distance_ratios
 from diffbench.measures.neighbors import Images, blocks
+from diffbench.measures.rescaled_copies import rescaled_copies
 from diffbench.shapes import Float, Float64, Int64
 
 DIMENSIONS = 64
@@ -63,6 +64,7 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     close = battery.samples
     if copies := int((close.first == 0).sum()):
         notes.append(f"{copies} of {len(samples.flat)} samples equal a training image exactly")
+    notes += _notes_of_near_copies(samples, train, battery.validation, rows)
     space = _space(flat, held_out, seed)
     unseen = None if held_out is None else space.transform(held_out)
     quality = quality_battery(space.transform(samples.flat), space.transform(flat), unseen, seed)
@@ -76,6 +78,40 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
         ratios,
         np.lexsort((close.first, ratios)),
     )
+
+
+def _notes_of_near_copies(
+    samples: ImageSet, train: ImageSet, floor: Closeness | None, rows: Int64[np.ndarray, " n"]
+) -> list[str]:
+    """What is to be said of validation images near training images, and of samples that are such but for brightness.
+
+    DiffbenchError if many of these differ from training images by the same: then the samples are on another scale.
+    """
+    notes = []
+    if floor is not None and (near := np.flatnonzero(distance_ratios(floor) < THRESHOLD)).size:
+        pairs = _named([(int(row), int(rows[floor.nearest[row]])) for row in near], "~")
+        notes.append(
+            f"{len(near)} of {len(floor.nearest)} validation images are near copies of training images, and raise the"
+            f" floor (validation ~ train: {pairs})"
+        )
+    copies = rescaled_copies(samples.flat, train.flat, train.shape)
+    pairs = _named(copies.pairs, "~")
+    if copies.common:
+        gain, shift = copies.common
+        raise DiffbenchError(
+            f"{samples.name}: values lie in {samples.values}, those of training images in {train.values}, but"
+            f" {len(copies.pairs)} samples are training images of which all values are changed in one way, to about"
+            f" {gain:.4g} x {shift:+.4g} (samples ~ train: {pairs}); bring both to one scale"
+        )
+    if copies.pairs:
+        text = "samples are training images but for brightness and contrast (samples ~ train:"
+        notes.append(f"{len(copies.pairs)} of {len(samples.flat)} {text} {pairs})")
+    return notes
+
+
+def _named(pairs: list[tuple[int, int]], sign: str) -> str:
+    """Some of the pairs."""
+    return ", ".join(f"{one} {sign} {other}" for one, other in pairs[:SHOWN]) + (", ..." if len(pairs) > SHOWN else "")
 
 
 def _space(train: Float[Images, "n d"], validation: Float[Images, "v d"] | None, seed: int) -> FeatureSpace:
@@ -144,8 +180,7 @@ def _check_disjoint(validation: ImageSet, train: dict[bytes, int]) -> None:
     """Raise DiffbenchError if validation images are training images: floors and gaps would be wrong."""
     shared = [(index, train[digest]) for digest, index in _first_rows(validation).items() if digest in train]
     if shared:
-        named = ", ".join(f"{index} = {other}" for index, other in shared[:SHOWN])
         raise DiffbenchError(
             f"validation: {len(shared)} distinct images are training images too (validation = train index:"
-            f" {named}{', ...' if len(shared) > SHOWN else ''}); remove them from one of the two"
+            f" {_named(shared, '=')}); remove them from one of the two"
         )

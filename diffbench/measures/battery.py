@@ -52,6 +52,7 @@ class MemorizationBattery:
 
     estimates: dict[str, Estimate]
     samples: Closeness
+    validation: Closeness | None = None
 
 
 def memorization_battery(
@@ -78,7 +79,7 @@ def memorization_battery(
         distance_per_pixel(samples, validation, seed),
         distance_per_pixel(train, validation, seed),
     )
-    return MemorizationBattery(estimates | dict(zip(NEED_VALIDATION, values, strict=True)), close)
+    return MemorizationBattery(estimates | dict(zip(NEED_VALIDATION, values, strict=True)), close, floor_close)
 
 
 def distance_per_pixel(images: Float[Images, "m d"], validation: Float[Images, "v d"], seed: int) -> Estimate:

@@ -144,7 +144,7 @@ def image_shape(path: Path, blame: Blame = blame_path) -> tuple[int, ...]:
 
 def read(path: Path, blame: Blame = blame_path) -> Picture:
     """The first frame of an image file."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         # Of an open file, since Pillow 13 garbles uncompressed TIFF files that are to be turned and that it may map.
@@ -156,6 +156,8 @@ def read(path: Path, blame: Blame = blame_path) -> Picture:
             upright = ImageOps.exif_transpose(image) if turned and image.format != "TIFF" else image
             converted = upright.convert(MODES.get(image.mode))
             transparent = "transparency" in image.info
+    except UnidentifiedImageError:
+        raise blame(f"{path}: not a whole image file (it begins like none)") from None
     except (*UNREADABLE, Image.DecompressionBombError) as error:
         raise blame(f"{path}: not a whole image file ({error})") from None
     if mode not in MODES or transparent:

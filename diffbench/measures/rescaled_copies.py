@@ -1,0 +1,82 @@
+"""Samples that are training images but for brightness and contrast: a copy, or a set that is on another scale.
+
+The order of an image's values is that of every rising function of them, so it finds copies where values do not.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffbench.measures.neighbors import Images, blocks
+from diffbench.shapes import Float, Float64
+
+FEWEST = 8
+"""An image with fewer distinct values is no evidence: many have the same order."""
+
+SAME = 1e-3
+"""Difference up to which gains are the same, and shifts in units of an image's span."""
+
+NEAR = 0.05
+"""The same from a gain of 1 and a shift of 0 up to which a sample is a near copy, as the measures will say."""
+
+
+@dataclass(frozen=True)
+class RescaledCopies:
+    """Pairs (sample, training image) whose values differ by a gain and a shift for each channel."""
+
+    pairs: list[tuple[int, int]]
+    common: tuple[float, float] | None  # gain and shift of the first channel, where several pairs all have the same
+
+
+def rescaled_copies(
+    samples: Float[Images, "m d"], train: Float[Images, "n d"], shape: tuple[int, ...]
+) -> RescaledCopies:
+    """Samples whose values are in the order of a training image's, channel by channel, but are not near its own."""
+    rows = {digest: row for row, digest in _orders(train, shape)}
+    unit = float(np.ptp(train[:1])) or 1.0
+    pairs, maps = [], []
+    for row, digest in _orders(samples, shape):
+        if digest in rows:
+            change = _change(samples[row : row + 1], train[rows[digest] : rows[digest] + 1], shape, unit)
+            if (np.abs(change - np.array([[1.0], [0.0]])) > NEAR).any():
+                pairs.append((row, rows[digest]))
+                maps.append(change)
+    if len(pairs) < 2 or not all(np.allclose(each, maps[0], rtol=SAME, atol=SAME) for each in maps):
+        return RescaledCopies(pairs, None)
+    gain, shift = maps[0][:, 0]
+    return RescaledCopies(pairs, (float(gain), float(shift) * unit))
+
+
+def _planes(images: Float[np.ndarray, "b d"], shape: tuple[int, ...]) -> Float[np.ndarray, "b c p"]:
+    """The values by channel, where the shape tells which axis that is."""
+    if len(shape) == 3 and shape[0] == 3:
+        return images.reshape(len(images), 3, -1)
+    if len(shape) == 3 and shape[2] == 3:
+        return np.moveaxis(images.reshape(len(images), -1, 3), 2, 1)
+    return images[:, None]
+
+
+def _orders(images: Float[Images, "n d"], shape: tuple[int, ...]) -> Iterator[tuple[int, bytes]]:
+    """Row and digest of the order of values, equal ones told apart, of each image with enough of them."""
+    for part in blocks(images):
+        for row, planes in enumerate(_planes(np.asarray(images[part]), shape), part.start):
+            order = np.argsort(planes, axis=1, kind="stable")
+            ordered = np.take_along_axis(planes, order, axis=1)
+            steps = ordered[:, 1:] > ordered[:, :-1]
+            if steps.sum(axis=1).min() >= FEWEST - 1:
+                yield row, hashlib.blake2b(order.astype(np.int32).tobytes() + steps.tobytes(), digest_size=16).digest()
+
+
+def _change(
+    sample: Float[np.ndarray, "1 d"], train: Float[np.ndarray, "1 d"], shape: tuple[int, ...], unit: float
+) -> Float64[np.ndarray, "2 c"]:
+    """Gain and shift (in units of `unit`) of each channel that turn the training image into the sample."""
+    low, high, train_low, train_high = (
+        getattr(_planes(image, shape)[0].astype(np.float64), end)(axis=1)
+        for image in (sample, train)
+        for end in ("min", "max")
+    )
+    gain = (high - low) / (train_high - train_low)
+    return np.stack([gain, (low - gain * train_low) / unit])
