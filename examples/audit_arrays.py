@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from sklearn.datasets import load_digits
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "audited")
-folder.mkdir(exist_ok=True)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "build/audited")
+folder.mkdir(parents=True, exist_ok=True)
 
 rng = np.random.default_rng(0)
 digits = np.asarray(load_digits(return_X_y=True)[0], np.float32).reshape(-1, 8, 8)  # (1797, 8, 8), 0 to 16

@@ -59,6 +59,6 @@ def train(folder: Path, steps: int = 2000) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "own-model")
-    target.mkdir(exist_ok=True)
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "build/own-model")
+    target.mkdir(parents=True, exist_ok=True)
     train(target)

@@ -7,6 +7,8 @@ import mkdocs_gen_files
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "diffbench"
+FRONT = "---\nsearch: {boost: 0.3}\n---\n\n"
+"""What explains comes first in the search, then code."""
 
 
 def first_line(path: Path) -> str:
@@ -50,7 +52,7 @@ def write(folder: Path, nav: list[str], depth: int) -> None:
             continue
         with mkdocs_gen_files.open(f"api/{page_of(path)}", "w") as page:
             module = ".".join(own.relative_to(ROOT).parts)
-            page.write(f"::: {module}\n")
+            page.write(f"{FRONT}::: {module}\n")
     with mkdocs_gen_files.open(f"api/{page_of(folder / '__init__.py')}", "w") as page:
         table = "\n".join(["| Module | What it is |", "|---|---|", *rows])
         page.write(f"# `{name}`\n\n{escaped(first_line(folder / '__init__.py'))}\n\n{table}\n")
