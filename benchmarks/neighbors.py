@@ -21,6 +21,7 @@ REPEATS = 3
 
 
 def by_faiss(queries: Any, references: Any) -> Any:
+    """Distances by faiss's exact index."""
     index = faiss.IndexFlatL2(references.shape[1])
     index.add(references)
     squared, _ = index.search(queries, 2)
@@ -28,15 +29,18 @@ def by_faiss(queries: Any, references: Any) -> Any:
 
 
 def by_sklearn(queries: Any, references: Any) -> Any:
+    """Distances by scikit-learn's brute force."""
     distances, _ = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(references).kneighbors(queries)
     return distances
 
 
 def by_diffbench(queries: Any, references: Any) -> Any:
+    """Distances by the suite's own search."""
     return nearest(queries, references, 2).distances
 
 
 def seconds(method: Callable[[Any, Any], Any], queries: Any, references: Any) -> float:
+    """Time of one search."""
     start = time.perf_counter()
     method(queries, references)
     return time.perf_counter() - start
@@ -48,6 +52,7 @@ def worst_error(distances: Any, exact: Any) -> float:
 
 
 def main() -> None:
+    """Take turns, then look at near and exact copies."""
     queries_count, references_count, dimensions = map(int, sys.argv[1:4] or (3000, 15000, 3072))
     rng = np.random.default_rng(0)
     references = rng.normal(0, 0.5, (references_count, dimensions)).astype(np.float32)

@@ -48,6 +48,7 @@ def attention(points: Tensor) -> Method:
 
 
 def smalldiffusion(points: Tensor) -> Method:
+    """IdealDenoiser, which predicts the noise."""
     from smalldiffusion import IdealDenoiser  # pyright: ignore
 
     model = IdealDenoiser(list(points))  # pyright: ignore
@@ -55,11 +56,13 @@ def smalldiffusion(points: Tensor) -> Method:
 
 
 def ours(points: Tensor) -> Method:
+    """The suite's optimum."""
     denoiser = OptimalDenoiser(points)
     return lambda x, sigma: denoiser(x, torch.full((len(x),), sigma))
 
 
 def main() -> None:
+    """Error and time of each method at a low and a middle noise level."""
     count, dimension, queries = map(int, sys.argv[1:4] or (4000, 784, 512))
     generator = torch.Generator().manual_seed(0)
 

@@ -27,6 +27,7 @@ Make = Callable[[int, int], tuple[Step, int]]
 
 
 def images(side: int) -> tuple[Tensor, Tensor]:
+    """Random images, and a label for each."""
     generator = torch.Generator().manual_seed(0)
     return 0.5 * torch.randn(IMAGES, 1, side, side, generator=generator), torch.arange(IMAGES) % CLASSES
 
@@ -45,14 +46,17 @@ def _ours(definition: TrainedDefinition, side: int, batch: int) -> tuple[Step, i
 
 
 def diffbench_unet(side: int, batch: int) -> tuple[Step, int]:
+    """The suite's U-Net."""
     return _ours(Unet(channels=CHANNELS, multipliers=MULTIPLIERS, blocks=BLOCKS), side, batch)
 
 
 def diffbench_dit(side: int, batch: int) -> tuple[Step, int]:
+    """The suite's transformer."""
     return _ours(Dit(width=WIDTH, depth=DEPTH, heads=HEADS, patch=PATCH), side, batch)
 
 
 def diffusers_unet(side: int, batch: int) -> tuple[Step, int]:
+    """UNet2DModel in the usual loop."""
     _declare_vision_operators()
     from diffusers import DDPMScheduler, UNet2DModel  # pyright: ignore
 
@@ -87,6 +91,7 @@ def diffusers_unet(side: int, batch: int) -> tuple[Step, int]:
 
 
 def smalldiffusion_unet(side: int, batch: int) -> tuple[Step, int]:
+    """Its U-Net in its loop."""
     _declare_vision_operators()
     from smalldiffusion import CondEmbedderLabel, Unet  # pyright: ignore
 
@@ -106,6 +111,7 @@ def smalldiffusion_unet(side: int, batch: int) -> tuple[Step, int]:
 
 
 def smalldiffusion_dit(side: int, batch: int) -> tuple[Step, int]:
+    """Its transformer in its loop."""
     _declare_vision_operators()
     from smalldiffusion import CondEmbedderLabel, DiT  # pyright: ignore
 
@@ -124,6 +130,7 @@ def _smalldiffusion_loop(network: nn.Module, side: int, batch: int) -> tuple[Ste
 
 
 def lucidrains_unet(side: int, batch: int) -> tuple[Step, int]:
+    """Its U-Net and diffusion, with the step of its Trainer."""
     _declare_vision_operators()
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet  # pyright: ignore
     from ema_pytorch import EMA  # pyright: ignore
@@ -149,8 +156,9 @@ def _parameters(network: nn.Module) -> int:
 
 
 def _declare_vision_operators() -> None:
-    """Let peers import torchvision where it was built for another torch than the installed one (PyPI's for CUDA beside
-    a torch for CPUs): its import fails for want of operators that no peer uses.
+    """Let peers import torchvision where it was built for another torch than the installed one.
+
+    PyPI's for CUDA beside a torch for CPUs fails to import for want of operators that no peer uses.
     """
     try:
         import torchvision  # pyright: ignore # noqa: F401

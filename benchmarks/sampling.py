@@ -39,10 +39,12 @@ class Idle(nn.Module):
     """A network that costs nothing."""
 
     def forward(self, x: Tensor, c_noise: Tensor, label: Tensor) -> Tensor:
+        """Nothing is computed."""
         return x
 
 
 def ours(solver: str) -> Method:
+    """The last state of one of the suite's solvers."""
     return lambda denoiser, noise, sigmas, label: list(SOLVERS[solver](denoiser, noise, sigmas, label))[-1].next_state
 
 
@@ -61,17 +63,20 @@ def torchdiffeq(
 
 
 def on_grid(method: str) -> Method:
+    """One of torchdiffeq's fixed-grid methods."""
     return lambda *arguments: torchdiffeq(*arguments, method=method)
 
 
 def methods() -> dict[str, Method]:
-    found = {f"diffbench {solver}": ours(solver) for solver in SOLVERS}
+    """All solvers, by name."""
+    by_name = {f"diffbench {solver}": ours(solver) for solver in SOLVERS}
     if odeint is not None:
-        found |= {f"torchdiffeq {method}": on_grid(method) for method in GRID_METHODS.values()}
-    return found
+        by_name |= {f"torchdiffeq {method}": on_grid(method) for method in GRID_METHODS.values()}
+    return by_name
 
 
 def overhead(name: str, side: int, batch: int) -> None:
+    """Time of each solver, and the part of it outside the network."""
     definition = PRESETS[name]
     assert isinstance(definition, Mlp | Unet)
     network = fresh_network(definition, (1, side, side), 10, seed=0).eval().requires_grad_(False)
@@ -104,6 +109,7 @@ class Counted:
         self.calls = 0
 
     def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+        """Posterior mean."""
         self.calls += 1
         return (SPREAD**2 / (SPREAD**2 + sigma**2)).view(-1, 1) * x
 
@@ -131,6 +137,7 @@ def accuracy() -> None:
 
 
 def main() -> None:
+    """Measure with the threads that torch has now."""
     keep_freed_memory()
     print(f"threads: {torch.get_num_threads()}")
     overhead("unet-tiny", 8, 64)

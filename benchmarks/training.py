@@ -77,9 +77,7 @@ def compare(title: str, methods: dict[str, Make]) -> None:
 
 
 def layers_alone(training: Trainer, side: int, batch: int) -> tuple[float, float]:
-    """Seconds of forward and backward of the network's convolutions and linear layers, one by one, and their
-    operations.
-    """
+    """Seconds of forward and backward of convolutions and linear layers, one by one, and their operations."""
     calls: list[tuple[nn.Conv2d | nn.Linear, Tensor]] = []
 
     def record(layer: nn.Module, inputs: tuple[Tensor], _: Tensor) -> None:
@@ -139,6 +137,7 @@ def stages(name: str, side: int, batch: int, rate: float) -> None:
 
 
 def main() -> None:
+    """Measure with the threads that torch has now."""
     rate = product_rate()
     print(f"threads: {torch.get_num_threads()}, matrix product 1024^3: {rate / 1e9:.0f} GFlop/s")
     stages("mlp-medium", 8, 128, rate)

@@ -7,7 +7,8 @@ Data x0 in R^d have standard deviation SIGMA_DATA; noised data are x = x0 + sigm
 import hashlib
 
 import numpy as np
-from numpy.typing import NDArray
+
+from diffbench.shapes import Float64
 
 SIGMA_DATA = 0.5
 SIGMA_MIN = 0.002
@@ -15,7 +16,7 @@ SIGMA_MAX = 80.0
 RHO = 7.0
 
 CONFIDENCE = 0.95
-"""Level of every interval that is reported."""
+"""Coverage of every interval that is reported."""
 
 
 class DiffbenchError(Exception):
@@ -24,8 +25,8 @@ class DiffbenchError(Exception):
 
 def karras_sigmas(
     steps: int, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX, rho: float = RHO
-) -> NDArray[np.float64]:
-    """Noise levels of the sampler, falling from sigma_max to sigma_min. Shape (steps,). Karras et al. 2022, eq. 5."""
+) -> Float64[np.ndarray, " {steps}"]:
+    """Noise levels of the sampler, falling from sigma_max to sigma_min. Karras et al. 2022, eq. 5."""
     ramp = np.linspace(0.0, 1.0, steps)
     top, bottom = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     levels = (top + ramp * (bottom - top)) ** rho
@@ -33,8 +34,10 @@ def karras_sigmas(
     return levels
 
 
-def log_sigmas(levels: int, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX) -> NDArray[np.float64]:
-    """Noise levels of the denoising gap, rising, equally spaced in ln(sigma). Shape (levels,)."""
+def log_sigmas(
+    levels: int, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX
+) -> Float64[np.ndarray, " {levels}"]:
+    """Noise levels of the denoising gap, rising, equally spaced in ln(sigma)."""
     return np.geomspace(sigma_min, sigma_max, levels)
 
 

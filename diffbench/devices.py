@@ -1,25 +1,24 @@
 """Where networks run."""
 
-import fcntl
+import os
 import tempfile
 from itertools import count
 from pathlib import Path
-from typing import IO
 
 import torch
+from filelock import FileLock, Timeout
 
 from diffbench.conventions import DiffbenchError
 
-_held: list[IO[str]] = []
-"""Lock files of the GPUs that this process runs on: open, hence locked, as long as it lives."""
+_seats: list[FileLock] = []
+"""Locks of the seats that this process has taken: kept, hence locked, as long as it lives, however it ends."""
 
 
 def pick_device(setting: str) -> torch.device:
     """The device for "auto", "cpu" or "cuda". Auto takes a GPU among the visible ones, else the CPU.
 
-    Jobs that start at the same moment see the same free memory; so each job takes a seat on its GPU, and the
-    GPU with the fewest taken seats is chosen, among equals the one with the most free memory.
-    CUDA_VISIBLE_DEVICES is respected.
+    Jobs that start at the same moment see the same free memory; so each job takes a seat on its GPU, and the GPU with
+    the fewest taken seats is chosen, among equals the one with the most free memory. CUDA_VISIBLE_DEVICES is respected.
     """
     if setting == "cpu" or (setting == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
@@ -31,17 +30,19 @@ def pick_device(setting: str) -> torch.device:
 
 
 def _take_seat(devices: list[int]) -> int:
-    """The first device on which a seat is free: all first seats come before any second one."""
+    """The first device on which a seat is free: all first seats come before any second one.
+
+    Each user has seats of their own, since one may not lock the files of another.
+    """
     folder = Path(tempfile.gettempdir())
     for seat in count():
         for device in devices:
             name = torch.cuda.get_device_properties(device).uuid
-            file = (folder / f"diffbench-gpu-{name}-seat{seat}.lock").open("a")
+            lock = FileLock(folder / f"diffbench-{os.getuid()}-gpu-{name}-seat{seat}.lock", timeout=0)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
+                lock.acquire()
+            except Timeout:
                 continue
-            _held.append(file)
+            _seats.append(lock)
             return device
     raise AssertionError("seats never end")

@@ -5,27 +5,27 @@ start from one noise form pairs.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import seed_of
+from diffbench.shapes import Float32
 
-Noise = NDArray[np.float32]
 
-
-def gap_noise(split: str, level: int, draw: int, images: int, dimension: int) -> Noise:
-    """Noise (images, dimension) under a denoising loss; image i's row does not depend on the number of images."""
+def gap_noise(
+    split: str, level: int, draw: int, images: int, dimension: int
+) -> Float32[np.ndarray, "{images} {dimension}"]:
+    """Noise under a denoising loss; image i's row does not depend on the number of images."""
     return _normal((images, dimension), "gap", split, level, draw)
 
 
-def overlap_noise(split: str, level: int, images: int, dimension: int) -> Noise:
-    """Noise (images, dimension) of the images that a sampler's states are compared with at each of its levels."""
+def overlap_noise(split: str, level: int, images: int, dimension: int) -> Float32[np.ndarray, "{images} {dimension}"]:
+    """Noise of the images that a sampler's states are compared with at each of its levels."""
     return _normal((images, dimension), "overlap", split, level)
 
 
-def _normal(shape: tuple[int, ...], *purpose: str | int) -> Noise:
+def _normal(shape: tuple[int, ...], *purpose: str | int) -> Float32[np.ndarray, "..."]:
     return np.random.default_rng(seed_of(*purpose)).standard_normal(shape, dtype=np.float32)
 
 
-def sample_noise(first: int, count: int, dimension: int) -> Noise:
-    """Initial noise of samples first .. first + count - 1, shape (count, dimension): one random stream per sample."""
+def sample_noise(first: int, count: int, dimension: int) -> Float32[np.ndarray, "{count} {dimension}"]:
+    """Initial noise of samples first .. first + count - 1: one random stream per sample."""
     return np.stack([_normal((dimension,), "sample", index) for index in range(first, first + count)])

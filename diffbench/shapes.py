@@ -8,13 +8,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Bool, Float, Float32, Float64, Int, Int64, Real, Shaped
+    from jaxtyping import Bool, Complex128, Float, Float32, Float64, Int, Int64, Real, Shaped, UInt8
 else:
 
     class _Unread:
         def __class_getitem__(cls, item: tuple[Any, str]) -> Any:
             return item[0]
 
-    Bool = Float = Float32 = Float64 = Int = Int64 = Real = Shaped = _Unread
+    Bool = Complex128 = Float = Float32 = Float64 = Int = Int64 = Real = Shaped = UInt8 = _Unread
 
-__all__ = ["Bool", "Float", "Float32", "Float64", "Int", "Int64", "Real", "Shaped"]
+__all__ = ["Bool", "Complex128", "Float", "Float32", "Float64", "Int", "Int64", "Real", "Shaped", "UInt8"]

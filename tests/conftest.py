@@ -1,10 +1,11 @@
-"""What tests of several files share: headless Chromium, and pages opened in it that must keep to themselves."""
+"""What tests of several files share: unchecked shapes; headless Chromium, and pages in it that keep to themselves."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -19,6 +20,12 @@ FLAGS = [
     "--disable-sync",
 ]
 DRAWN = "document.querySelectorAll('[data-figure]').length === document.querySelectorAll('[data-drawn]').length"
+
+
+@pytest.fixture
+def shapes_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shapes in signatures are not checked, as outside of tests: what then becomes of wrong ones?"""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(scope="module")

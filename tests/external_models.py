@@ -16,6 +16,7 @@ class Shrinking(nn.Module):
         self.variance, self.shift = variance, shift
 
     def forward(self, x: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
+        """Posterior mean."""
         s = sigma.view(-1, *[1] * (x.ndim - 1))
         mean = self.mean if label is None else self.mean + self.shift * label.view_as(s)
         return mean + self.variance / (self.variance + s**2) * (x - mean)

@@ -12,8 +12,8 @@ from diffbench.conventions import karras_sigmas, log_sigmas
 from diffbench.files import store
 from diffbench.files.estimates import Estimate, curve_variables, scalar_variables, undefined
 from diffbench.measures.intervals import proportion
-from diffbench.settings.guidance import Guidance
 from diffbench.stages import summary
+from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.study import Study
@@ -55,19 +55,19 @@ def make_study(
     study = parse_study(SMALL | (changes or {}), "made-up.yaml")
     rng = np.random.default_rng(0)
     largest = max(run.train_size for run in study.runs)
-    _write_data(results / "data.h5", rng, largest, shape)
-    for file in study.files:
-        if file.startswith("optimum/") and not skip(file):
-            store.write(results / file, "optimum", {}, PROVENANCE | {"factors": {}})
+    _write_data(results / layout.DATA.pattern, rng, largest, shape)
+    made = {file for file in study.files if not skip(file)}
+    for file in made:
+        if layout.stage_of(file) == layout.OPTIMUM.stage:
+            store.write(results / file, layout.OPTIMUM.stage, {}, PROVENANCE | {"factors": {}})
     for checkpoint in study.checkpoints:
-        file = f"{checkpoint.path}/denoise.h5"
-        if file in study.files and not skip(file):
+        if (file := layout.DENOISE.of(checkpoint.factors)) in made:
             _write_denoise(results / file, checkpoint, blank)
     for cell in study.cells:
-        if not skip(f"{cell.path}/memorization.h5"):
-            _write_memorization(results / cell.path, cell, blank, shape)
-        if f"{cell.path}/overlap.h5" in study.files and not skip(f"{cell.path}/overlap.h5"):
-            _write_overlap(results / f"{cell.path}/overlap.h5", cell, blank)
+        if layout.MEMORIZATION.of(cell.factors) in made:
+            _write_memorization(results, cell, blank, shape)
+        if (file := layout.OVERLAP.of(cell.factors)) in made:
+            _write_overlap(results / file, cell, blank)
     _write_benchmarks(results, study)
     summary.run(study, results)
     return study
@@ -96,7 +96,6 @@ def _write_data(path: Path, rng: np.random.Generator, pool: int, shape: tuple[in
 
 def _write_denoise(path: Path, checkpoint: Checkpoint, blank: bool) -> None:
     run, sigmas, size = checkpoint.run, log_sigmas(24), strength(checkpoint)
-    factors = _checkpoint_factors(checkpoint)
     gap = 0.25 * size * np.exp(-((np.log(sigmas / 0.12)) ** 2) / 2.5)
     train = sigmas**2 / (sigmas**2 + 0.25) * 0.25
     curves = {
@@ -127,13 +126,7 @@ def _write_denoise(path: Path, checkpoint: Checkpoint, blank: bool) -> None:
         "loss_validation": store.Variable(losses, ("sigma", "held_out"), "loss of validation images"),
     }
     variables |= scalar_variables(scalars) | curve_variables(curves)
-    store.write(path, "denoise", variables, PROVENANCE | {"factors": factors, "parameters": 1000})
-
-
-def _checkpoint_factors(checkpoint: Checkpoint) -> dict[str, Any]:
-    factors = Cell(checkpoint, Guidance(weight=0.0)).factors
-    factors.pop("guidance")
-    return factors
+    store.write(path, "denoise", variables, PROVENANCE | {"factors": checkpoint.factors, "parameters": 1000})
 
 
 def memorized_hits(cell: Cell) -> int:
@@ -141,7 +134,7 @@ def memorized_hits(cell: Cell) -> int:
     return min(SAMPLES, int(max(0.0, strength(cell.checkpoint) * (1 + 0.2 * cell.guidance.weight) - 1.6) * 12))
 
 
-def _write_memorization(folder: Path, cell: Cell, blank: bool, shape: tuple[int, ...]) -> None:
+def _write_memorization(results: Path, cell: Cell, blank: bool, shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(zlib.crc32(cell.path.encode()))
     hits = memorized_hits(cell)
     fraction = proportion(hits, SAMPLES)
@@ -163,9 +156,9 @@ def _write_memorization(folder: Path, cell: Cell, blank: bool, shape: tuple[int,
         "distance": store.Variable(np.stack([first, second], axis=1), ("sample", "rank"), "distances"),
     }
     attributes = PROVENANCE | {"factors": cell.factors}
-    store.write(folder / "memorization.h5", "memorization", variables, attributes)
+    store.write(results / layout.MEMORIZATION.of(cell.factors), layout.MEMORIZATION.stage, variables, attributes)
     drawn = {"samples": store.Variable(samples, ("sample", *axes), "generated images, scaled")}
-    store.write(folder / "samples.h5", "sample", drawn, attributes)
+    store.write(results / layout.SAMPLES.of(cell.factors), layout.SAMPLES.stage, drawn, attributes)
 
 
 def _write_overlap(path: Path, cell: Cell, blank: bool) -> None:
@@ -198,7 +191,7 @@ def _write_overlap(path: Path, cell: Cell, blank: bool) -> None:
 
 def _write_benchmarks(results: Path, study: Study) -> None:
     for cell in study.cells:
-        for stage, seconds in (("sample", 3.0), ("memorization", 1.0)):
-            path = results / cell.path / f"{stage}.benchmark.jsonl"
+        for kind, seconds in ((layout.SAMPLES, 3.0), (layout.MEMORIZATION, 1.0)):
+            path = results / kind.benchmark.format(**cell.factors)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f'{{"s": {seconds}, "cpu_time": {seconds / 2}, "max_rss": 150.0}}\n')

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import torch
 
 from diffbench.training.adam import BETAS, EPSILON, Adam
@@ -26,6 +27,22 @@ def test_same_bytes_as_torch_optim():
     for name in ("exp_avg", "exp_avg_sq"):
         assert torch.equal(ours.state[name], torch.cat([reference.state[parameter][name] for parameter in theirs]))
     assert all(torch.equal(ours.state["step"], reference.state[parameter]["step"]) for parameter in theirs)
+
+
+def test_it_is_the_algorithm_of_the_paper():
+    """Kingma & Ba 2015, algorithm 1, in float64: should torch's own Adam change together with its kernel."""
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(1000, generator=generator)
+    expected, m, v = weights.double().numpy().copy(), np.zeros(1000), np.zeros(1000)
+    ours = Adam(weights, 2e-3, lambda vector: list(vector.split(SIZES)))
+    for step in range(1, 6):
+        gradient = torch.randn(1000, generator=generator)
+        ours.update(list(gradient.split(SIZES)))
+        g = gradient.double().numpy()
+        m = BETAS[0] * m + (1 - BETAS[0]) * g
+        v = BETAS[1] * v + (1 - BETAS[1]) * g**2
+        expected -= 2e-3 * (m / (1 - BETAS[0] ** step)) / (np.sqrt(v / (1 - BETAS[1] ** step)) + EPSILON)
+    np.testing.assert_allclose(weights.numpy(), expected, rtol=0, atol=1e-6)
 
 
 def test_training_loads_neither_dynamo_nor_sympy():

@@ -55,7 +55,7 @@ DDPM = betas_cumprod()
 
 
 def ddpm(t: Any, of: str) -> np.ndarray:
-    """alpha or sigma at fractional steps: the variance-preserving ones at the log ratio in between."""
+    """Alpha or sigma at fractional steps: the variance-preserving ones at the log ratio in between."""
     ratio = np.exp(np.interp(t, np.arange(len(DDPM)), np.log(np.sqrt((1 - DDPM) / DDPM))))
     return 1 / np.hypot(1, ratio) if of == "alpha" else ratio / np.hypot(1, ratio)
 
@@ -131,7 +131,7 @@ def test_bad_schedules_and_predictions_are_refused() -> None:
     with pytest.raises(DiffbenchError, match="must rise"):
         TableSchedule.from_alphas_cumprod(DDPM[::-1])
     with pytest.raises(DiffbenchError, match="'noise' is not known; a network predicts one of epsilon, v"):
-        PredictionDenoiser(lambda x, t, c: x, "noise", linear_flow())  # pyright: ignore[reportArgumentType]
+        PredictionDenoiser(lambda x, t, c: x, "noise", linear_flow())
 
 
 def test_pure_noise_at_the_last_time_is_left_out() -> None:
@@ -186,8 +186,8 @@ def test_a_unet_pipeline_denoises_as_by_hand(tmp_path: Path, predicted: str) -> 
         "v_prediction": alpha * alpha * x - noise * output,
         "sample": output,
     }[predicted]
-    found = pipeline(tmp_path)(x, torch.full((2,), noise / alpha), None)
-    assert torch.allclose(found, expected, atol=2e-4)
+    denoised = pipeline(tmp_path)(x, torch.full((2,), noise / alpha), None)
+    assert torch.allclose(denoised, expected, atol=2e-4)
 
 
 @torch.no_grad()
@@ -201,9 +201,9 @@ def test_a_dit_pipeline_denoises_as_by_hand_with_labels_and_its_null_class(tmp_p
     denoiser = pipeline(tmp_path)
     for asked, theirs in ((label, label), (None, torch.tensor([10, 10]))):
         epsilon = model(alpha * x, times, class_labels=theirs).sample[:, :1]
-        found = denoiser(x, torch.full((2,), noise / alpha), asked)
-        assert torch.allclose(found, x - noise / alpha * epsilon, atol=2e-4)
-    assert not torch.equal(found, denoiser(x, torch.full((2,), noise / alpha), label))
+        denoised = denoiser(x, torch.full((2,), noise / alpha), asked)
+        assert torch.allclose(denoised, x - noise / alpha * epsilon, atol=2e-4)
+    assert not torch.equal(denoised, denoiser(x, torch.full((2,), noise / alpha), label))
 
 
 def test_labels_that_do_not_suit_the_model_are_refused(tmp_path: Path) -> None:

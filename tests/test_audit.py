@@ -13,7 +13,7 @@ from diffbench.cli import main
 from diffbench.data.image_set import ImageSet, read_image_set
 from diffbench.files.store import read
 from diffbench.measures.audit import audit
-from diffbench.report.audit import as_picture
+from diffbench.report.pages.audit import as_picture
 
 NAMES = (
     *("memorized_fraction", "memorized_floor", "mem_auc", "calibrated_fraction", "auth_pct", "c_t"),
@@ -37,7 +37,7 @@ def run(tmp_path, capsys):
     """Runs the command on arrays; returns its exit code, output and errors."""
 
     def audited(*options, **arrays):
-        arguments = ["audit", "--out", str(tmp_path / "found.h5"), *options]
+        arguments = ["audit", "--out", str(tmp_path / "audit.h5"), *options]
         for name, values in arrays.items():
             if isinstance(values, np.ndarray):
                 np.save(tmp_path / f"{name}.npy", values)
@@ -62,8 +62,8 @@ def planted(share, noise=0.0):
 def test_planted_shares_of_copies_are_found(run, share, noise):
     code, out, _ = run("--json", samples=planted(share, noise), train=faces(0, 400), validation=faces(1, 400))
     assert code == 0
-    found = json.loads(out)
-    value = {name: record["value"] for name, record in found.items()}
+    records = json.loads(out)
+    value = {name: record["value"] for name, record in records.items()}
     assert value["memorized_fraction"] == share
     assert value["memorized_floor"] == 0
     for name, without, of_copies in (
@@ -76,11 +76,11 @@ def test_planted_shares_of_copies_are_found(run, share, noise):
         expected = (1 - share) * without + share * of_copies
         assert value[name] == pytest.approx(expected, abs=0.08), name
     if share == 0:
-        assert found["c_t"]["low"] < 0 < found["c_t"]["high"]
-        assert found["fld_gap"]["low"] < 0 < found["fld_gap"]["high"]
+        assert records["c_t"]["low"] < 0 < records["c_t"]["high"]
+        assert records["fld_gap"]["low"] < 0 < records["fld_gap"]["high"]
     if share >= 0.5:  # Meehan et al.: strongly negative = copying
-        assert found["c_t"]["high"] < -3
-        assert found["fld_gap"]["low"] > 0
+        assert records["c_t"]["high"] < -3
+        assert records["fld_gap"]["low"] > 0
     for name in ("fd_train", "fd_validation", "fd_baseline_train", "fd_baseline_validation"):
         assert value[name] < 0.1, name  # samples of the right distribution, copied or not
     assert abs(value["kid"]) < 0.01
@@ -106,9 +106,9 @@ def test_validation_images_as_samples_score_the_floor(run):
 def test_json_is_one_object_with_the_promised_names_and_keys(run):
     code, out, _ = run("--json", samples=planted(0.1), train=faces(0, 400))
     assert code == 0
-    found = json.loads(out)
-    assert set(NAMES) <= found.keys()
-    for name, record in found.items():
+    records = json.loads(out)
+    assert set(NAMES) <= records.keys()
+    for name, record in records.items():
         numbers = [record[key] for key in ("value", "low", "high")]
         assert isinstance(record["n"], int)
         assert record["space"] in ("pixels", "pca-64")
@@ -118,9 +118,9 @@ def test_json_is_one_object_with_the_promised_names_and_keys(run):
         else:
             assert numbers[1] <= numbers[0] <= numbers[2], name
             assert "reason" not in record
-    assert {name for name in NAMES if found[name]["value"] is None} == set(NEED_VALIDATION)
-    assert found["memorized_fraction"]["space"] == "pixels"
-    assert found["fd_train"]["space"] == "pca-64"
+    assert {name for name in NAMES if records[name]["value"] is None} == set(NEED_VALIDATION)
+    assert records["memorized_fraction"]["space"] == "pixels"
+    assert records["fd_train"]["space"] == "pca-64"
 
 
 def test_the_file_and_the_text_hold_measures_and_pairs(run, tmp_path):
@@ -129,14 +129,14 @@ def test_the_file_and_the_text_hold_measures_and_pairs(run, tmp_path):
     assert code == 0
     assert "memorized_fraction                    0.1" in out
     assert "20 of 200 samples equal a training image exactly" in out
-    file = read(tmp_path / "found.h5", "audit")
+    file = read(tmp_path / "audit.h5", "audit")
     most = file["suspicious"][:20]
     assert sorted(most) == list(range(180, 200))
     np.testing.assert_array_equal(file["nearest"][most], 199 - most)
     assert (file["distance"][most, 0] == 0).all()
     assert dict(zip(file["measure"], file["space"], strict=True))["kid"] == "pca-64"
     assert file.attributes["settings"]["notes"] == ["20 of 200 samples equal a training image exactly"]
-    assert (tmp_path / "found.html").stat().st_size > 10_000
+    assert (tmp_path / "audit.html").stat().st_size > 10_000
 
 
 def test_files_of_all_kinds_give_the_same(run, tmp_path):
@@ -153,10 +153,10 @@ def test_files_of_all_kinds_give_the_same(run, tmp_path):
         ("arrays.h5:generated", "arrays.h5:train"),
         ("arrays.npz:generated", "columns.npy"),
     ):
-        found = json.loads(run("--json", samples=tmp_path / samples_at, train=tmp_path / train_at)[1])
+        records = json.loads(run("--json", samples=tmp_path / samples_at, train=tmp_path / train_at)[1])
         for name, record in expected.items():
             if record["value"] is not None:
-                assert found[name]["value"] == pytest.approx(record["value"], rel=1e-4, abs=1e-6), (name, train_at)
+                assert records[name]["value"] == pytest.approx(record["value"], rel=1e-4, abs=1e-6), (name, train_at)
 
 
 def test_bytes_are_divided_by_255_whatever_they_are_compared_with(run):
@@ -195,9 +195,9 @@ def test_constant_samples_are_measured_like_others(run):
     constant = np.repeat(faces(0, 400)[:1], 60, axis=0)
     code, out, err = run("--json", samples=constant, train=faces(0, 400), validation=faces(1, 300))
     assert code == 0
-    found = json.loads(out)
-    assert found["memorized_fraction"]["value"] == found["nearest_side_rate"]["value"] == 1
-    assert found["recall"]["value"] < 0.05
+    records = json.loads(out)
+    assert records["memorized_fraction"]["value"] == records["nearest_side_rate"]["value"] == 1
+    assert records["recall"]["value"] < 0.05
     assert "59 of 60 samples repeat earlier ones" in err
 
 
@@ -240,7 +240,7 @@ BAD = {
     ),
     "unnamed": ({"train": "several.npz:c"}, "train: several.npz holds no array 'c'; give FILE:ARRAY, it has a, b"),
     "cut": ({"train": "cut.npz:a"}, "train: cut.npz: truncated"),
-    "out": ({"out": "found.html"}, "out: found.html does not end in .h5"),
+    "out": ({"out": "audit.html"}, "out: audit.html does not end in .h5"),
 }
 
 
@@ -262,12 +262,12 @@ def test_bad_input_is_refused_in_one_line(run, tmp_path, monkeypatch, case):
 def test_few_images_leave_measures_undefined_with_reasons(run):
     code, out, _ = run("--json", samples=faces(2, 1), train=faces(0, 2), validation=faces(1, 1))
     assert code == 0
-    found = json.loads(out)
-    assert found["memorized_fraction"]["n"] == 1
-    assert found["memorized_fraction"]["value"] in (0, 1)
+    records = json.loads(out)
+    assert records["memorized_fraction"]["n"] == 1
+    assert records["memorized_fraction"]["value"] in (0, 1)
     for name in ("calibrated_fraction", "c_t", "fd_train", "fd_gap", "kid", "precision", "fld"):
-        assert found[name]["value"] is None, name
-        assert found[name]["reason"], name
+        assert records[name]["value"] is None, name
+        assert records[name]["reason"], name
 
 
 def test_arrays_are_read_in_blocks(tmp_path, monkeypatch):
@@ -327,7 +327,7 @@ def test_the_page_shows_the_pairs_and_asks_for_nothing(run, tmp_path):
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto((tmp_path / "found.html").as_uri())
+        page.goto((tmp_path / "audit.html").as_uri())
         widths = page.eval_on_selector_all(".pair img", "images => images.map(image => image.naturalWidth)")
         assert page.locator(".pair").count() == 48
         assert page.locator(".pair.memorized").count() == 20

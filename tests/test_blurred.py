@@ -1,3 +1,5 @@
+"""The error-prone denoiser y_delta against Bayes by summation, and against the laboratory's."""
+
 import numpy as np
 import pytest
 import torch

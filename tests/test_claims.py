@@ -198,11 +198,11 @@ def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, above, verdic
 
 
 def test_no_memorized_sample_of_any_seed_is_no_proof_of_a_rate_of_0():
-    found = tables()
-    frame = found["memorization"]
+    stored = tables()
+    frame = stored["memorization"]
     for measure in ("memorized_fraction", "memorized_floor"):
         frame.loc[frame["measure"] == measure, ["value", "low", "high"]] = [0.0, 0.0, 0.007]
-    excess = judge(STUDY, Lookup(found), PARAMETERS, classes=10)[2].tests[0].estimate
+    excess = judge(STUDY, Lookup(stored), PARAMETERS, classes=10)[2].tests[0].estimate
     assert (excess.value, excess.low, excess.high) == (0.0, pytest.approx(-0.007), pytest.approx(0.007))
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from diffbench.conventions import DiffbenchError
-from diffbench.report.claims import divides, load_claims, write_claims
-from diffbench.report.format import count, number
-from diffbench.report.results import load_results, read_table
-from diffbench.report.timescales import run_table
+from diffbench.report.pages.claims import divides, write_claims
+from diffbench.report.tables.format import count, number
+from diffbench.report.tables.results import load_claims, load_results, read_table
+from diffbench.report.tables.timescales import run_table
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report, summary
 from diffbench.study.file import load_study
@@ -160,11 +160,11 @@ def test_earliest_onset_is_the_least_of_the_levels(folder):
 
 
 def test_names_that_look_like_numbers_stay_names(folder, tmp_path):
-    table = tmp_path / "timescales.csv"
-    table.write_text("model,train_size,guidance,value\n2,32,0,1.5\n10,32,,\n")
-    found = read_table(table, load_results(folder).study)
-    assert found["model"].tolist() == ["2", "10"]
-    assert found["guidance"].fillna("any").tolist() == ["0", "any"]
+    path = tmp_path / "timescales.csv"
+    path.write_text("model,train_size,guidance,value\n2,32,0,1.5\n10,32,,\n")
+    table = read_table(path, load_results(folder).study)
+    assert table["model"].tolist() == ["2", "10"]
+    assert table["guidance"].fillna("any").tolist() == ["0", "any"]
 
 
 def test_pair_consistency_is_shown_where_there_is_some(folder, tmp_path):

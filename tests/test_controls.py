@@ -7,9 +7,9 @@ are there at all.
 import pandas as pd
 import pytest
 
-from diffbench.report.results import load_results
+from diffbench.report.tables.results import load_controls, load_results
 from diffbench.study.file import load_study
-from diffbench.summary.controls import MET, judge_controls
+from diffbench.summary.controls import MET
 from tests.snakemake_runs import ROOT, snakemake
 
 pytestmark = pytest.mark.pipeline
@@ -41,7 +41,7 @@ def judged(tmp_path_factory) -> pd.DataFrame:
     assert done.returncode == 0, done.stdout + done.stderr
     results = load_results(folder / "results/controls")
     assert (results.folder / "report/controls.html").exists()
-    return judge_controls(results.study, results.estimates)
+    return load_controls(results)
 
 
 def value(judged: pd.DataFrame, model: str, measure: str, field: str = "value") -> float:

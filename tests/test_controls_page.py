@@ -2,19 +2,23 @@
 
 import math
 import re
+import shutil
 
 import pandas as pd
 import pytest
 
+from diffbench.conventions import DiffbenchError
 from diffbench.files import store
 from diffbench.files.estimates import Estimate
 from diffbench.measures.intervals import proportion
-from diffbench.report.controls import expected_text, write_controls
-from diffbench.report.format import number
-from diffbench.report.results import Results, load_results
+from diffbench.report.pages.controls import write_controls
+from diffbench.report.tables.controls import expected_text
+from diffbench.report.tables.format import number
+from diffbench.report.tables.results import Results, load_controls, load_results
 from diffbench.settings.models import Constant, Mlp, Optimal, Planted
 from diffbench.settings.report import ReportSettings
 from diffbench.summary.controls import FLOORS, MET, UNDEFINED, UNMET, expectations, judge_controls
+from diffbench.summary.tables import gather
 from tests.report_studies import make_study
 
 MODELS = {"half": {"kind": "planted", "copies": 0.5}, "fresh": {"kind": "planted", "copies": 0.0}}
@@ -33,8 +37,8 @@ def results(tmp_path_factory) -> Results:
 
 def scalars(**values: float) -> dict[str, Estimate]:
     """Criteria of 200 samples with floors of 1 in 10."""
-    found = {name: Estimate(value, value - 0.05, value + 0.05, 200) for name, value in values.items()}
-    return found | {FLOORS[name]: proportion(20, 200) for name in values if name in FLOORS}
+    criteria = {name: Estimate(value, value - 0.05, value + 0.05, 200) for name, value in values.items()}
+    return criteria | {FLOORS[name]: proportion(20, 200) for name in values if name in FLOORS}
 
 
 def expected(definition, train_size: int = 200, **values: float) -> dict[str, tuple[float, float]]:
@@ -68,7 +72,7 @@ def test_constant_may_have_a_gap_of_its_intervals_width():
 
 
 def test_wrong_values_are_not_met_and_missing_ones_undefined(results):
-    judged = judge_controls(results.study, results.estimates)
+    judged = load_controls(results)
     assert set(judged["model"]) == {"half", "fresh", "optimal"}
     verdict = judged.set_index(["model", "measure", "sigmas"])["verdict"]
     row = judged[(judged["model"] == "half") & (judged["measure"] == "memorized_fraction")].iloc[0]
@@ -81,7 +85,7 @@ def test_wrong_values_are_not_met_and_missing_ones_undefined(results):
 
 
 def test_curve_is_judged_by_the_level_furthest_from_what_is_expected(results):
-    judged = judge_controls(results.study, results.estimates)
+    judged = load_controls(results)
     row = judged[(judged["model"] == "optimal") & (judged["measure"] == "memorized_share")].iloc[0]
     file = store.read(results.folder / "optimal/n32/classes/seed0/step0/denoise.h5", "denoise")
     curve = file["curve_value"][list(file["curve"]).index("memorized_share")]
@@ -93,7 +97,7 @@ def test_curve_is_judged_by_the_level_furthest_from_what_is_expected(results):
 
 def test_page_shows_value_floor_range_and_mark_of_every_row(results):
     html = (results.folder / "report/controls.html").read_text()
-    judged = judge_controls(results.study, results.estimates)
+    judged = load_controls(results)
     names = re.findall(r'<th scope="col">(.*?)</th>', html)[1:]
     assert names == ["half", "fresh", "optimal"]
     shown = 0
@@ -123,7 +127,7 @@ def test_page_shows_value_floor_range_and_mark_of_every_row(results):
 
 def test_table_beside_the_chart_holds_every_row(results):
     table = pd.read_csv(results.folder / "report/data/controls.csv", keep_default_na=False, na_values=[""])
-    judged = judge_controls(results.study, results.estimates)
+    judged = load_controls(results)
     assert table["value"].to_numpy() == pytest.approx(judged["value"].to_numpy(), nan_ok=True)
     assert table["expected_low"].to_numpy() == pytest.approx(judged["expected_low"].to_numpy(), nan_ok=True)
 
@@ -131,7 +135,20 @@ def test_table_beside_the_chart_holds_every_row(results):
 def test_study_without_controls_has_none(tmp_path):
     study = make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
     assert not study.has_controls
-    assert judge_controls(study, load_results(tmp_path).estimates).empty
+    assert judge_controls(study, gather(study, tmp_path).tables).empty
+    assert not (tmp_path / "summary/controls.csv").exists()
+
+
+def test_table_of_controls_is_read_as_it_was_judged(results):
+    judged = judge_controls(results.study, gather(results.study, results.folder).tables)
+    pd.testing.assert_frame_equal(load_controls(results), judged, check_dtype=False, check_exact=True)
+
+
+def test_results_of_a_suite_that_judged_controls_on_the_page_ask_for_a_new_summary(results, tmp_path):
+    shutil.copytree(results.folder / "summary", tmp_path / "summary")
+    (tmp_path / "summary/controls.csv").unlink()
+    with pytest.raises(DiffbenchError, match=r"summary/controls.csv: no readable table .* run snakemake to make it"):
+        write_controls(load_results(tmp_path), ReportSettings())
 
 
 @pytest.mark.parametrize(

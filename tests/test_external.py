@@ -53,7 +53,7 @@ def test_pixels_and_noise_are_converted_to_the_model_and_its_estimate_back(scale
     denoiser = load_denoiser(definition, data, None, CPU)
     x = torch.from_numpy(data.train).double() + sigma
     labels = torch.from_numpy(data.train_labels)
-    found = denoiser(x, torch.full((6,), sigma, dtype=torch.float64), labels if label else None)
+    denoised = denoiser(x, torch.full((6,), sigma, dtype=torch.float64), labels if label else None)
     # By hand: to the model's pixels, its formula, and back, in float64.
     theirs = SCALES[scale](x, data)
     q = float(SCALES[scale](0.0, data))
@@ -62,8 +62,8 @@ def test_pixels_and_noise_are_converted_to_the_model_and_its_estimate_back(scale
         by_hand = Shrinking(-0.4, 0.3, 0.1).double()(theirs, torch.full((6,), p * sigma), labels if label else None)
     expected = (by_hand - q) / p
     size = (theirs.abs().max() + 1) / p
-    assert found.dtype == torch.float64
-    assert float((found - expected).abs().max() / size) < 3e-5
+    assert denoised.dtype == torch.float64
+    assert float((denoised - expected).abs().max() / size) < 3e-5
 
 
 def test_a_study_without_conditions_hands_no_label_on() -> None:

@@ -1,4 +1,4 @@
-"""Feature spaces: PCA, the suite's classifier and foreign encoders against independent ones; the stage; the battery."""
+"""Feature spaces: PCA, the suite's classifier and external encoders against independent ones; stage and battery."""
 
 import math
 import warnings
@@ -123,8 +123,8 @@ def encoders(tmp_path_factory):
     batch = {"x": {0: torch.export.Dim("batch")}}
     torch.export.save(torch.export.export(Pooling(), (example,), dynamic_shapes=batch), folder / "dynamic.pt2")
     torch.export.save(torch.export.export(Pooling(), (torch.zeros(3, 1, 4, 5),)), folder / "static.pt2")
-    (folder / "foreign.pt").write_text("no network")
-    (folder / "foreign.pt2").write_text("no network")
+    (folder / "text.pt").write_text("no network")
+    (folder / "text.pt2").write_text("no network")
     return folder
 
 
@@ -143,8 +143,8 @@ def test_encoders_see_images_in_the_units_and_shape_of_the_data(encoders, file):
     ("file", "message"),
     [
         ("missing.pt", "missing.pt: No such file"),
-        ("foreign.pt", "foreign.pt: neither TorchScript"),
-        ("foreign.pt2", "foreign.pt2: neither TorchScript"),
+        ("text.pt", "text.pt: neither TorchScript"),
+        ("text.pt2", "text.pt2: neither TorchScript"),
         ("Wrong.pt", r"Wrong.pt: gives \(2, 1, 4, 5\) for 2 images; features must be \(2, k\)"),
         ("Infinite.pt", "Infinite.pt: gives NaN or infinite features"),
         ("static.pt2", r"static.pt2: fails on images of shape \(2, 1, 4, 5\)"),
@@ -182,12 +182,12 @@ def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_p
     assert reference.validation.shape == (200, count)
     again = reference.space.transform(training_set.flat_validation)
     np.testing.assert_allclose(again, reference.validation, rtol=1e-5, atol=1e-5)
-    found = {row["measure"]: row for row in rows(read(tmp_path / "features.h5", "features"))}
+    measures = {row["measure"]: row for row in rows(read(tmp_path / "features.h5", "features"))}
     if name == "classifier":
-        assert found["held_out_accuracy"]["space"] == "classifier"
-        assert found["held_out_accuracy"]["low"] > 0.85
+        assert measures["held_out_accuracy"]["space"] == "classifier"
+        assert measures["held_out_accuracy"]["low"] > 0.85
     else:
-        assert not found
+        assert not measures
 
 
 def test_the_manifest_reports_the_classifiers_accuracy(digits, tmp_path):
@@ -237,15 +237,15 @@ def test_points_of_the_plane_are_compared_as_they_are(tmp_path, encoders):
 
 
 @pytest.mark.parametrize("settings", [{"space": "encoder"}, {"encoder": "a.pt"}, {"space": "pca", "dimensions": 1}])
-def test_bad_protocols_are_refused(settings):
+def test_bad_settings_are_refused(settings):
     with pytest.raises(ValidationError):
         QualitySettings.model_validate(settings)
 
 
 def test_quality_of_few_images_is_undefined_with_a_reason_and_never_an_error():
     for count in (1, 3, 5, 20, 39):
-        found = quality_battery(images(0, count), images(1, count), images(2, count))
-        reasons = {name: estimate.reason for name, estimate in found.items() if estimate.reason}
+        estimates = quality_battery(images(0, count), images(1, count), images(2, count))
+        reasons = {name: estimate.reason for name, estimate in estimates.items() if estimate.reason}
         assert {"fd_train", "fd_gap", "kid"} <= reasons.keys(), count
         assert ("precision" in reasons) == (count < 6), count
         assert ("fld" in reasons) == (count < 4), count

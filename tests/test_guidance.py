@@ -1,3 +1,5 @@
+"""Guidance: which weight, interval and label each of the two denoisers sees."""
+
 import pytest
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ class Recorder:
         self.calls: list[tuple[Tensor, Tensor | None]] = []
 
     def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+        """Remember sigma and label."""
         self.calls.append((sigma, label))
         return self.factor * x
 

@@ -18,7 +18,7 @@ from diffbench.files.checkpoint import read_checkpoint
 from diffbench.noise import sample_noise
 from diffbench.planning.cost import guided_share
 from diffbench.planning.jobs import jobs
-from diffbench.report.slices import slices
+from diffbench.report.tables.slices import slices
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.models import PRESETS
 from diffbench.settings.sampling import SamplingSettings

@@ -86,24 +86,6 @@ def test_blocks_do_not_change_a_bootstrap(monkeypatch):
     np.testing.assert_allclose(iv.bootstrap_means(values, 7), whole, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("seeds", "spread"), [(3, 1.0), (5, 0.3), (10, 1.0)])
-def test_hierarchical_bootstrap_covers_with_few_seeds(seeds, spread):
-    rng = np.random.default_rng(4)
-    estimates = []
-    for simulation in range(SIMULATIONS // 2):
-        groups = [rng.normal(rng.normal(5, spread), 1, (60, 1)) for _ in range(seeds)]
-        value = float(np.mean([g.mean() for g in groups]))
-        estimates.append(iv.percentile(value, iv.bootstrap_seed_means(groups, simulation)[:, 0], seeds))
-    # The bootstrap of 3 seeds has 27 equally likely draws: its interval is coarse, and errs to the wide side.
-    assert 0.92 <= coverage(estimates, 5) <= 1.0
-
-
-def test_hierarchical_bootstrap_of_one_seed_resamples_images():
-    group = np.random.default_rng(5).normal(0, 1, (400, 1))
-    replicates = iv.bootstrap_seed_means([group], 0)[:, 0]
-    assert replicates.std() == pytest.approx(group.std() / 20, rel=0.1)
-
-
 def test_bounded_mean_of_equal_values_has_width():
     none = iv.bounded_mean(np.zeros(50), 0)
     assert (none.value, none.low) == (0, 0)

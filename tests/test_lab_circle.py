@@ -65,8 +65,8 @@ def test_monte_carlo_interval_covers_the_quadrature() -> None:
     train, validation = planar_set("circle-random", 8, 0.0, 3)
     denoiser = ideal_denoiser(train, 1.0)
     exact = gap_curve(denoiser, train, validation, np.array([0.8])).gap[0]
-    found = [sampled_gap(denoiser, train, validation, 0.8, 400, seed) for seed in range(300)]
-    covered = np.mean([low <= exact <= high for _, low, high, *_ in found])
+    gaps = [sampled_gap(denoiser, train, validation, 0.8, 400, seed) for seed in range(300)]
+    covered = np.mean([low <= exact <= high for _, low, high, *_ in gaps])
     assert covered == pytest.approx(CONFIDENCE, abs=0.04)  # three standard errors
 
 

@@ -20,10 +20,10 @@ def test_effective_number_runs_from_one_to_all() -> None:
 
 @pytest.mark.parametrize("dimension", [2, 8, 32, 64])
 def test_posterior_concentrates_near_the_analytic_level(dimension: int) -> None:
-    found = [measured_collapse(1024, dimension, seed) for seed in range(2)]
-    for each in found:
+    collapses = [measured_collapse(1024, dimension, seed) for seed in range(2)]
+    for each in collapses:
         assert 0.8 < each.ratio < 1.05
-    assert found[0].sigma_measured != found[1].sigma_measured
+    assert collapses[0].sigma_measured != collapses[1].sigma_measured
 
 
 def test_both_levels_fall_with_the_training_size() -> None:

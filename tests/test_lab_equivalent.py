@@ -31,16 +31,16 @@ ERROR_OF = planar_error(TRAIN, TRAIN[:1])
 
 def test_the_delta_that_made_the_errors_is_found() -> None:
     sigmas = np.array([0.1, 0.5, 1.0, 3.0])
-    found = equivalent_delta(sigmas, np.array([ERROR_OF(0.7, float(s)) for s in sigmas]), ERROR_OF, RANGE)
-    np.testing.assert_allclose([each.delta for each in found], 0.7, rtol=1e-4)
-    assert all(each.reason == "" for each in found)
+    deltas = equivalent_delta(sigmas, np.array([ERROR_OF(0.7, float(s)) for s in sigmas]), ERROR_OF, RANGE)
+    np.testing.assert_allclose([each.delta for each in deltas], 0.7, rtol=1e-4)
+    assert all(each.reason == "" for each in deltas)
 
 
 def test_one_training_point_in_closed_form() -> None:
     """delta^2 s sqrt(pi/2) / (s^2 + delta^2) = e is solved by delta^2 = s^2 e / (s sqrt(pi/2) - e)."""
     point = equidistant(1)
-    (found,) = equivalent_delta(np.array([0.5]), np.array([0.2]), planar_error(point, point), RANGE)
-    assert found.delta == pytest.approx(np.sqrt(0.25 * 0.2 / (0.5 * np.sqrt(np.pi / 2) - 0.2)), rel=1e-4)
+    (equivalent,) = equivalent_delta(np.array([0.5]), np.array([0.2]), planar_error(point, point), RANGE)
+    assert equivalent.delta == pytest.approx(np.sqrt(0.25 * 0.2 / (0.5 * np.sqrt(np.pi / 2) - 0.2)), rel=1e-4)
 
 
 def test_errors_that_no_delta_has_are_undefined_with_a_reason() -> None:
@@ -55,11 +55,12 @@ def test_of_several_solutions_the_smallest_is_given() -> None:
     def valley(delta: float, sigma: float) -> float:
         return abs(np.log(delta)) * sigma
 
-    (found,) = equivalent_delta(np.array([1.0]), np.array([1.0]), valley, RANGE)
-    assert found.solutions == 2
-    assert found.delta == pytest.approx(np.exp(-1), rel=1e-5)
+    (equivalent,) = equivalent_delta(np.array([1.0]), np.array([1.0]), valley, RANGE)
+    assert equivalent.solutions == 2
+    assert equivalent.delta == pytest.approx(np.exp(-1), rel=1e-5)
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_unequal_lengths_are_refused() -> None:
     with pytest.raises(DiffbenchError, match="noise levels"):
         equivalent_delta(np.ones(2), np.ones(3), ERROR_OF, RANGE)
@@ -90,19 +91,19 @@ def _measured(delta: float, sigmas: np.ndarray, seed: int) -> tuple[np.ndarray, 
 def test_y_delta_on_the_same_noise_is_found_and_the_shared_noise_leaves_its_interval() -> None:
     sigmas = np.array([0.1, 0.7, 2.0])
     norms, table = _measured(0.9, sigmas, 1)
-    found = equivalent_estimates(sigmas, norms, table, 0)
-    np.testing.assert_allclose([each.value for each in found], 0.9, rtol=5e-3)
-    assert all(each.low <= each.value <= each.high for each in found)
-    assert all(each.high / each.low < 1.02 for each in found)  # the errors themselves vary by tens of percents
+    estimates = equivalent_estimates(sigmas, norms, table, 0)
+    np.testing.assert_allclose([each.value for each in estimates], 0.9, rtol=5e-3)
+    assert all(each.low <= each.value <= each.high for each in estimates)
+    assert all(each.high / each.low < 1.02 for each in estimates)  # the errors themselves vary by tens of percents
 
 
 def test_points_that_err_unlike_y_delta_widen_the_interval() -> None:
     sigmas = np.array([0.7])
     norms, table = _measured(0.9, sigmas, 2)
     uneven = norms * np.array([0.5, 1.5, 0.7, 1.3, 0.8, 1.2])
-    (found,) = equivalent_estimates(sigmas, uneven, table, 0)
-    assert found.low < 0.85
-    assert found.high > 0.95
+    (estimate,) = equivalent_estimates(sigmas, uneven, table, 0)
+    assert estimate.low < 0.85
+    assert estimate.high > 0.95
 
 
 def test_an_interval_that_leaves_the_range_ends_at_it_and_undefined_values_say_why() -> None:

@@ -22,8 +22,9 @@ TRAIN = planar_set("circle-random", 10, 0.5, 1).train
 
 
 def exact_endpoint(train: Points, delta: float, start: Points, sigma_start: float, sigma_stop: float) -> Points:
-    """End points of y_delta's flow from sigma_start to sigma_stop >= 0 to 1e-9, by the identity: the
-    optimum's flow in s~, with a high-order adaptive solver. Shape (m, 2).
+    """End points of y_delta's flow from sigma_start to sigma_stop >= 0 to 1e-9. Shape (m, 2).
+
+    By the identity: the optimum's flow in s~, with a high-order adaptive solver.
     """
     denoiser = optimum(train)
 
@@ -98,9 +99,9 @@ def test_frechet_distance_agrees_with_a_matrix_root() -> None:
 
 def test_exact_optimum_of_a_ring_that_is_too_small() -> None:
     """Covariance 32 I against 50 I: delta^2 = 18 makes them equal."""
-    found = apparent_optimum(0.8 * equidistant(6), Moments(np.zeros(2), 50 * np.eye(2)), None)
-    assert found.delta == pytest.approx(np.sqrt(18), abs=2e-3)
-    assert found.distance == pytest.approx(0, abs=1e-6)
+    best = apparent_optimum(0.8 * equidistant(6), Moments(np.zeros(2), 50 * np.eye(2)), None)
+    assert best.delta == pytest.approx(np.sqrt(18), abs=2e-3)
+    assert best.distance == pytest.approx(0, abs=1e-6)
 
 
 def test_coarse_euler_fakes_an_optimum_that_the_exact_flow_does_not_have() -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from diffbench.files import provenance, store
 from diffbench.files.estimates import Estimate, curve_variables, undefined
-from diffbench.report.lab import write_laboratory
-from diffbench.report.lab_data import closed_form_gaps, equivalents
-from diffbench.report.lab_gap import agreement
-from diffbench.report.results import Results
+from diffbench.report.pages.lab import write_laboratory
+from diffbench.report.tables.lab import closed_form_gaps, equivalents
+from diffbench.report.tables.lab_topics import agreement
+from diffbench.report.tables.results import Results
 from diffbench.settings.report import ReportSettings
 from tests.lab_studies import all_topics, circle_study, measure_closed_form
 
@@ -44,9 +44,9 @@ def results(tmp_path_factory) -> Results:
     path = folder / "mlp-small/n10/none/seed0/step4/equivalent.h5"
     store.write(path, "equivalent", variables, provenance.attributes(factors, {}))
     manifest = {"provenance": provenance.attributes({}, {})}
-    found = Results(folder, study, manifest, *[pd.DataFrame()] * 3)
-    write_laboratory(found, ReportSettings())
-    return found
+    results = Results(folder, study, manifest, *[pd.DataFrame()] * 3)
+    write_laboratory(results, ReportSettings())
+    return results
 
 
 def test_every_figure_has_a_caption_and_its_table(results):
@@ -78,9 +78,9 @@ def test_the_ordinary_stages_gap_of_a_closed_form_is_that_of_the_quadrature(resu
 
 
 def test_undefined_equivalents_keep_their_reason(results):
-    found = equivalents(results)
-    assert list(found["reason"]) == ["", "2 deltas have the measured error"]
-    assert found["value"].isna().tolist() == [False, True]
+    table = equivalents(results)
+    assert list(table["reason"]) == ["", "2 deltas have the measured error"]
+    assert table["value"].isna().tolist() == [False, True]
 
 
 def test_missing_topics_are_named_and_stop_nothing(results, tmp_path):

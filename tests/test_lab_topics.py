@@ -69,13 +69,13 @@ def test_profile_is_symmetric_about_the_validation_point(topics):
 
 
 def test_discretization_shows_the_optimum_that_euler_fakes(topics):
-    found = topics["discretization"]
-    best = dict(zip(found["solver"], found["best_delta"], strict=True))
-    assert best["exact"] == best["heun"] == found["delta"][0]
+    solvers = topics["discretization"]
+    best = dict(zip(solvers["solver"], solvers["best_delta"], strict=True))
+    assert best["exact"] == best["heun"] == solvers["delta"][0]
     assert best["euler"] > 2
-    exact = found["distance"][list(found["solver"]).index("exact")]
+    exact = solvers["distance"][list(solvers["solver"]).index("exact")]
     # Covariance R^2/2 + delta^2 against R^2/2: 2 (sqrt(a) - sqrt(b))^2.
-    expected = 2 * (np.sqrt(RADIUS**2 / 2 + found["delta"] ** 2) - np.sqrt(RADIUS**2 / 2)) ** 2
+    expected = 2 * (np.sqrt(RADIUS**2 / 2 + solvers["delta"] ** 2) - np.sqrt(RADIUS**2 / 2)) ** 2
     np.testing.assert_allclose(exact, expected, atol=1e-9)
 
 
@@ -126,9 +126,9 @@ def test_autoguided_model_is_the_laboratory_s_in_scaled_units():
     definition = Autoguided(delta=1.2, guide_delta=2.5, guidance=0.7)
     model = load_denoiser(definition, training_set, None, torch.device("cpu"))
     x = np.random.default_rng(0).normal(0, 8, (5, 2))
-    found = model(torch.from_numpy(scale * x), torch.full((5,), scale * 3.0, dtype=torch.float64))
+    denoised = model(torch.from_numpy(scale * x), torch.full((5,), scale * 3.0, dtype=torch.float64))
     expected = guided(blurred(train, 1.2), blurred(train, 2.5), 0.7)(x, 3.0)
-    np.testing.assert_allclose(found.numpy() / scale, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(denoised.numpy() / scale, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_laboratory_adds_its_files_and_no_other_study_changes():
@@ -168,18 +168,18 @@ def test_mistakes_are_named(changes, message):
 
 
 def test_the_laboratory_supports_the_fifth_claim_from_exact_numbers(tmp_path_factory, topics):
-    found = {test.name: test for test in laboratory_tests(all_topics(tmp_path_factory))}
-    assert {test.verdict for test in found.values()} == {SUPPORTED}
+    tests = {test.name: test for test in laboratory_tests(all_topics(tmp_path_factory))}
+    assert {test.verdict for test in tests.values()} == {SUPPORTED}
     peaks = topics["gap"]["peak_gap"]
-    assert found["localization"].estimate.value == pytest.approx(np.log(peaks[0] / peaks[1]))
+    assert tests["localization"].estimate.value == pytest.approx(np.log(peaks[0] / peaks[1]))
     recall = topics["recall"]["recall"]
-    assert found["recall_lost_to_error"].estimate.value == pytest.approx(recall[0, 0] - recall[0, 2])
-    assert found["recall_lost_to_support"].estimate.value == pytest.approx(recall[0, 1] - recall[1, 1])
+    assert tests["recall_lost_to_error"].estimate.value == pytest.approx(recall[0, 0] - recall[0, 2])
+    assert tests["recall_lost_to_support"].estimate.value == pytest.approx(recall[0, 1] - recall[1, 1])
 
 
 def test_a_laboratory_without_its_files_is_inconclusive_and_none_has_no_tests(tmp_path):
     assert laboratory_tests(tmp_path) == ()
     (tmp_path / "lab").mkdir()
-    found = laboratory_tests(tmp_path)
-    assert [test.verdict for test in found] == [INCONCLUSIVE] * 3
-    assert all("no such file" in test.estimate.reason for test in found)
+    tests = laboratory_tests(tmp_path)
+    assert [test.verdict for test in tests] == [INCONCLUSIVE] * 3
+    assert all("no such file" in test.estimate.reason for test in tests)

@@ -17,11 +17,11 @@ def test_perfect_test_and_no_information():
     rng = np.random.default_rng(0)
     train, validation = rng.normal(0, 1, (2, 1500)), rng.normal(0, 1, (2, 1200))
     validation[1] += 50
-    found = membership(train, validation, 0)
-    assert found.auc[0].low < 0.5 < found.auc[0].high
-    assert found.tpr_at_1_percent[0].low <= 0.01 <= found.tpr_at_1_percent[0].high
-    assert found.auc[1].value == found.tpr_at_1_percent[1].value == found.tpr_at_01_percent[1].value == 1
-    assert found.auc[1].low > 0.99
+    members = membership(train, validation, 0)
+    assert members.auc[0].low < 0.5 < members.auc[0].high
+    assert members.tpr_at_1_percent[0].low <= 0.01 <= members.tpr_at_1_percent[0].high
+    assert members.auc[1].value == members.tpr_at_1_percent[1].value == members.tpr_at_01_percent[1].value == 1
+    assert members.auc[1].low > 0.99
 
 
 @settings(max_examples=40, deadline=None)
@@ -43,22 +43,22 @@ def test_covers_the_true_rate(rate, others, shift):
     truth = stats.norm.cdf(stats.norm.ppf(rate) + shift)
     covered = 0
     for seed in range(200):
-        found = tpr_at_fpr(rng.normal(-shift, 1, 500), rng.normal(0, 1, others), rate, seed)
-        covered += found.low <= truth <= found.high
+        share = tpr_at_fpr(rng.normal(-shift, 1, 500), rng.normal(0, 1, others), rate, seed)
+        covered += share.low <= truth <= share.high
     assert covered / 200 >= 0.92
 
 
 def test_too_few_images_to_resolve_the_rate():
-    found = tpr_at_fpr(np.zeros(50), np.ones(999), 0.001, 0)
-    assert math.isnan(found.value)
-    assert "at least 1000" in found.reason
+    share = tpr_at_fpr(np.zeros(50), np.ones(999), 0.001, 0)
+    assert math.isnan(share.value)
+    assert "at least 1000" in share.reason
     assert tpr_at_fpr(np.zeros(50), np.ones(1000), 0.001, 0).value == 1
 
 
 def test_no_hits_have_width():
-    found = tpr_at_fpr(np.ones(50), np.zeros(1000), 0.01, 0)
-    assert (found.value, found.low) == (0, 0)
-    assert found.high > 0.05
+    share = tpr_at_fpr(np.ones(50), np.zeros(1000), 0.01, 0)
+    assert (share.value, share.low) == (0, 0)
+    assert share.high > 0.05
 
 
 def test_monotone_maps_of_the_loss_change_nothing():
@@ -67,6 +67,7 @@ def test_monotone_maps_of_the_loss_change_nothing():
     assert membership(np.log(train), np.log(validation), 0) == membership(train**3, validation**3, 0)
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_bad_losses_are_named():
     with pytest.raises(DiffbenchError, match="not \\(L, n\\)"):
         membership(np.ones((2, 5)), np.ones((3, 5)), 0)

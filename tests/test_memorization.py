@@ -30,13 +30,14 @@ def splits():
 def test_planted_copies_are_memorized_and_validation_images_are_not(splits):
     train, validation, _ = splits
     copies = train[:200] + np.random.default_rng(1).normal(0, 1e-3, (200, 24))
-    found = memorization(closeness(copies, train), 0)
-    assert found.fraction.value == found.fraction_half.value == found.fraction_quarter.value == 1
-    assert found.fraction.low == pytest.approx(0.025 ** (1 / 200))
-    assert found.calibrated_fraction.value == 1
-    assert found.authentic.value == 0
-    assert found.mem_auc.value > 0.95
-    assert found.exact_copies == 0
+    close = closeness(copies, train)
+    criteria = memorization(close, 0)
+    assert (close.first > 0).all()
+    assert criteria.fraction.value == criteria.fraction_half.value == criteria.fraction_quarter.value == 1
+    assert criteria.fraction.low == pytest.approx(0.025 ** (1 / 200))
+    assert criteria.calibrated_fraction.value == 1
+    assert criteria.authentic.value == 0
+    assert criteria.mem_auc.value > 0.95
     floor = memorization(closeness(validation, train), 0)
     assert floor.fraction.value == 0
     assert floor.fraction.high > 0
@@ -46,10 +47,11 @@ def test_planted_copies_are_memorized_and_validation_images_are_not(splits):
 
 def test_half_planted_copies_are_half_memorized(splits):
     train, validation, _ = splits
-    found = memorization(closeness(np.concatenate([train[:300], validation[:300]]), train), 0)
-    assert found.fraction.value == 0.5
-    assert found.exact_copies == 300
-    assert found.fraction.low < 0.5 < found.fraction.high
+    close = closeness(np.concatenate([train[:300], validation[:300]]), train)
+    criteria = memorization(close, 0)
+    assert ((close.first == 0) == (np.arange(600) < 300)).all()
+    assert criteria.fraction.value == 0.5
+    assert criteria.fraction.low < 0.5 < criteria.fraction.high
 
 
 def test_against_definitions_written_out(splits):
@@ -67,11 +69,11 @@ def test_against_definitions_written_out(splits):
         authentic.append(d1 > others[0])
     np.testing.assert_allclose(distance_ratios(close), ratios)
     np.testing.assert_allclose(calibrated_distances(close), calibrated)
-    found = memorization(close, 0)
-    assert found.authentic.value == np.mean(authentic)
-    assert found.calibrated_fraction.value == np.mean(np.array(calibrated) < 1)
+    criteria = memorization(close, 0)
+    assert criteria.authentic.value == np.mean(authentic)
+    assert criteria.calibrated_fraction.value == np.mean(np.array(calibrated) < 1)
     curve = [np.mean(np.array(ratios) < t / 100) for t in range(1, 100)]
-    assert found.mem_auc.value == pytest.approx(np.mean(curve))
+    assert criteria.mem_auc.value == pytest.approx(np.mean(curve))
 
 
 def close_of(first, second, scale=1.0):
@@ -94,9 +96,10 @@ def test_mem_auc_thresholds_are_strict():
 
 def test_duplicated_and_constant_training_images():
     constant = np.ones((60, 30))
-    same = memorization(closeness(constant[:5], constant), 0)
+    copies = closeness(constant[:5], constant)
+    same = memorization(copies, 0)
     assert same.fraction.value == same.calibrated_fraction.value == 1
-    assert same.exact_copies == 5
+    assert (copies.first == 0).all()
     other = memorization(closeness(constant[:5] + 1, constant), 0)
     assert other.fraction.value == other.calibrated_fraction.value == 0
 
@@ -104,10 +107,10 @@ def test_duplicated_and_constant_training_images():
 def test_few_training_images():
     with pytest.raises(DiffbenchError, match="at least 2 references"):
         closeness(np.zeros((3, 4)), np.ones((1, 4)))
-    found = memorization(closeness(np.zeros((3, 4)), np.eye(4)), 0)
-    assert math.isnan(found.calibrated_fraction.value)
-    assert "more than 50" in found.calibrated_fraction.reason
-    assert found.fraction.value == 0
+    criteria = memorization(closeness(np.zeros((3, 4)), np.eye(4)), 0)
+    assert math.isnan(criteria.calibrated_fraction.value)
+    assert "more than 50" in criteria.calibrated_fraction.reason
+    assert criteria.fraction.value == 0
     with pytest.raises(DiffbenchError, match="NaN or infinite"):
         closeness(np.full((1, 4), np.nan), np.eye(4))
 
@@ -127,14 +130,30 @@ def test_moving_turning_scaling_and_shuffling_changes_nothing(seed, exponent):
     assert memorization(moved, 0).authentic == memorization(plain, 0).authentic
 
 
+def c_t_of(samples, validation, train):
+    sample_distances, validation_distances = (closeness(images, train).first for images in (samples, validation))
+    return copying_test(samples, validation, train, sample_distances, validation_distances, 0)
+
+
 def test_copying_test_has_the_papers_orientation(splits):
     train, validation, unseen = splits
     rng = np.random.default_rng(2)
-    copied = copying_test(train[:500] + rng.normal(0, 0.05, (500, 24)), validation, train, 0)
-    assert copied.cells == copied.cells_used == 5
-    assert copied.c_t.high < -5
-    underfit = copying_test(unseen * 1.1, validation, train, 0)
-    assert underfit.c_t.low > 1
+    copied = c_t_of(train[:500] + rng.normal(0, 0.05, (500, 24)), validation, train)
+    assert copied.high < -5
+    underfit = c_t_of(unseen * 1.1, validation, train)
+    assert underfit.low > 1
+
+
+def test_copying_is_seen_in_the_region_where_it_happens():
+    """Five blobs far apart; samples copy in one of them only, and lie far from training images in the others."""
+    rng = np.random.default_rng(6)
+    blob = np.arange(500) % 5
+    train, validation, samples = (40 * np.eye(12)[blob] + rng.normal(0, 0.5, (500, 12)) for _ in range(3))
+    copied = np.where(blob[:, None] == 0, train + 0.01 * samples, samples + 0.3)
+    s, v = (closeness(images, train).first for images in (copied, validation))
+    by_blob = copying_z(s, v, blob, blob)
+    assert copying_test(copied, validation, train, s, v, 0).value == pytest.approx(by_blob.value)
+    assert by_blob.value != pytest.approx(copying_z(s, v, 0 * blob, 0 * blob).value, rel=0.1)
 
 
 def test_copying_test_of_unseen_images_is_about_zero():
@@ -142,42 +161,44 @@ def test_copying_test_of_unseen_images_is_about_zero():
     values = []
     for _ in range(6):
         train, validation, unseen = (rng.normal(0, 0.5, (300, 12)) for _ in range(3))
-        values.append(copying_test(unseen, validation, train, 0).c_t.value)
-    # Three cells: the average z has a standard deviation of 1/sqrt(3), and that of six of them 0.24.
+        values.append(c_t_of(unseen, validation, train).value)
+    # Three regions: the average z has a standard deviation of 1/sqrt(3), and that of six of them 0.24.
     assert abs(np.mean(values)) < 0.7
 
 
-def test_copying_z_equals_scipys_mann_whitney_per_cell():
+def test_copying_z_equals_scipys_mann_whitney_per_region():
     rng = np.random.default_rng(3)
     s, v = np.round(rng.exponential(1, 120), 1), np.round(rng.exponential(1.3, 150), 1)
-    s_cells, v_cells = rng.integers(0, 2, 120), rng.integers(0, 2, 150)
+    s_regions, v_regions = rng.integers(0, 2, 120), rng.integers(0, 2, 150)
     expected, weights = [], []
-    for cell in (0, 1):
-        a, b = s[s_cells == cell], v[v_cells == cell]
+    for region in (0, 1):
+        a, b = s[s_regions == region], v[v_regions == region]
         p = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=False, alternative="less").pvalue
         expected.append(stats.norm.ppf(p))
         weights.append(len(b))
-    found = copying_z(s, v, s_cells, v_cells, 2)
-    assert found.c_t.value == pytest.approx(np.average(expected, weights=weights), rel=1e-9)
+    c_t = copying_z(s, v, s_regions, v_regions)
+    assert c_t.value == pytest.approx(np.average(expected, weights=weights), rel=1e-9)
 
 
 def test_copying_interval_covers_the_expected_z():
-    """Under no difference the expected z is 0, in one cell and in four."""
+    """Under no difference the expected z is 0, in one region and in four."""
     rng = np.random.default_rng(4)
-    for cells in (1, 4):
-        found = []
+    for regions in (1, 4):
+        estimates = []
         for _ in range(400):
             s, v = rng.normal(size=200), rng.normal(size=200)
-            found.append(copying_z(s, v, rng.integers(0, cells, 200), rng.integers(0, cells, 200), cells).c_t)
-        assert 0.92 <= np.mean([e.low <= 0 <= e.high for e in found]) <= 0.98
+            estimates.append(copying_z(s, v, rng.integers(0, regions, 200), rng.integers(0, regions, 200)))
+        assert 0.92 <= np.mean([e.low <= 0 <= e.high for e in estimates]) <= 0.98
 
 
-def test_copying_test_leaves_out_thin_cells_and_ties():
-    few = copying_z(np.arange(10.0), np.arange(10.0), np.zeros(10, int), np.zeros(10, int), 1)
-    assert math.isnan(few.c_t.value)
-    assert few.cells_used == 0
-    tied = copying_z(np.zeros(50), np.zeros(50), np.zeros(50, int), np.zeros(50, int), 1)
-    assert "differing distances" in tied.c_t.reason
+def test_copying_test_leaves_out_thin_regions_and_ties():
+    few = copying_z(np.arange(10.0), np.arange(10.0), np.zeros(10, int), np.zeros(10, int))
+    assert math.isnan(few.value)
+    tied = copying_z(np.zeros(50), np.zeros(50), np.zeros(50, int), np.zeros(50, int))
+    assert "differing distances" in tied.reason
+    rng = np.random.default_rng(7)
+    s, v, region = rng.normal(size=60), rng.normal(size=60), np.arange(60) // 50  # 50 of region 0, 10 of region 1
+    assert copying_z(s, v, region, region).value == copying_z(s[:50], v[:50], region[:50], region[:50]).value
 
 
 def test_nearest_side_rate(splits):

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from diffbench.denoisers.base import BATCH
 from diffbench.denoisers.build import fresh_network
 from diffbench.denoisers.dit import Block
-from diffbench.denoisers.losses import BATCH
-from diffbench.denoisers.unet import Stage
+from diffbench.denoisers.unet import UnetBlock
 from diffbench.planning import memory
 from diffbench.planning.memory import memory_mb, network_memory_mb, outputs
 from diffbench.settings.models import PRESETS, Dit, TrainedDefinition, Unet
@@ -31,7 +31,7 @@ def test_outputs_of_blocks_are_those_of_a_real_network(definition: TrainedDefini
     seen: list[int] = []
     network = fresh_network(definition, SHAPE, 1, seed=0)
     for module in network.modules():
-        if isinstance(module, Stage | Block):
+        if isinstance(module, UnetBlock | Block):
             module.register_forward_hook(lambda _module, _inputs, output: seen.append(output[0].numel()))
     network(torch.zeros(1, *SHAPE), torch.ones(1))
     assert outputs(definition, SHAPE) == sum(seen)

@@ -18,6 +18,11 @@ def brute_force(queries, references, k):
     return order, np.take_along_axis(distances, order, axis=1)
 
 
+def as_dataset(node):
+    assert isinstance(node, h5py.Dataset)
+    return node
+
+
 def images(rng, count, dimensions, mean=0.5):
     return rng.normal(mean, 0.5, (count, dimensions)).astype(np.float32)
 
@@ -28,9 +33,9 @@ def test_equals_brute_force(dimensions, k):
     rng = np.random.default_rng(dimensions)
     queries, references = images(rng, 50, dimensions), images(rng, 300, dimensions)
     indices, distances = brute_force(queries, references, k)
-    found = nearest(queries, references, k)
-    assert np.array_equal(found.indices, indices)
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-12)
+    near = nearest(queries, references, k)
+    assert np.array_equal(near.indices, indices)
+    np.testing.assert_allclose(near.distances, distances, rtol=1e-12)
 
 
 def test_near_copies_in_3072_dimensions():
@@ -38,10 +43,10 @@ def test_near_copies_in_3072_dimensions():
     references = images(rng, 400, 3072, mean=2.0)
     source = rng.integers(0, 400, 60)
     queries = references[source] + rng.normal(0, 1e-3, (60, 3072)).astype(np.float32)
-    found = nearest(queries, references, 2)
+    near = nearest(queries, references, 2)
     _, distances = brute_force(queries, references, 2)
-    assert np.array_equal(found.indices[:, 0], source)
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-12)
+    assert np.array_equal(near.indices[:, 0], source)
+    np.testing.assert_allclose(near.distances, distances, rtol=1e-12)
     norms = (references**2).sum(1) - 2 * queries @ references.T + (queries**2).sum(1)[:, None]
     plain = np.sqrt(np.maximum(norms.min(1), 0))
     assert np.abs(plain / distances[:, 0] - 1).max() > 0.05  # the task is one that plain float32 fails
@@ -53,30 +58,29 @@ def test_copies_are_at_zero_and_only_they(dimensions):
     references = images(rng, 100, dimensions, mean=100.0)
     queries = references[:20].copy()
     queries[10:, 0] = np.nextafter(queries[10:, 0], np.float32(np.inf))
-    found = nearest(queries, references, 1)
-    assert np.array_equal(found.indices[:, 0], np.arange(20))
-    assert (found.distances[:10] == 0).all()
-    assert (found.distances[10:] > 0).all()
+    near = nearest(queries, references, 1)
+    assert np.array_equal(near.indices[:, 0], np.arange(20))
+    assert (near.distances[:10] == 0).all()
+    assert (near.distances[10:] > 0).all()
 
 
 def test_crowded_candidates_are_settled_exactly():
-    """300 near copies of each of two images: float32 cannot tell which is nearest, eight spare candidates are
-    too few."""
+    """300 near copies of each of two images: float32 cannot tell which is nearest, 8 spare candidates are too few."""
     rng = np.random.default_rng(2)
     centers = images(rng, 2, 500, mean=3.0).astype(np.float64)
     references = np.repeat(centers, 300, axis=0) + rng.normal(0, 1e-5, (600, 500))
     queries = centers[[0, 1, 0]] + rng.normal(0, 1e-5, (3, 500))
     indices, distances = brute_force(queries, references, 3)
-    found = nearest(queries, references, 3)
-    assert np.array_equal(found.indices, indices)
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-12)
+    near = nearest(queries, references, 3)
+    assert np.array_equal(near.indices, indices)
+    np.testing.assert_allclose(near.distances, distances, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dimensions", [4, 50])
 def test_constant_images(dimensions):
-    found = nearest(np.ones((3, dimensions)), np.ones((700, dimensions)), 2)
-    assert (found.distances == 0).all()
-    assert (found.indices[:, 0] != found.indices[:, 1]).all()
+    near = nearest(np.ones((3, dimensions)), np.ones((700, dimensions)), 2)
+    assert (near.distances == 0).all()
+    assert (near.indices[:, 0] != near.indices[:, 1]).all()
 
 
 @pytest.mark.parametrize("dimensions", [2, 40])
@@ -84,21 +88,21 @@ def test_neighbours_inside_one_set_leave_out_the_image_itself(dimensions):
     rng = np.random.default_rng(3)
     points = images(rng, 80, dimensions)
     points[7] = points[3]
-    found = nearest(points, points, 2, own=np.arange(80))
+    near = nearest(points, points, 2, own=np.arange(80))
     distances = cdist(points.astype(np.float64), points.astype(np.float64))
     np.fill_diagonal(distances, np.inf)
-    np.testing.assert_allclose(found.distances, np.sort(distances, axis=1)[:, :2], rtol=1e-12)
-    assert found.indices[7, 0] == 3
-    assert found.distances[7, 0] == 0
+    np.testing.assert_allclose(near.distances, np.sort(distances, axis=1)[:, :2], rtol=1e-12)
+    assert near.indices[7, 0] == 3
+    assert near.distances[7, 0] == 0
 
 
 @pytest.mark.parametrize("dimensions", [2, 40])
 def test_duplicates_of_an_image_do_not_hide_its_other_neighbours(dimensions):
     points = np.zeros((50, dimensions))
     points[49] = 1.0
-    found = nearest(points, points, 49, own=np.arange(50))
-    assert (found.indices != np.arange(50)[:, None]).all()
-    assert (found.distances[:49, 48] > 0).all()
+    near = nearest(points, points, 49, own=np.arange(50))
+    assert (near.indices != np.arange(50)[:, None]).all()
+    assert (near.distances[:49, 48] > 0).all()
 
 
 def test_many_small_blocks_read_from_a_file(tmp_path, monkeypatch):
@@ -108,9 +112,9 @@ def test_many_small_blocks_read_from_a_file(tmp_path, monkeypatch):
     indices, distances = brute_force(queries, references, 4)
     with h5py.File(tmp_path / "images.h5", "w") as file:
         file["queries"], file["references"] = queries, references
-        found = nearest(file["queries"], file["references"], 4)
-    assert np.array_equal(found.indices, indices)
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-12)
+        near = nearest(as_dataset(file["queries"]), as_dataset(file["references"]), 4)
+    assert np.array_equal(near.indices, indices)
+    np.testing.assert_allclose(near.distances, distances, rtol=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -130,11 +134,11 @@ def test_any_scale_offset_and_duplication(seed, dimensions, count, exponent, off
     queries = references[rng.integers(0, count, 5)] + 2.0**exponent * rng.normal(
         0, rng.choice([0, 1e-9, 1e-3, 1]), (5, dimensions)
     )
-    found = nearest(queries, references, 2)
+    near = nearest(queries, references, 2)
     _, distances = brute_force(queries, references, 2)
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-9)
-    picked = np.linalg.norm(queries[:, None] - references[found.indices], axis=2)
-    np.testing.assert_allclose(picked, found.distances, rtol=1e-12)
+    np.testing.assert_allclose(near.distances, distances, rtol=1e-9)
+    picked = np.linalg.norm(queries[:, None] - references[near.indices], axis=2)
+    np.testing.assert_allclose(picked, near.distances, rtol=1e-12)
 
 
 @settings(max_examples=20, deadline=None)
@@ -150,6 +154,7 @@ def test_rotating_and_permuting_changes_no_distance(seed):
     assert np.array_equal(order[turned.indices], plain.indices)
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_bad_input_is_named():
     good = np.zeros((3, 10))
     with pytest.raises(DiffbenchError, match="need at least 4 references, got 3"):

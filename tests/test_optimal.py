@@ -1,5 +1,4 @@
-"""The closed-form optimum against hand calculation and against exact arithmetic, above all near
-duplicates."""
+"""The closed-form optimum against hand calculation and exact arithmetic, above all near duplicates."""
 
 import math
 
@@ -35,8 +34,7 @@ def exact_weights(x: Tensor, points: Tensor, sigma: float) -> Tensor:
 
 
 def near_duplicates(dimension: int, spacing: float) -> tuple[Tensor, Tensor]:
-    """Points (8, d) around one image, `spacing` apart per pixel, and the first of them noised at sigma =
-    0.002."""
+    """Points (8, d) around one image, `spacing` apart per pixel, and the first of them noised at sigma = 0.002."""
     generator = torch.Generator().manual_seed(0)
     image = 0.5 * torch.randn(1, dimension, generator=generator)
     points = image + spacing * torch.randn(8, dimension, generator=generator)
@@ -56,7 +54,7 @@ def test_two_points_by_hand(sigma: float) -> None:
 @pytest.mark.parametrize("dimension", [64, 784, 3072])
 def test_weights_near_duplicates_at_the_lowest_level(dimension: int, spacing: float) -> None:
     points, x = near_duplicates(dimension, spacing)
-    weights = posterior(x.double(), points.double(), 0.002).weights
+    weights = posterior(x.double(), points.double(), 0.002, xp=torch).weights
     variation = (weights - exact_weights(x, points, 0.002)).abs().sum(dim=1) / 2
     assert float(variation.max()) < 1e-6
 
@@ -103,8 +101,7 @@ def test_limits() -> None:
 
 
 def test_it_minimizes_the_denoising_loss() -> None:
-    """No perturbed version of it has a lower loss over noised training points (Karras et al. 2022, appendix
-    B.3)."""
+    """No perturbed version has a lower loss over noised training points (Karras et al. 2022, appendix B.3)."""
     generator = torch.Generator().manual_seed(0)
     points = torch.randn(4, 2, generator=generator)
     clean = points.repeat(4000, 1)

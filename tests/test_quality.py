@@ -25,11 +25,11 @@ def test_frechet_distance_equals_the_matrix_root_form_and_pot():
     s1, s2 = np.cov(x.T), np.cov(y.T)
     shift = x.mean(0) - y.mean(0)
     expected = shift @ shift + np.trace(s1 + s2 - 2 * np.real(linalg.sqrtm(s1 @ s2)))
-    found = frechet_distance(gaussian(x), gaussian(y))
-    assert found == pytest.approx(expected, rel=1e-9)
+    distance = frechet_distance(gaussian(x), gaussian(y))
+    assert distance == pytest.approx(expected, rel=1e-9)
     root = np.asarray(ot.gaussian.bures_wasserstein_distance(x.mean(0), y.mean(0), s1, s2))
-    assert found == pytest.approx(float(root) ** 2, rel=1e-6)
-    assert frechet_distance(gaussian(y), gaussian(x)) == pytest.approx(found)
+    assert distance == pytest.approx(float(root) ** 2, rel=1e-6)
+    assert frechet_distance(gaussian(y), gaussian(x)) == pytest.approx(distance)
 
 
 def test_frechet_distance_of_isotropic_gaussians():
@@ -90,17 +90,17 @@ def test_kernel_distance_equals_its_definition():
 
     xx, yy, xy = kernel(x, x), kernel(y, y), kernel(x, y)
     expected = (xx.sum() - np.trace(xx)) / (60 * 59) + (yy.sum() - np.trace(yy)) / (90 * 89) - 2 * xy.mean()
-    found = kernel_distance(x, y, 0)
-    assert found.value == pytest.approx(expected)
-    assert found.low > 0
+    kid = kernel_distance(x, y, 0)
+    assert kid.value == pytest.approx(expected)
+    assert kid.low > 0
     assert kernel_distance(y, x, 0).value == pytest.approx(expected)
 
 
 def test_kernel_distance_is_unbiased_and_its_interval_covers():
-    found = [kernel_distance(features(2 * s, 80), features(2 * s + 1, 80), s) for s in range(150)]
-    values = np.array([e.value for e in found])
+    kids = [kernel_distance(features(2 * s, 80), features(2 * s + 1, 80), s) for s in range(150)]
+    values = np.array([e.value for e in kids])
     assert abs(values.mean()) < 3 * values.std() / math.sqrt(150)
-    assert np.mean([e.low <= 0 <= e.high for e in found]) >= 0.9
+    assert np.mean([e.low <= 0 <= e.high for e in kids]) >= 0.9
 
 
 def written_out(generated, real):
@@ -122,39 +122,39 @@ def written_out(generated, real):
 @pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (0.5, 0.6), (0.5, 1.6)])
 def test_manifold_equals_its_definition(mean, scale):
     generated, real = features(7, 150, mean=mean, scale=scale), features(8, 200)
-    found = manifold(generated, real, 0)
-    values = (found.precision.value, found.recall.value, found.density.value, found.coverage.value)
+    fidelity = manifold(generated, real, 0)
+    values = (fidelity.precision.value, fidelity.recall.value, fidelity.density.value, fidelity.coverage.value)
     assert values == pytest.approx(written_out(generated, real))
 
 
 def test_manifold_equals_prdc():
     prdc = pytest.importorskip("prdc")
     generated, real = features(9, 150, mean=0.5, scale=0.8), features(10, 200)
-    found = manifold(generated, real, 0)
+    fidelity = manifold(generated, real, 0)
     three, five = (prdc.compute_prdc(real, generated, nearest_k=k) for k in (3, 5))
-    assert found.precision.value == pytest.approx(three["precision"])
-    assert found.recall.value == pytest.approx(three["recall"])
-    assert found.density.value == pytest.approx(five["density"])
-    assert found.coverage.value == pytest.approx(five["coverage"])
+    assert fidelity.precision.value == pytest.approx(three["precision"])
+    assert fidelity.recall.value == pytest.approx(three["recall"])
+    assert fidelity.density.value == pytest.approx(five["density"])
+    assert fidelity.coverage.value == pytest.approx(five["coverage"])
 
 
 def test_generated_comes_first():
     """Samples that collapse onto a part of the real images are precise but do not recall or cover them."""
     real, collapsed = features(11, 300), features(12, 300, scale=0.2)
-    found = manifold(collapsed, real, 0)
-    assert found.precision.low > 0.95
-    assert found.recall.high < 0.3
-    assert found.density.value > 1
-    assert found.coverage.high < 0.5
+    fidelity = manifold(collapsed, real, 0)
+    assert fidelity.precision.low > 0.95
+    assert fidelity.recall.high < 0.3
+    assert fidelity.density.value > 1
+    assert fidelity.coverage.high < 0.5
     swapped = manifold(real, collapsed, 0)
-    assert swapped.precision.value == found.recall.value
-    assert found.precision.value == swapped.recall.value
+    assert swapped.precision.value == fidelity.recall.value
+    assert fidelity.precision.value == swapped.recall.value
 
 
 def test_copies_of_the_real_images_are_perfect():
     real = features(13, 100)
-    found = manifold(real, real, 0)
-    assert found.precision.value == found.recall.value == found.coverage.value == 1
+    fidelity = manifold(real, real, 0)
+    assert fidelity.precision.value == fidelity.recall.value == fidelity.coverage.value == 1
 
 
 def test_kernel_widths_maximize_the_likelihood():
@@ -196,6 +196,7 @@ def test_feature_likelihood_ignores_units(seed, exponent):
     assert scaled.fld.value == pytest.approx(plain.fld.value, rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_bad_features_are_named():
     good = features(22, 50)
     with pytest.raises(DiffbenchError, match="8 and 7 dimensions"):

@@ -19,12 +19,16 @@ from PIL import Image
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files import store
-from diffbench.report import answers, cells, leaderboard, page, pictures, slices
-from diffbench.report.charts_gap import gap_by_step
-from diffbench.report.charts_overlap import trajectories
-from diffbench.report.format import interval, number
-from diffbench.report.marks import rounded
-from diffbench.report.results import load_results
+from diffbench.report.charts import pictures
+from diffbench.report.charts.figure import MAXIMUM_ROWS
+from diffbench.report.charts.gap import gap_by_step
+from diffbench.report.charts.overlap import trajectories
+from diffbench.report.charts.toolkit import rounded
+from diffbench.report.pages import page
+from diffbench.report.tables import answers, leaderboard, outcomes, slices
+from diffbench.report.tables.format import interval, number
+from diffbench.report.tables.results import load_results
+from diffbench.report.tables.shown import show
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
 from diffbench.study.study import Study
@@ -44,7 +48,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def rows(folder):
-    return cells.outcomes(load_results(folder))
+    return outcomes.outcomes(load_results(folder))
 
 
 def raw(folder: Path, table: str) -> list[dict[str, str]]:
@@ -55,8 +59,8 @@ def raw(folder: Path, table: str) -> list[dict[str, str]]:
 def scalars(folder: Path, table: str, measure: str) -> dict[tuple[str, ...], dict[str, str]]:
     """Rows of a scalar by (model, n, granularity, seed, step[, guidance]), read without pandas."""
     names = ["model", "train_size", "granularity", "seed", "step"] + (["guidance"] if table != "denoise" else [])
-    found = (row for row in raw(folder, table) if row["measure"] == measure and not row["sigma"])
-    return {tuple(row[name] for name in names): row for row in found}
+    rows = (row for row in raw(folder, table) if row["measure"] == measure and not row["sigma"])
+    return {tuple(row[name] for name in names): row for row in rows}
 
 
 def key_of(row: pd.Series, guidance: bool) -> tuple[str, ...]:
@@ -88,7 +92,7 @@ def test_outcome_of_every_cell_equals_its_row_in_the_table(folder, rows, measure
     assert seen == len(rows[rows["measure"] == measure]) - 1
 
 
-@pytest.mark.parametrize(("measure", "curve"), cells.CURVES_AT_PEAK.items())
+@pytest.mark.parametrize(("measure", "curve"), outcomes.CURVES_AT_PEAK.items())
 def test_curves_are_read_at_the_level_nearest_to_the_peak_in_log_sigma(folder, rows, measure, curve):
     peaks = scalars(folder, "denoise", "sigma_at_peak")
     curves = defaultdict(list)
@@ -108,11 +112,11 @@ def test_curves_are_read_at_the_level_nearest_to_the_peak_in_log_sigma(folder, r
 
 
 def test_mean_over_seeds_by_hand(folder, rows):
-    means = cells.settings(rows)
+    means = outcomes.settings(rows)
     setting = ("mlp-small", 32, "classes", 400, "0")
     text = ("mlp-small", "32", "classes", "{}", "400", "0")
-    found = scalars(folder, "memorization", "memorized_fraction")
-    seeds = [found[tuple(part.format(seed) for part in text)] for seed in (0, 1)]
+    fractions = scalars(folder, "memorization", "memorized_fraction")
+    seeds = [fractions[tuple(part.format(seed) for part in text)] for seed in (0, 1)]
     mean = outcome(means, *setting, "memorized_fraction")
     assert mean["value"] == pytest.approx(sum(float(seed["value"]) for seed in seeds) / 2, abs=1e-15)
     assert mean["low"] == min(float(seed["low"]) for seed in seeds)
@@ -127,17 +131,17 @@ def test_mean_over_seeds_by_hand(folder, rows):
 
 
 def test_missing_seed_is_left_out_of_the_mean_and_named(rows):
-    means = cells.settings(rows)
+    means = outcomes.settings(rows)
     lacking = outcome(means, "mlp-large", 32, "classes", 400, "0", "memorized_fraction")
     assert (lacking["seeds"], lacking["of"], lacking["n"]) == (1, 2, SAMPLES)
     assert lacking["reason"] == "missing: not made yet"
-    shown = leaderboard.show(lacking)
+    shown = show(lacking)
     assert "1 of 2 seeds have a value" in shown.note
 
 
 def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_floor(folder, rows):
     study = load_results(folder).study
-    entries = leaderboard.leaderboard(rows, cells.settings(rows))
+    entries = leaderboard.leaderboard(rows, outcomes.settings(rows))
     assert len(entries) == len({tuple(cell.factors[name] for name in slices.SETTING) for cell in study.cells})
     values = [entry.values["memorized_fraction"].value for entry in entries]
     assert values == sorted(values, reverse=True)
@@ -149,15 +153,15 @@ def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_
 
     top = binomtest(1, 64).proportion_ci(0.95, "exact").high
     for entry in entries:
-        found = hits[tuple(entry.factors.values())]
-        assert entry.values["memorized_fraction"].value == pytest.approx(np.mean(found) / SAMPLES)
-        lowest = min(binomtest(hit, SAMPLES).proportion_ci(0.95, "exact").low for hit in found)
+        copies = hits[tuple(entry.factors.values())]
+        assert entry.values["memorized_fraction"].value == pytest.approx(np.mean(copies) / SAMPLES)
+        lowest = min(binomtest(hit, SAMPLES).proportion_ci(0.95, "exact").low for hit in copies)
         assert entry.memorizes == (lowest > top)
     assert 0 < sum(entry.memorizes for entry in entries) < len(entries)
 
 
 def test_answer_counts_what_the_leaderboard_flags(folder, rows):
-    means = cells.settings(rows)
+    means = outcomes.settings(rows)
     results = load_results(folder)
     first = answers.answers(results, means, answers.effects(results, means))[0]
     entries = leaderboard.leaderboard(rows, means)
@@ -168,9 +172,9 @@ def test_answer_counts_what_the_leaderboard_flags(folder, rows):
 
 def test_answer_tells_where_train_likeness_is_0_because_all_states_lie_outside(folder, rows):
     flat = rows.copy()
-    at_peak = flat["measure"] == cells.AT_PEAK
+    at_peak = flat["measure"] == outcomes.AT_PEAK
     flat.loc[at_peak, ["value", "low", "high"]] = 0.0
-    means = cells.settings(flat)
+    means = outcomes.settings(flat)
     results = load_results(folder)
     last = answers.answers(results, means, answers.effects(results, means))[-1]
     assert last.short == "mostly in none of 8 settings"
@@ -179,21 +183,21 @@ def test_answer_tells_where_train_likeness_is_0_because_all_states_lie_outside(f
 
 
 def test_effect_of_a_factor_is_the_largest_difference_on_its_slice(folder, rows):
-    means = cells.settings(rows)
-    found = {(effect.factor, effect.measure): effect for effect in answers.effects(load_results(folder), means)}
+    means = outcomes.settings(rows)
+    effects = {(effect.factor, effect.measure): effect for effect in answers.effects(load_results(folder), means)}
     value = means.set_index([*slices.SETTING, "measure"])["value"]
     small, large = (value[("mlp-small", n, "classes", 400, "0", "peak_gap")] for n in (32, 128))
-    assert found["train_size", "peak_gap"].size == pytest.approx(small - large)
-    assert found["train_size", "peak_gap"].lowest["level"] == "128"
-    assert ("guidance", "peak_gap") not in found
+    assert effects["train_size", "peak_gap"].size == pytest.approx(small - large)
+    assert effects["train_size", "peak_gap"].lowest["factor_value"] == "128"
+    assert ("guidance", "peak_gap") not in effects
 
 
 def test_slices_hold_the_centre_and_the_last_step(folder):
-    found = {cut.factor: cut for cut in slices.slices(load_results(folder).study)}
-    assert set(found) == {"model", "train_size", "step", "guidance"}
-    assert found["train_size"].values == (32, 128)
-    assert found["train_size"].fixed == {"model": "mlp-small", "granularity": "classes", "step": 400, "guidance": "0"}
-    assert found["model"].values == ("mlp-small", "mlp-large")
+    cuts = {cut.factor: cut for cut in slices.slices(load_results(folder).study)}
+    assert set(cuts) == {"model", "train_size", "step", "guidance"}
+    assert cuts["train_size"].values == (32, 128)
+    assert cuts["train_size"].fixed == {"model": "mlp-small", "granularity": "classes", "step": 400, "guidance": "0"}
+    assert cuts["model"].values == ("mlp-small", "mlp-large")
 
 
 def test_bands_of_training_and_validation_losses_are_two(folder):
@@ -222,9 +226,9 @@ def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
 
 def test_every_chart_has_title_description_few_rows_and_a_table(folder):
     html = (folder / "report" / "index.html").read_text()
-    found = re.search(r'<script type="application/json" id="specifications">(.*?)</script>', html, re.DOTALL)
-    assert found
-    specifications = json.loads(found[1])
+    inlined = re.search(r'<script type="application/json" id="specifications">(.*?)</script>', html, re.DOTALL)
+    assert inlined
+    specifications = json.loads(inlined[1])
     assert set(specifications) == {
         "gap-by-factor",
         "gap-by-step",
@@ -236,16 +240,16 @@ def test_every_chart_has_title_description_few_rows_and_a_table(folder):
     for name, specification in specifications.items():
         assert specification["title"]
         assert len(specification["description"]) > 40
-        assert sum(map(len, specification["datasets"].values())) <= page.MAXIMUM_ROWS
+        assert sum(map(len, specification["datasets"].values())) <= MAXIMUM_ROWS
         assert (folder / "report" / "data" / f"{name}.csv").stat().st_size > 100
     assert len(html) < 10e6
 
 
 def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
-    monkeypatch.setattr("diffbench.report.charts_overlap.MAXIMUM_ROWS", 600)
-    monkeypatch.setattr("diffbench.report.charts_gap.MAXIMUM_ROWS", 300)
+    monkeypatch.setattr("diffbench.report.charts.overlap.MAXIMUM_ROWS", 600)
+    monkeypatch.setattr("diffbench.report.charts.gap.MAXIMUM_ROWS", 300)
     results = load_results(folder)
-    means = cells.settings(cells.outcomes(results))
+    means = outcomes.settings(outcomes.outcomes(results))
     chosen, of_all = trajectories(results, means, 500), gap_by_step(results, 500)
     assert chosen
     assert "3 of 8 settings" in chosen.caption
@@ -300,7 +304,7 @@ def test_single_cell_gives_a_page_without_charts_of_factors(tmp_path):
 def test_plane_is_pictured_as_points(tmp_path):
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]}, shape=(2,))
     results = load_results(tmp_path)
-    (sheet,) = pictures.sheets(results, cells.settings(cells.outcomes(results)), 500, 12)
+    (sheet,) = pictures.sheets(results, outcomes.settings(outcomes.outcomes(results)), 500, 12)
     assert sheet.figure
     data = sheet.figure.data
     samples = store.read(tmp_path / results.study.cells[0].path / "samples.h5", "sample")["samples"]
@@ -318,7 +322,7 @@ def test_model_without_a_denoiser_is_told_from_one_that_failed(tmp_path):
         {"models": models, "sweeps": [{"model": ["mlp-small", "copies"]}], "steps": [100], "seeds": [0]},
         skip=lambda file: "denoise" in file,
     )
-    rows = cells.outcomes(load_results(tmp_path))
+    rows = outcomes.outcomes(load_results(tmp_path))
     reasons = rows[rows["measure"] == "peak_gap"].set_index("model")["reason"]
     assert reasons["copies"] == "this model has no denoise measures"
     assert reasons["mlp-small"] == "missing: not made yet"
@@ -327,12 +331,12 @@ def test_model_without_a_denoiser_is_told_from_one_that_failed(tmp_path):
 def test_unbounded_gap_is_shown_as_such(tmp_path):
     make_study(tmp_path, {"sweeps": [{"model": ["mlp-small", "optimal"]}], "steps": [100], "seeds": [0]})
     results = load_results(tmp_path)
-    rows = cells.outcomes(results)
-    entries = {entry.factors["model"]: entry for entry in leaderboard.leaderboard(rows, cells.settings(rows))}
+    rows = outcomes.outcomes(results)
+    entries = {entry.factors["model"]: entry for entry in leaderboard.leaderboard(rows, outcomes.settings(rows))}
     peak = entries["optimal"].values["peak_gap"]
     assert peak.text == "∞"
     assert peak.note.startswith("unbounded: the training loss is 0 at sigma = 0.002")
-    assert entries["optimal"].values[cells.AT_PEAK].note.startswith("the gap has no peak: unbounded")
+    assert entries["optimal"].values[outcomes.AT_PEAK].note.startswith("the gap has no peak: unbounded")
     assert leaderboard.gap_scale(list(entries.values())) == entries["mlp-small"].values["peak_gap"].high
     assert float(peak.sort) == 1e300
     report.run(ReportSettings(), tmp_path)
@@ -357,7 +361,7 @@ def test_no_summary_is_one_clear_error(tmp_path):
 
 def test_pairs_run_from_the_closest_copy_and_show_the_images(folder):
     results = load_results(folder)
-    sheets = pictures.sheets(results, cells.settings(cells.outcomes(results)), 500, 7)
+    sheets = pictures.sheets(results, outcomes.settings(outcomes.outcomes(results)), 500, 7)
     first = sheets[0]
     cell = next(cell for cell in results.study.cells if first.name == f"{slices.short_name(cell.factors)} · seed 0")
     file = store.read(folder / cell.path / "memorization.h5", "memorization")
@@ -376,7 +380,7 @@ def test_pairs_run_from_the_closest_copy_and_show_the_images(folder):
 
 @given(st.integers(1, 300), st.integers(2, 40))
 def test_ranks_are_spread_from_first_to_last(count, limit):
-    ranks = cells.spread_over_ranks(count, limit)
+    ranks = outcomes.spread_over_ranks(count, limit)
     assert ranks[0] == 0
     assert ranks[-1] == count - 1
     assert len(ranks) == len(set(ranks)) == min(count, limit)
@@ -386,7 +390,7 @@ def test_infinite_values_are_named_and_never_written_into_charts():
     table = pd.DataFrame({"value": [math.inf, 1.23456789, math.nan]})
     assert rounded(table)["value"].to_numpy() == pytest.approx([math.nan, 1.2346, math.nan], nan_ok=True)
     row = pd.Series({"value": math.inf, "low": math.nan, "high": math.nan, "n": 7, "reason": "unbounded"})
-    shown = leaderboard.show(row)
+    shown = show(row)
     assert (shown.text, shown.interval, shown.note, shown.drawable) == ("∞", "", "unbounded; n = 7", False)
 
 

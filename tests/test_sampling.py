@@ -33,8 +33,10 @@ def normal(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("heun", 2), ("dpmpp-2m", 2)])
 def test_order_of_convergence(solver: str, order: int) -> None:
-    """Halving the steps' length divides the error at the lowest level by 2^order: x(s) is proportional to
-    sqrt(t^2 + s^2). The last step to 0 is left out, since it is of order 1 for every solver."""
+    """Halving the steps' length divides the error at the lowest level by 2^order: x(s) goes as sqrt(t^2 + s^2).
+
+    The last step to 0 is left out, since it is of order 1 for every solver.
+    """
     noise = normal(3, 2)
     errors = []
     for count in (80, 160, 320):
@@ -109,7 +111,7 @@ def test_optimum_samples_training_points(solver: str) -> None:
     ("solver", "name"), [("dpmpp-2m", "EDMDPMSolverMultistepScheduler"), ("euler", "EDMEulerScheduler")]
 )
 def test_against_diffusers(solver: str, name: str) -> None:
-    """diffusers' scheduler with our D as its prediction gives the same sample, but for its float32 levels."""
+    """A scheduler of diffusers with our D as its prediction gives the same sample, but for its float32 levels."""
     diffusers: Any = pytest.importorskip("diffusers")
     scheduler = getattr(diffusers, name)(sigma_min=0.002, sigma_max=80.0, sigma_data=0.5, prediction_type="epsilon")
     scheduler.set_timesteps(18)

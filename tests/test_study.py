@@ -140,6 +140,16 @@ def test_order_of_sweeps_does_not_matter(sweeps):
         ({"training": {"learning_rate": float("nan")}}, "key 'training.learning_rate'"),
         ({"models": {"summary": {"kind": "constant"}}}, "'summary' is the name of a folder of the results"),
         ({"name": "../up"}, "key 'name'"),
+        ({"sampling": {"samples": 10**12}}, "key 'sampling.samples': input should be less than or equal to"),
+        ({"threads": 10**9}, "key 'threads': input should be less than or equal to"),
+        ({"seeds": [2**70]}, "key 'seeds.0': input should be less than"),
+        ({"steps": [10**12]}, "key 'steps.0': input should be less than or equal to"),
+        ({"measures": {"gap": {"noises": 10**7}}}, "key 'measures.gap.noises': input should be less than or equal to"),
+        ({"models": {"m": {"kind": "mlp", "width": 10**9, "blocks": 1}}}, "key 'models.m.mlp.width': input should be"),
+        (
+            {"sweeps": [{"train_size": list(range(2, 1002)), "guidance": list(range(10_000)), "step": [10]}]},
+            "key 'sweeps': 20,000,002 cells are beyond 10,000,000",
+        ),
     ],
 )
 def test_mistakes_are_named_by_file_and_key(changes, message):
@@ -162,7 +172,7 @@ def test_unreadable_files(tmp_path):
         load_study(broken)
 
 
-def test_config_readme_names_every_protocol_key_with_its_default():
+def test_config_readme_names_every_key_of_settings_with_its_default():
     text = Path("config/README.md").read_text()
 
     def check(prefix: str, record: BaseModel) -> None:

@@ -23,8 +23,8 @@ def values(*points, half=0.1):
 
 
 def test_tau_mem_is_the_first_step_clearly_above_the_floor():
-    found = tau_mem(STEPS, shares(0, 1, 100, 300), shares(0, 0, 0, 0))
-    assert (found.value, found.low, found.high) == (400, 400, 400)
+    tau = tau_mem(STEPS, shares(0, 1, 100, 300), shares(0, 0, 0, 0))
+    assert (tau.value, tau.low, tau.high) == (400, 400, 400)
     late = tau_mem(STEPS, shares(0, 6, 100, 300), shares(0, 0, 0, 0))
     assert (late.value, late.low) == (400, 200)  # 0.006 exceeds the floor's bound 0.0037, its own interval does not
     assert tau_mem(STEPS, shares(50, 60, 40, 300), shares(50, 50, 50, 50)).value == 800
@@ -37,16 +37,16 @@ def test_tau_mem_not_reached_is_undefined():
 
 
 def test_tau_gen_is_the_step_of_least_distance():
-    found = tau_gen(STEPS, values(3, 1, 1.05, 2))
-    assert (found.value, found.low, found.high) == (200, 200, 400)
+    tau = tau_gen(STEPS, values(3, 1, 1.05, 2))
+    assert (tau.value, tau.low, tau.high) == (200, 200, 400)
     assert tau_gen(STEPS, [undefined("no features", 0), *values(1, 2, 3)]).value == 200
     assert "still improves" in tau_gen(STEPS, values(4, 3, 2, 1)).reason
     assert "every step" in tau_gen(STEPS, [undefined("no features", 0)] * 4).reason
 
 
 def test_effective_memorization_is_the_largest_recalled_size():
-    found = effective_memorization(STEPS, shares(1000, 950, 895, 100))
-    assert (found.value, found.low, found.high) == (200, 200, 400)
+    emm = effective_memorization(STEPS, shares(1000, 950, 895, 100))
+    assert (emm.value, emm.low, emm.high) == (200, 200, 400)
     assert "still 0.9" in effective_memorization(STEPS, shares(1000, 1000, 1000, 1000)).reason
     assert "already at 100" in effective_memorization(STEPS, shares(10, 0, 0, 0)).reason
 
@@ -87,5 +87,10 @@ def test_pair_consistency_leaves_out_constant_images():
     first[0] = 1
     assert pair_consistency(first, second, train, train, 0).between.n == 5
     assert "not constant" in pair_consistency(first * 0, second, train, train, 0).between.reason
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+def test_samples_that_are_no_pairs_are_named():
+    images = np.ones((6, 20))
     with pytest.raises(DiffbenchError, match="pairs"):
-        pair_consistency(first, second[:3], train, train, 0)
+        pair_consistency(images, images[:3], images, images, 0)

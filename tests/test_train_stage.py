@@ -1,4 +1,4 @@
-"""The train stage: segments, killed and resumed ones, refusals; and the choice of a device."""
+"""The train stage: segments, killed and resumed ones, refusals."""
 
 import os
 import signal
@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffbench import devices
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet
-from diffbench.devices import pick_device
 from diffbench.files.checkpoint import read_checkpoint
 from diffbench.settings.models import Dit, Mlp, ModelDefinition, Optimal, Unet
 from diffbench.settings.training import TrainingSettings
@@ -183,31 +180,3 @@ def test_what_cannot_be_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DiffbenchError, match="horizontal_flip: the data are no images"):
         run(tmp_path / "out.pt", spec(1, horizontal_flip=True))
     assert os.listdir(tmp_path) == []
-
-
-def fake_gpus(monkeypatch: pytest.MonkeyPatch, folder: Path, free: list[int]) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: len(free) > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (free[index], 100))
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"id{index}"))
-    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(folder))
-    monkeypatch.setattr(devices, "_held", [])
-
-
-def test_jobs_spread_over_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All GPUs once, the emptiest first, before any twice; a seat is free again when its job ends."""
-    fake_gpus(monkeypatch, tmp_path, [30, 90, 60])
-    assert [pick_device("auto").index for _ in range(7)] == [1, 2, 0, 1, 2, 0, 1]
-    devices._held[1].close()
-    assert pick_device("cuda").index == 2
-
-
-def test_devices_without_a_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_gpus(monkeypatch, tmp_path, [50])
-    assert [pick_device("auto"), pick_device("cuda")] == [torch.device("cuda", 0)] * 2
-    assert pick_device("cpu") == torch.device("cpu")
-    assert os.listdir(tmp_path) == []
-    fake_gpus(monkeypatch, tmp_path, [])
-    assert pick_device("auto") == torch.device("cpu")
-    with pytest.raises(DiffbenchError, match="torch sees no GPU; use auto or cpu"):
-        pick_device("cuda")

@@ -144,8 +144,7 @@ def test_ema_profile_has_the_width_asked_for(length: float) -> None:
 
 
 def test_ema_is_the_weighted_average_of_the_weights() -> None:
-    """Weights of step t in the average at step N: (1 - beta_t) prod_{u > t} beta_u, beta_t = (1 - 1/t)^(gamma
-    + 1)."""
+    """Weights of step t at step N: (1 - beta_t) prod_{u > t} beta_u, with beta_t = (1 - 1/t)^(gamma + 1)."""
     training = trainer(ema_length=0.1)
     history = []
     for _ in training.run(IMAGES, LABELS, seed=3, stop=15):
@@ -180,7 +179,7 @@ def batches(training: Trainer, count: int) -> list[Any]:
     return drawn
 
 
-def test_noise_levels_and_noise_follow_the_protocol() -> None:
+def test_noise_levels_and_noise_follow_the_settings() -> None:
     drawn = batches(trainer(batch=500, sigma_log_mean=-0.7, sigma_log_std=0.9), 10)
     logs = torch.cat([batch.sigma for batch in drawn]).log()
     noise = torch.cat([batch.noise for batch in drawn])

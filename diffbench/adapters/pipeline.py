@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diffbench.adapters.prediction import Prediction, PredictionDenoiser
 from diffbench.adapters.schedules import TableSchedule
 from diffbench.conventions import DiffbenchError
+from diffbench.shapes import Float, Int64
 
 FOLDERS = {"unet": "UNet2DModel", "transformer": "DiTTransformer2DModel"}
 """Where save_pretrained puts the network, and the class that is understood there."""
@@ -29,11 +30,11 @@ def pipeline(weights: Path, null_label: int | None = None) -> PredictionDenoiser
     folder = next((name for name in FOLDERS if (weights / name / "config.json").is_file()), None)
     if folder is None:
         raise DiffbenchError(f"weights: {weights}: holds no unet/ or transformer/ with a config.json of diffusers")
-    found = str(_config(weights / folder / "config.json").get("_class_name"))
-    if found != FOLDERS[folder]:
-        raise DiffbenchError(f"weights: {weights / folder}: is a {found}; {FOLDERS[folder]} is understood there")
+    class_name = str(_config(weights / folder / "config.json").get("_class_name"))
+    if class_name != FOLDERS[folder]:
+        raise DiffbenchError(f"weights: {weights / folder}: is a {class_name}; {FOLDERS[folder]} is understood there")
     try:
-        network = getattr(diffusers, found).from_pretrained(weights / folder, local_files_only=True)
+        network = getattr(diffusers, class_name).from_pretrained(weights / folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise DiffbenchError(f"weights: {weights / folder}: {' '.join(str(error).split())}") from None
     schedule, prediction = _schedule(diffusers, weights / "scheduler")
@@ -53,8 +54,10 @@ class DiffusersNetwork(nn.Module):
         self.conditional = "num_embeds_ada_norm" in config or config.class_embed_type or config.num_class_embeds
         self.null_label = config.get("num_embeds_ada_norm") if null_label is None else null_label
 
-    def forward(self, x: Tensor, time: Tensor, label: Tensor | None) -> Tensor:
-        """Prediction (b, C, H, W): a model of twice the channels predicts its variance in the second half."""
+    def forward(
+        self, x: Float[Tensor, "m channels h w"], time: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None
+    ) -> Float[Tensor, "m channels h w"]:
+        """What the model predicts; one of twice the channels predicts its variance in the second half."""
         if self.sides and tuple(x.shape[2:]) != self.sides:  # convolutions would take it, and see nothing they know
             theirs, given = ("x".join(map(str, sides)) for sides in (self.sides, x.shape[2:]))
             raise DiffbenchError(f"the model is made for images of {theirs}, not {given}; give its own, or data.resize")

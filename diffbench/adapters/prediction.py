@@ -16,20 +16,21 @@ from torch import Tensor, nn
 
 from diffbench.adapters.schedules import Schedule
 from diffbench.conventions import DiffbenchError
+from diffbench.shapes import Float, Int64
 
 Prediction = Literal["epsilon", "v", "flow", "flow-to-data", "sample"]
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 class PredictionDenoiser(nn.Module):
-    """D(x, sigma, label) of a network(x_t, t, label), x_t (b, *shape), t (b,) float, label (b,) or None.
+    """D(x, sigma, label) of a network(x_t, t, label), t (m,) float, label (m,) or None.
 
     Below the schedule's least noise, the network is asked at its least noisy time t with the true x, and the noise that
     it sees there is taken off in proportion: D = x + (sigma / sigma_least) (x0(t) - x), which is x - sigma epsilon.
     DiffbenchError above its most noise.
     """
 
-    def __init__(self, network: Network, prediction: Prediction, schedule: Schedule) -> None:
+    def __init__(self, network: Network, prediction: str, schedule: Schedule) -> None:
         super().__init__()
         if prediction not in get_args(Prediction):
             known = ", ".join(get_args(Prediction))
@@ -38,8 +39,10 @@ class PredictionDenoiser(nn.Module):
         self.prediction = prediction
         self.schedule = schedule
 
-    def forward(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
-        """Estimate of x0: x (b, *shape), sigma (b,), label (b,) or None; returns x's shape and dtype."""
+    def forward(
+        self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None
+    ) -> Float[Tensor, " m *shape"]:
+        """Estimate of x0 in x's dtype."""
         wanted = sigma.double().cpu().numpy()
         moment = self.schedule.at(wanted)
         share = np.minimum(1, wanted * moment.alpha / moment.sigma)
@@ -51,7 +54,13 @@ class PredictionDenoiser(nn.Module):
         output = self.network(alpha * x, time, label)
         return torch.lerp(x, self._clean(output, x, alpha, noise), part)
 
-    def _clean(self, output: Tensor, x: Tensor, alpha: Tensor, noise: Tensor) -> Tensor:
+    def _clean(
+        self,
+        output: Float[Tensor, " m *shape"],
+        x: Float[Tensor, " m *shape"],
+        alpha: Float[Tensor, "m ..."],
+        noise: Float[Tensor, "m ..."],
+    ) -> Float[Tensor, " m *shape"]:
         """x0 from the network's output at x_t = alpha x."""
         match self.prediction:
             case "epsilon":

@@ -5,15 +5,15 @@ et al. 2022, arXiv 2206.00364, section 2). So a denoiser is asked at the time wh
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
+from diffbench.shapes import Float
 
-Array = NDArray[np.float64]
-
+OfTime = Callable[[Float[np.ndarray, " m"]], Float[np.ndarray, " m"]]
+"""alpha_t or sigma_t as a function of times."""
 BISECTIONS = 60
 """Halvings of the interval of times: down to rounding in float64."""
 ROUNDING = 1e-4
@@ -21,13 +21,14 @@ ROUNDING = 1e-4
 
 
 class Moment(NamedTuple):
-    """Where a schedule is as noisy as sigma (b,): times, alpha_t and sigma_t, all (b,)."""
+    """Where a schedule is as noisy as asked for: times, alpha_t and sigma_t."""
 
-    time: Array
-    alpha: Array
-    sigma: Array
+    time: Float[np.ndarray, " m"]
+    alpha: Float[np.ndarray, " m"]
+    sigma: Float[np.ndarray, " m"]
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """A noise schedule.
 
@@ -35,8 +36,8 @@ class Schedule(Protocol):
     time that they know. Above the largest one it raises a DiffbenchError: no time has so much noise.
     """
 
-    def at(self, sigma: Array) -> Moment:
-        """The times whose ratio is sigma (b,), positive."""
+    def at(self, sigma: Float[np.ndarray, " m"]) -> Moment:
+        """The times whose ratio is sigma, positive."""
         ...
 
 
@@ -48,8 +49,13 @@ class TableSchedule:
     wrong noise levels, while embeddings of time are smooth. A network that looks steps up in a table must round.
     """
 
-    def __init__(self, alphas: Sequence[float] | Array, sigmas: Sequence[float] | Array, times: Array | None = None):
-        """alphas, sigmas: (T,), of which the ratio sigma / alpha rises; times: (T,), 0 .. T - 1 if left out."""
+    def __init__(
+        self,
+        alphas: Sequence[float] | Float[np.ndarray, "..."],
+        sigmas: Sequence[float] | Float[np.ndarray, "..."],
+        times: Float[np.ndarray, "..."] | None = None,
+    ) -> None:
+        """Take alphas and sigmas (T,), of which the ratio sigma / alpha rises; times: 0 .. T - 1 if left out."""
         alphas, sigmas = np.asarray(alphas, np.float64), np.asarray(sigmas, np.float64)
         times = np.arange(len(alphas), dtype=np.float64) if times is None else np.asarray(times, np.float64)
         if not alphas.shape == sigmas.shape == times.shape or alphas.ndim != 1:
@@ -63,12 +69,13 @@ class TableSchedule:
             raise DiffbenchError("schedule: sigma_t / alpha_t must rise, over two times at least")
 
     @classmethod
-    def from_alphas_cumprod(cls, alphas_cumprod: Sequence[float] | Array) -> "TableSchedule":
+    def from_alphas_cumprod(cls, alphas_cumprod: Sequence[float] | Float[np.ndarray, " T"]) -> "TableSchedule":
         """DDPM's cumulated products of 1 - beta (T,): alpha_t^2, with sigma_t^2 = 1 - alpha_t^2 (Ho et al. 2020)."""
         squares = np.asarray(alphas_cumprod, np.float64)
         return cls(np.sqrt(squares), np.sqrt(1 - squares))
 
-    def at(self, sigma: Array) -> Moment:
+    def at(self, sigma: Float[np.ndarray, " m"]) -> Moment:
+        """The times, by interpolation."""
         check_largest(sigma, float(np.exp(self._log_ratios[-1])))
         ratio = np.clip(sigma, *np.exp(self._log_ratios[[0, -1]]))
         time = np.interp(np.log(ratio), self._log_ratios, self._times)
@@ -80,14 +87,13 @@ class TableSchedule:
 class ContinuousSchedule:
     """A schedule given by functions of time; `clean` is the time of least noise and `noisy` that of most."""
 
-    def __init__(
-        self, alpha: Callable[[Array], Array], sigma: Callable[[Array], Array], clean: float = 0.0, noisy: float = 1.0
-    ):
-        """alpha, sigma: from times (b,) to (b,), whose ratio sigma / alpha rises from `clean` to `noisy`."""
+    def __init__(self, alpha: OfTime, sigma: OfTime, clean: float = 0.0, noisy: float = 1.0) -> None:
+        """Take functions whose ratio sigma / alpha rises from `clean` to `noisy`."""
         self._alpha, self._sigma = alpha, sigma
         self._clean, self._noisy = clean, noisy
 
-    def at(self, sigma: Array) -> Moment:
+    def at(self, sigma: Float[np.ndarray, " m"]) -> Moment:
+        """The times, by bisection."""
         end = np.array([self._noisy])
         if (alpha := float(self._alpha(end)[0])) > 0:
             check_largest(sigma, float(self._sigma(end)[0]) / alpha)
@@ -104,7 +110,7 @@ def linear_flow() -> ContinuousSchedule:
     return ContinuousSchedule(lambda t: 1 - t, lambda t: t)
 
 
-def check_largest(sigma: Array, largest: float) -> None:
+def check_largest(sigma: Float[np.ndarray, " m"], largest: float) -> None:
     """Refuse noise that no time of a schedule has."""
     if sigma.max() > largest * (1 + ROUNDING):
         raise DiffbenchError(

@@ -33,7 +33,7 @@ def run(
     held_out = None if validation is None else read_image_set("validation", validation)
     audited = audit(generated, trained, held_out)
     _write(out, audited, [images for images in (generated, trained, held_out) if images is not None])
-    from diffbench.report.audit import write_audit_page  # the charts' libraries take a second to start
+    from diffbench.report.pages.audit import write_audit_page  # the charts' libraries take a second to start
 
     page = out.with_suffix(".html")
     write_audit_page(page, audited, generated, trained, held_out)

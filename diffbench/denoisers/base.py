@@ -1,15 +1,33 @@
-"""The one type that everything speaks: a denoiser D(x, sigma, label) -> estimate of the clean image."""
+"""The one type that everything speaks, a denoiser D(x, sigma, label), and how it is asked about many images."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
+from diffbench.shapes import Float, Int64
 
+BATCH = 512
+"""Images per forward pass."""
+
+
+@runtime_checkable
 class Denoiser(Protocol):
-    """Estimate of x0 from x = x0 + sigma * n.
+    """Estimate of the clean image x0 from x = x0 + sigma * n."""
 
-    x: (m, *shape); sigma: (m,) positive; label: (m,) int64 in [0, labels), or None for no condition.
-    Returns a tensor of x's shape and dtype.
-    """
+    def __call__(
+        self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None
+    ) -> Float[Tensor, " m *shape"]:
+        """Estimates (m, *shape) in x's dtype.
 
-    def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor: ...
+        sigma: positive, one per image. label: in [0, labels), or None for no condition.
+        """
+        ...
+
+
+def denoise_batched(
+    denoiser: Denoiser, noised: Float[Tensor, " m *shape"], sigma: float, label: Int64[Tensor, " m"]
+) -> Float[Tensor, " m *shape"]:
+    """D at one noise level for any number of images, in batches that bound the memory of activations."""
+    parts = zip(noised.split(BATCH), label.split(BATCH), strict=True)
+    return torch.cat([denoiser(x, torch.full((len(x),), sigma, device=x.device), c) for x, c in parts])

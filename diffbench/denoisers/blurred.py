@@ -1,33 +1,10 @@
-"""The error-prone denoiser y_delta: the optimum for training data blurred by N(0, delta^2 I).
+"""The error-prone denoiser y_delta: the optimum for training data blurred by N(0, delta^2 I)."""
 
-y_delta(x, s) = [delta^2 x + s^2 y*(x, s~)] / (s^2 + delta^2), s~^2 = s^2 + delta^2 (Kaiser & Kollmann, arXiv
-2603.13419). This file needs no torch at run time, so that the two-dimensional laboratory can use the formula
-on numpy arrays.
-"""
+from torch import Tensor
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-from diffbench.conventions import DiffbenchError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from diffbench.denoisers.base import Denoiser
-
-
-def check_delta(delta: float) -> None:
-    """Refuse an error scale that is not a positive finite number."""
-    if not 0 < delta < float("inf"):
-        raise DiffbenchError(f"delta: {delta} is not an error scale; give a number > 0 in the units of the data")
-
-
-def blend(x: Any, sharp: Any, sigma: Any, delta: float) -> Any:
-    """y_delta from the optimum `sharp` = y*(x, s~), by the equation above. numpy arrays or torch tensors,
-    sigma a number or broadcast against x.
-    """
-    return (delta**2 * x + sigma**2 * sharp) / (sigma**2 + delta**2)
+from diffbench.denoisers.base import Denoiser
+from diffbench.denoisers.blends import blur, check_delta
+from diffbench.shapes import Float, Int64
 
 
 class BlurredOptimalDenoiser:
@@ -41,6 +18,9 @@ class BlurredOptimalDenoiser:
         self.optimal = optimal
         self.delta = delta
 
-    def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None
+    ) -> Float[Tensor, " m *shape"]:
+        """The posterior mean for the blurred training data."""
         sharp = self.optimal(x, (sigma**2 + self.delta**2).sqrt(), label)
-        return blend(x, sharp, sigma.view(-1, *[1] * (x.ndim - 1)), self.delta).to(x.dtype)
+        return blur(x, sharp, sigma.view(-1, *[1] * (x.ndim - 1)), self.delta).to(x.dtype)

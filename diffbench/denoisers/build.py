@@ -31,15 +31,19 @@ from diffbench.settings.models import (
     Unet,
     check_shape,
 )
+from diffbench.shapes import Float, Int64
 
 
 class ConstantDenoiser:
     """Control: ignores its input and returns the mean of the training images (n, *shape)."""
 
-    def __init__(self, points: Tensor) -> None:
+    def __init__(self, points: Float[Tensor, " n *shape"]) -> None:
         self.mean = points.mean(dim=0)
 
-    def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None
+    ) -> Float[Tensor, " m *shape"]:
+        """The mean, whatever x is."""
         return self.mean.to(x.dtype).expand_as(x)
 
 
@@ -97,11 +101,10 @@ def load_denoiser(
 
 
 def describe(denoiser: Denoiser, shape: tuple[int, ...]) -> dict[str, int]:
-    """Size of a network: "parameters", and "flops_per_image" of one evaluation, a multiply-add counted as
-    two.
+    """Size of a network: "parameters", and "flops_per_image" of one evaluation.
 
-    Matrix products, convolutions and attention are counted, as is usual. Empty for a denoiser without a
-    network; without the FLOPs where a network made elsewhere defies counting.
+    Matrix products, convolutions and attention are counted, as is usual, and a multiply-add as two. Empty for a
+    denoiser without a network; without the FLOPs where a network made elsewhere defies counting.
     """
     if isinstance(denoiser, Preconditioned):
         return _parameters(denoiser) | _flops(denoiser, shape, next(denoiser.parameters()).device)

@@ -5,10 +5,11 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from diffbench.denoisers.embedding import Embedding
+from diffbench.shapes import Float, Int64
 
 
-def grid_positions(rows: int, columns: int, width: int) -> Tensor:
-    """Sines and cosines of each patch's row and column: (rows * columns, width), width a multiple of 4."""
+def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, "{rows*columns} {width}"]:
+    """Sines and cosines of each patch's row and column; width is a multiple of 4."""
     frequencies = 10000 ** -(torch.arange(width // 4) / (width // 4))
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     angles = torch.cat([row.reshape(-1, 1) * frequencies, column.reshape(-1, 1) * frequencies], dim=1)
@@ -16,7 +17,7 @@ def grid_positions(rows: int, columns: int, width: int) -> Tensor:
 
 
 class Modulation(nn.Module):
-    """Maps the embedding to `parts` vectors of the tokens' width, (m, 1, width) each; starts at 0."""
+    """Maps the embedding to `parts` vectors of the tokens' width; starts at 0."""
 
     def __init__(self, width: int, parts: int) -> None:
         super().__init__()
@@ -25,17 +26,20 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, embedding: Float[Tensor, "m width"]) -> tuple[Float[Tensor, "m 1 width"], ...]:
+        """The vectors, in the order that the block uses them."""
         return self.linear(embedding)[:, None].chunk(self.parts, dim=-1)
 
 
-def modulated_norm(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+def modulated_norm(
+    tokens: Float[Tensor, "m tokens width"], shift: Float[Tensor, "m 1 width"], scale: Float[Tensor, "m 1 width"]
+) -> Float[Tensor, "m tokens width"]:
     """Layer norm whose gain and bias come from the embedding: norm(tokens) (1 + scale) + shift."""
     return torch.addcmul(shift, nnf.layer_norm(tokens, tokens.shape[-1:]), 1 + scale)
 
 
 class Block(nn.Module):
-    """Gated attention and gated MLP over tokens (m, tokens, width); gates start at 0 (adaLN-Zero).
+    """Gated attention and gated MLP over tokens; gates start at 0 (adaLN-Zero).
 
     The MLP's SiLU stands for GELU, which x sigmoid(1.702 x) approximates (Hendrycks & Gimpel, arXiv 1606.08415): equal
     up to a factor that the weights absorb, at an eighth of its cost on a CPU.
@@ -51,14 +55,17 @@ class Block(nn.Module):
         self.contract = nn.Linear(4 * width, width)
         self.dropout = dropout
 
-    def forward(self, tokens: Tensor, embedding: Tensor) -> Tensor:
+    def forward(
+        self, tokens: Float[Tensor, "m tokens width"], embedding: Float[Tensor, "m width"]
+    ) -> Float[Tensor, "m tokens width"]:
+        """The block's tokens."""
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(embedding)
         tokens = torch.addcmul(tokens, gate_a, self._attend(modulated_norm(tokens, shift_a, scale_a)))
         inner = nnf.silu(self.expand(modulated_norm(tokens, shift_m, scale_m)))
         inner = nnf.dropout(inner, self.dropout, self.training)
         return torch.addcmul(tokens, gate_m, self.contract(inner))
 
-    def _attend(self, tokens: Tensor) -> Tensor:
+    def _attend(self, tokens: Float[Tensor, "m tokens width"]) -> Float[Tensor, "m tokens width"]:
         m, count, _ = tokens.shape
         # Apart before transposed: the gradients of the three come together without another copy.
         parts = self.qkv(tokens).view(m, count, 3, self.heads, -1).unbind(2)
@@ -68,9 +75,9 @@ class Block(nn.Module):
 
 
 class DiffusionTransformer(nn.Module):
-    """F(x, c_noise, label) for images (m, *shape), shape (channels, h, w) with h and w multiples of `patch`.
+    """F(x, c_noise, label) for images whose height and width are multiples of `patch`.
 
-    Labels: label_count + 1, the last one null.
+    shape: of one image, (channels, h, w). Labels: label_count + 1, the last one null.
     """
 
     def __init__(
@@ -99,7 +106,10 @@ class DiffusionTransformer(nn.Module):
                 nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.last.weight)
 
-    def forward(self, x: Tensor, c_noise: Tensor, label: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "m channels h w"], c_noise: Float[Tensor, " m"], label: Int64[Tensor, " m"]
+    ) -> Float[Tensor, "m channels h w"]:
+        """The raw network's output F."""
         embedding = self.embedding(c_noise, label)
         tokens = self.first(self._to_patches(x)) + self.get_buffer("positions")
         for block in self.blocks:
@@ -107,10 +117,9 @@ class DiffusionTransformer(nn.Module):
         shift, scale = self.modulation(embedding)
         return self._to_images(self.last(modulated_norm(tokens, shift, scale)))
 
-    def _to_patches(self, x: Tensor) -> Tensor:
-        """(m, c, h, w) -> (m, patches, c * patch^2)."""
+    def _to_patches(self, x: Float[Tensor, "m channels h w"]) -> Float[Tensor, "m patches values"]:
+        """Each patch's values, channels * patch^2."""
         return nnf.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2)
 
-    def _to_images(self, patches: Tensor) -> Tensor:
-        """(m, patches, c * patch^2) -> (m, c, h, w)."""
+    def _to_images(self, patches: Float[Tensor, "m patches values"]) -> Float[Tensor, "m channels h w"]:
         return nnf.pixel_shuffle(patches.transpose(1, 2).unflatten(2, self.grid), self.patch)

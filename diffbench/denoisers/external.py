@@ -5,7 +5,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet
 from diffbench.settings.models import External
+from diffbench.shapes import Float, Int64
 
 BYTE_RANGE = (0.0, 255.0)
 DARK = 127
@@ -30,7 +30,7 @@ class ExternalDenoiser:
 
     def __init__(
         self,
-        model: Callable[..., Any],
+        model: Callable[..., object],
         name: str,
         device: torch.device,
         affine: tuple[float, float] = (1.0, 0.0),
@@ -44,7 +44,10 @@ class ExternalDenoiser:
         self._conditional = conditional
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None
+    ) -> Float[Tensor, " m *shape"]:
+        """Estimate of x0. DiffbenchError if the model gives none."""
         theirs = (self._factor * x + self._offset).float()
         noise = (self._factor * sigma).float()
         label = label if self._conditional else None
@@ -55,10 +58,12 @@ class ExternalDenoiser:
         except Exception as error:
             given = "without a label" if label is None else "with labels"
             raise self._error(f"D(x, sigma, label), {given}, raised {_cause(error)}") from error
-        self._check(output, x, sigma)
-        return (output.to(x.dtype) - self._offset) / self._factor
+        return (self._checked(output, x, sigma).to(x.dtype) - self._offset) / self._factor
 
-    def _check(self, output: Any, x: Tensor, sigma: Tensor) -> None:
+    def _checked(
+        self, output: object, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"]
+    ) -> Float[Tensor, " m *shape"]:
+        """What the model returned, if that is an estimate of x0."""
         shape = tuple(x.shape)
         if not isinstance(output, Tensor):
             raise self._error(f"returned {_kind(output)}; a tensor of shape {shape} is expected")
@@ -72,6 +77,7 @@ class ExternalDenoiser:
         if not finite.all():
             bad = float(sigma[~finite][0])
             raise self._error(f"returned NaN or infinite values at sigma = {bad:.4g}; finite ones are expected")
+        return output
 
     def _error(self, text: str) -> DiffbenchError:
         return DiffbenchError(f"model '{self._name}': {text}")
@@ -80,7 +86,7 @@ class ExternalDenoiser:
 def load_external(definition: External, training_set: TrainingSet, device: torch.device) -> ExternalDenoiser:
     """Call the factory that a definition names. DiffbenchError if there is none, or if it fails."""
     affine = pixel_scale(definition, training_set)
-    keywords: dict[str, Any] = dict(definition.arguments)
+    keywords: dict[str, object] = dict(definition.arguments)
     if definition.weights is not None:
         path = Path(definition.weights)
         if not path.exists():
@@ -99,7 +105,7 @@ def load_external(definition: External, training_set: TrainingSet, device: torch
     return ExternalDenoiser(model, definition.factory, device, affine, training_set.label_count > 1)
 
 
-def import_factory(name: str) -> Callable[..., Any]:
+def import_factory(name: str) -> Callable[..., object]:
     """The function "package.module:function", also from the working directory. DiffbenchError if it is not there."""
     module_name, _, attribute = name.partition(":")
     if str(Path.cwd()) not in sys.path and "" not in sys.path:
@@ -113,13 +119,13 @@ def import_factory(name: str) -> Callable[..., Any]:
         ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
-        found = "has no" if factory is None else "has no function"
-        raise DiffbenchError(f"model '{name}': {module.__file__ or module_name} {found} '{attribute}'")
+        lack = "has no" if factory is None else "has no function"
+        raise DiffbenchError(f"model '{name}': {module.__file__ or module_name} {lack} '{attribute}'")
     return factory
 
 
 def pixel_scale(definition: External, training_set: TrainingSet) -> tuple[float, float]:
-    """p and q of x_f = p x + q, from scaled to the model's pixels. DiffbenchError if the raw range is not known."""
+    """Factors (p, q) of x_f = p x + q, from scaled to the model's pixels. DiffbenchError if they are not known."""
     scale, mean = training_set.scale, training_set.mean
     if definition.scale == "suite":
         return 1.0, 0.0
@@ -140,12 +146,12 @@ def _byte_range(definition: External, training_set: TrainingSet) -> tuple[float,
     return BYTE_RANGE
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return "None" if value is None else f"a value of type {type(value).__module__}.{type(value).__qualname__}"
 
 
 def _cause(error: Exception) -> str:
-    """An exception in one line, with the place in the foreign code that raised it."""
+    """An exception in one line, with the place in the external code that raised it."""
     text = " ".join(str(error).split())
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""

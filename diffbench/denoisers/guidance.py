@@ -1,26 +1,18 @@
 """Guidance: D_w = D + w * (D - D_neg), with w = 0 off, optionally only for sigma in (lo, hi].
 
 Classifier-free guidance: D_neg is the same network without its label (Ho & Salimans, arXiv 2207.12598).
-Autoguidance: D_neg is a smaller or less trained network with the same label (Karras et al., arXiv
-2406.02507). Interval: Kynkaanniemi et al., arXiv 2404.07724. In their notation the weight is 1 + w. This file
-needs no torch at run time.
+Autoguidance: D_neg is a smaller or less trained network with the same label (Karras et al., arXiv 2406.02507).
+Interval: Kynkaanniemi et al., arXiv 2404.07724. In their notation the weight is 1 + w.
 """
 
-from __future__ import annotations
+from typing import Literal
 
-from typing import TYPE_CHECKING, Any, Literal
+from torch import Tensor
 
 from diffbench.conventions import DiffbenchError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from diffbench.denoisers.base import Denoiser
-
-
-def extrapolate(positive: Any, negative: Any, weight: float) -> Any:
-    """D + w * (D - D_neg) of two estimates of the same shape, numpy arrays or torch tensors."""
-    return positive + weight * (positive - negative)
+from diffbench.denoisers.base import Denoiser
+from diffbench.denoisers.blends import extrapolate
+from diffbench.shapes import Float, Int64
 
 
 class Guided:
@@ -48,7 +40,10 @@ class Guided:
         self.interval = interval
         self.negative_label = negative_label
 
-    def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None
+    ) -> Float[Tensor, " m *shape"]:
+        """D_w in the interval, D outside it."""
         positive = self.denoiser(x, sigma, label)
         if self.weight == 0:
             return positive

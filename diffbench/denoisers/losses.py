@@ -6,32 +6,28 @@ from itertools import product
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from diffbench.conventions import log_sigmas
 from diffbench.data.training_set import TrainingSet
-from diffbench.denoisers.base import Denoiser
+from diffbench.denoisers.base import BATCH, Denoiser, denoise_batched
 from diffbench.files.store import Variable
 from diffbench.noise import gap_noise
 from diffbench.settings.measures import GapSettings
-
-BATCH = 512
-"""Images per forward pass."""
+from diffbench.shapes import Float32, Float64, Int64
 
 DIMS = {"train": "image", "validation": "held_out"}
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Means over the noise draws, per split; all (levels, images) float64."""
+    """Means over the noise draws, per split."""
 
-    square: dict[str, NDArray[np.float64]]  # ||D(x0 + s n) - x0||^2 / d
-    norm: dict[str, NDArray[np.float64]]  # ||D(x0 + s n) - x0||
+    square: dict[str, Float64[np.ndarray, "levels _"]]  # ||D(x0 + s n) - x0||^2 / d
+    norm: dict[str, Float64[np.ndarray, "levels _"]]  # ||D(x0 + s n) - x0||
 
 
-def gap_sigmas(settings: GapSettings) -> NDArray[np.float64]:
-    """Noise levels (levels,) at which losses are measured."""
+def gap_sigmas(settings: GapSettings) -> Float64[np.ndarray, " levels"]:
+    """Noise levels at which losses are measured."""
     return log_sigmas(settings.levels, settings.sigma_min, settings.sigma_max)
 
 
@@ -54,14 +50,14 @@ def losses_of_splits(
 @torch.no_grad()
 def per_image_losses(
     denoiser: Denoiser,
-    images: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    images: Float32[np.ndarray, " images *shape"],
+    labels: Int64[np.ndarray, " images"],
     split: str,
-    sigmas: NDArray[np.float64],
+    sigmas: Float64[np.ndarray, " levels"],
     draws: int,
     device: torch.device,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean square and mean norm of the error, (levels, images) each, of images (m, *shape) with labels (m,)."""
+) -> tuple[Float64[np.ndarray, "levels images"], Float64[np.ndarray, "levels images"]]:
+    """Mean square and mean norm of the error per image and noise level."""
     count, dimension = len(images), math.prod(images.shape[1:])
     together = max(1, BATCH // count)  # draws of few images share a forward pass
     clean, label = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
@@ -77,12 +73,6 @@ def per_image_losses(
         square[level] += summed.sum(axis=0) / dimension / draws
         norm[level] += np.sqrt(summed).sum(axis=0) / draws
     return square, norm
-
-
-def denoise_batched(denoiser: Denoiser, noised: Tensor, sigma: float, label: Tensor) -> Tensor:
-    """D at one noise level for any number of images, in batches that bound the memory of activations."""
-    parts = zip(noised.split(BATCH), label.split(BATCH), strict=True)
-    return torch.cat([denoiser(x, torch.full((len(x),), sigma, device=x.device), c) for x, c in parts])
 
 
 def loss_variables(losses: Losses, settings: GapSettings) -> dict[str, Variable]:

@@ -5,6 +5,7 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from diffbench.denoisers.embedding import Embedding
+from diffbench.shapes import Float, Int64
 
 EMBEDDING = 64
 """Width of the embedding of noise level and label: small, since each block projects it anew."""
@@ -13,8 +14,8 @@ EMBEDDING = 64
 class Block(nn.Module):
     """h + W2 silu(W1 norm(h) + embed(embedding)); W2 starts at 0, so that a fresh block is the identity.
 
-    Norms have no gain or bias, which the matrix after them would absorb. Both sums ride on a matrix product
-    (addmm) instead of passing over memory once more.
+    Norms have no gain or bias, which the matrix after them would absorb. Both sums ride on a matrix product (addmm)
+    instead of passing over memory once more.
     """
 
     def __init__(self, width: int, embedding: int, dropout: float) -> None:
@@ -25,7 +26,10 @@ class Block(nn.Module):
         self.dropout = dropout
         nn.init.zeros_(self.second.weight)
 
-    def forward(self, hidden: Tensor, embedding: Tensor) -> Tensor:
+    def forward(
+        self, hidden: Float[Tensor, "m width"], embedding: Float[Tensor, "m features"]
+    ) -> Float[Tensor, "m width"]:
+        """The block's output."""
         normed = nnf.layer_norm(hidden, hidden.shape[1:])
         inner = nnf.silu(torch.addmm(self.embed(embedding), normed, self.first.weight.T))
         inner = nnf.dropout(inner, self.dropout, self.training)
@@ -44,7 +48,10 @@ class ResidualMlp(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, x: Tensor, c_noise: Tensor, label: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, " m *shape"], c_noise: Float[Tensor, " m"], label: Int64[Tensor, " m"]
+    ) -> Float[Tensor, " m *shape"]:
+        """The raw network's output F."""
         embedding = self.embedding(c_noise, label)
         hidden = self.first(x.flatten(1))
         for block in self.blocks:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from diffbench.denoisers.posterior import posterior
+from diffbench.shapes import Bool, Float, Int64
 
 BLOCK_ELEMENTS = 2**24
 """Posterior weights held at once (128 MB in float64)."""
@@ -12,15 +13,18 @@ BLOCK_ELEMENTS = 2**24
 class OptimalDenoiser:
     """The minimizer of the denoising loss over a finite training set (Karras et al. 2022, appendix B.3).
 
-    points: (n, *shape) training images; labels: (n,) int64, or None. Given a label, a call uses only the
-    images that carry it; without one it uses all. Computes in float64 and returns x's dtype.
+    points: the training images. Given a label, a call uses only the images that carry it; without one it uses all.
+    Computes in float64 and returns x's dtype.
     """
 
-    def __init__(self, points: Tensor, labels: Tensor | None = None) -> None:
+    def __init__(self, points: Float[Tensor, " n *shape"], labels: Int64[Tensor, " n"] | None = None) -> None:
         self.points = points.flatten(1).double()
         self.labels = labels
 
-    def __call__(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None
+    ) -> Float[Tensor, " m *shape"]:
+        """The posterior mean over the training images, level by level."""
         flat = x.flatten(1).double()
         result = torch.empty_like(flat)
         rows = max(1, BLOCK_ELEMENTS // len(self.points))
@@ -28,10 +32,10 @@ class OptimalDenoiser:
             at_level = torch.nonzero(sigma == level)[:, 0]
             for block in at_level.split(rows):
                 allowed = None if label is None else self._carrying(label[block])
-                weights = posterior(flat[block], self.points, float(level), allowed).weights
+                weights = posterior(flat[block], self.points, float(level), allowed, torch).weights
                 result[block] = weights @ self.points
         return result.view(x.shape).to(x.dtype)
 
-    def _carrying(self, label: Tensor) -> Tensor | None:
-        """Which points (m, n) carry each of the labels (m,); None, hence all, where points have no labels."""
+    def _carrying(self, label: Int64[Tensor, " m"]) -> Bool[Tensor, "m n"] | None:
+        """Which points carry each of the labels; None, hence all, where points have no labels."""
         return None if self.labels is None else label[:, None] == self.labels

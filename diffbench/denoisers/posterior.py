@@ -6,29 +6,34 @@ at small sigma (total variation 0.5 and more), since ||x||^2 / sigma^2 swallows 
 """
 
 import math
-import sys
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-Array = Any
-"""A float64 numpy array or torch tensor."""
+from diffbench.shapes import Bool, Float64
 
 
 class Posterior(NamedTuple):
     """Posterior weights over the training points, and the density of the noised training set at the same points."""
 
-    weights: Array  # (m, n), rows sum to 1
-    log_density: Array  # (m,) ln p_sigma(x), p_sigma = mean_i N(x; x_i, sigma^2 I)
+    weights: Float64[Any, "m n"]  # rows sum to 1
+    log_density: Float64[Any, " m"]  # ln p_sigma(x), p_sigma = mean_i N(x; x_i, sigma^2 I)
 
 
-def posterior(x: Array, points: Array, sigma: float, allowed: Array | None = None) -> Posterior:
-    """Posterior of the `points` (n, d) at noised `x` (m, d), both float64, at one noise level sigma > 0.
+def posterior(
+    x: Float64[Any, "m d"],
+    points: Float64[Any, "n d"],
+    sigma: float,
+    allowed: Bool[Any, "m n"] | None = None,
+    xp: ModuleType = np,
+) -> Posterior:
+    """Posterior of the `points` at noised `x`, at one noise level sigma > 0.
 
-    `allowed` (m, n) bool restricts each row to the points that share its label; each row must allow at least one.
-    Memory is m * n * 8 bytes a few times over: callers pass x in blocks.
+    `allowed` restricts each row to the points that share its label; each row must allow at least one. xp: numpy, or
+    torch for tensors; it is given, since array-api-compat takes 4 to 70 ms of imports to find it. Memory is m * n * 8
+    bytes a few times over: callers pass x in blocks.
     """
-    xp = np if isinstance(x, np.ndarray) else sys.modules["torch"]
     # ||x||^2 is common to all points: left out before dividing by sigma^2, where it would cancel digits.
     logits = (x @ points.T - (points * points).sum(axis=-1) / 2) / sigma**2  # (m, n)
     log_count = math.log(points.shape[0])

@@ -1,7 +1,7 @@
 """The denoising gap of closed-form denoisers on the circle, without Monte-Carlo error.
 
-Symmetric circle: N equidistant points, even ones train, odd ones validation. Toy gap: relative difference of
-the mean L2 norm of the error (Kaiser & Kollmann, arXiv 2603.13419); the same with mean squares beside it.
+Symmetric circle: N equidistant points, even ones train, odd ones validation. Toy gap: relative difference of the mean
+L2 norm of the error (Kaiser & Kollmann, arXiv 2603.13419); the same with mean squares beside it.
 """
 
 import math
@@ -11,12 +11,12 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, karras_sigmas
-from diffbench.data.planar import RADIUS, Points, check_points, equidistant, on_circle
+from diffbench.data.planar import RADIUS, check_points, equidistant, on_circle
 from diffbench.lab.ideal import PlanarDenoiser, blurred, guided
 from diffbench.lab.quadrature import OUTERMOST, TOLERANCE, converged_errors
+from diffbench.shapes import Float64
 
 LEVELS = 120
 """Karras noise levels of the toy gap, from 80 to 0.002."""
@@ -27,23 +27,23 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class GapCurve:
-    """Mean errors over the training and over the validation points at each noise level; all arrays (L,)."""
+    """Mean errors over the training and over the validation points at each of L noise levels."""
 
-    sigmas: NDArray[np.float64]
-    train: NDArray[np.float64]  # mean L2 norm
-    validation: NDArray[np.float64]
-    train_square: NDArray[np.float64]  # mean squared L2 norm
-    validation_square: NDArray[np.float64]
-    change: NDArray[np.float64]  # relative change at the quadrature's last doubling
+    sigmas: Float64[np.ndarray, " L"]
+    train: Float64[np.ndarray, " L"]  # mean L2 norm
+    validation: Float64[np.ndarray, " L"]
+    train_square: Float64[np.ndarray, " L"]  # mean squared L2 norm
+    validation_square: Float64[np.ndarray, " L"]
+    change: Float64[np.ndarray, " L"]  # relative change at the quadrature's last doubling
 
     @property
-    def gap(self) -> NDArray[np.float64]:
-        """(validation - train) / train of the mean norms, (L,)."""
+    def gap(self) -> Float64[np.ndarray, " L"]:
+        """Relative gap (validation - train) / train of the mean norms."""
         return (self.validation - self.train) / self.train
 
     @property
-    def gap_square(self) -> NDArray[np.float64]:
-        """(validation - train) / train of the mean squares, (L,)."""
+    def gap_square(self) -> Float64[np.ndarray, " L"]:
+        """Relative gap (validation - train) / train of the mean squares."""
         return (self.validation_square - self.train_square) / self.train_square
 
 
@@ -70,13 +70,13 @@ class CirclePeak(NamedTuple):
 
 def gap_curve(
     denoiser: PlanarDenoiser,
-    train: Points,
-    validation: Points,
-    sigmas: NDArray[np.float64],
+    train: Float64[np.ndarray, "n 2"],
+    validation: Float64[np.ndarray, "v 2"],
+    sigmas: Float64[np.ndarray, " L"],
     tolerance: float = TOLERANCE,
     mirrored: bool = False,
 ) -> GapCurve:
-    """Gap of any planar denoiser between training points (k, 2) and validation points (m, 2), by quadrature.
+    """Gap of any planar denoiser between training points and validation points, by quadrature.
 
     mirrored: each point's direction from the origin is an axis of symmetry, so that half the nodes do.
     """
@@ -90,12 +90,12 @@ def gap_curve(
 
 
 def ideal_denoiser(
-    train: Points,
+    train: Float64[np.ndarray, "n 2"],
     delta: float,
     guide_delta: float | None = None,
     guidance: float = 0.0,
 ) -> PlanarDenoiser:
-    """y_delta, or y_delta guided by y_guide_delta with weight `guidance`."""
+    """The denoiser y_delta, or y_delta guided by y_guide_delta with weight `guidance`."""
     if not math.isfinite(guidance):
         raise DiffbenchError(f"guidance: {guidance} is not a weight; give a finite number, 0 for none")
     if guide_delta is None:
@@ -110,20 +110,18 @@ def symmetric_curve(
     delta: float,
     guide_delta: float | None = None,
     guidance: float = 0.0,
-    sigmas: NDArray[np.float64] | None = None,
+    sigmas: Float64[np.ndarray, " L"] | None = None,
     tolerance: float = TOLERANCE,
 ) -> GapCurve:
-    """Gap on the symmetric circle of `points` points in total, at the 120 Karras levels unless others are
-    given.
+    """Gap on the symmetric circle of `points` points in total, at the 120 Karras levels or at others.
 
-    All training points are alike, and so are all validation points: one of each stands for all. Both lie on
-    an axis of symmetry.
+    All training points are alike, and so are all validation points: one of each stands for all, on an axis of symmetry.
     """
     check_points(points)
     ideal_denoiser(equidistant(1), delta, guide_delta, guidance)  # refuses bad scales before the work starts
     smallest = delta if guide_delta is None else min(delta, guide_delta)
 
-    def denoise(x: Points, sigma: float) -> Points:
+    def denoise(x: Float64[np.ndarray, "m 2"], sigma: float) -> Float64[np.ndarray, "m 2"]:
         train = equidistant(min(points // 2, ring_limit(smallest, sigma)))
         return ideal_denoiser(train, delta, guide_delta, guidance)(x, sigma)
 
@@ -135,8 +133,8 @@ def symmetric_curve(
 def ring_limit(delta: float, sigma: float) -> int:
     """Number of equidistant points from which y_delta cannot be told from that of the full circle in float64.
 
-    With z = R |x| / s~^2, the sum of the weights over n equidistant points differs from the circle's integral
-    by 2 I_n(z) / I_0(z) (Jacobi-Anger expansion), about 2 exp(-n^2 / 2z) while n < z, and less beyond.
+    With z = R |x| / s~^2, the sum of the weights over n equidistant points differs from the circle's integral by
+    2 I_n(z) / I_0(z) (Jacobi-Anger expansion), about 2 exp(-n^2 / 2z) while n < z, and less beyond.
     """
     z = RADIUS * (RADIUS + OUTERMOST * sigma) / (sigma**2 + delta**2)
     return 16 + math.ceil(math.sqrt(2 * z * -math.log(np.finfo(np.float64).eps / 2)))

@@ -1,19 +1,19 @@
 """The noise level at which the optimum of a finite training set collapses onto single training points.
 
-For Gaussian data N(0, sigma_data^2 I_d) the information that a noised point carries about its clean one, d/2
-ln(1 + sigma_data^2 / sigma^2), reaches ln n at sigma_C^2 = sigma_data^2 / (n^(2/d) - 1): below it, one
-training point is singled out (Biroli et al. 2024, arXiv 2402.18491). It is compared with the level where the
-posterior of a sampled training set does concentrate.
+For Gaussian data N(0, sigma_data^2 I_d) the information that a noised point carries about its clean one,
+d/2 ln(1 + sigma_data^2 / sigma^2), reaches ln n at sigma_C^2 = sigma_data^2 / (n^(2/d) - 1): below it, one training
+point is singled out (Biroli et al. 2024, arXiv 2402.18491). It is compared with the level where the posterior of a
+sampled training set does concentrate.
 """
 
 import math
 from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import SIGMA_DATA, DiffbenchError
 from diffbench.denoisers.posterior import posterior
+from diffbench.shapes import Float64
 
 CONCENTRATED = 2.0
 """Mean effective number of training points, 1 / sum w_i^2, at which the posterior counts as concentrated."""
@@ -33,7 +33,7 @@ class Collapse(NamedTuple):
 
 
 def collapse_sigma(train_size: int, dimension: int, sigma_data: float = SIGMA_DATA) -> float:
-    """sigma_C of the equation above, in the units of the data."""
+    """The level sigma_C of the equation above, in the units of the data."""
     if train_size < 2 or dimension < 1:
         raise DiffbenchError(
             f"collapse of {train_size} points in {dimension} dimensions is undefined; give n >= 2, d >= 1"
@@ -41,21 +41,17 @@ def collapse_sigma(train_size: int, dimension: int, sigma_data: float = SIGMA_DA
     return float(sigma_data / np.sqrt(np.expm1(2 * np.log(train_size) / dimension)))
 
 
-def mean_effective_number(points: NDArray[np.float64], noise: NDArray[np.float64], sigma: float) -> float:
-    """Mean of 1 / sum w_i^2 over noised training points x_k + sigma * noise_k; points (n, d), noise (m, d), m
-    <= n.
-    """
+def mean_effective_number(points: Float64[np.ndarray, "n d"], noise: Float64[np.ndarray, "m d"], sigma: float) -> float:
+    """Mean of 1 / sum w_i^2 over noised training points x_k + sigma * noise_k, k < m <= n."""
     noised = points[: len(noise)] + sigma * noise
     weights = posterior(noised, points, sigma).weights
     return float(np.mean(1 / np.einsum("mn,mn->m", weights, weights)))
 
 
 def measured_collapse(train_size: int, dimension: int, seed: int) -> Collapse:
-    """The level at which the mean effective number falls to CONCENTRATED, for one draw of a Gaussian training
-    set.
+    """The level at which the mean effective number falls to CONCENTRATED, for one draw of a Gaussian training set.
 
-    The same points and noise serve every level, so the effective number is a smooth function of sigma with
-    one root.
+    The same points and noise serve every level, so the effective number is a smooth function of sigma with one root.
     """
     from scipy.optimize import brentq  # costs 0.2 s at start-up
 

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diffbench.data.planar import Points
 from diffbench.lab.flow import Moments, Solver, frechet_distance, moments, ring_endpoint_moments, sampling_grid
+from diffbench.shapes import Float64
 
 DELTA_RANGE = (0.02, 6.0)
 """Error scales searched, in units of the circle of radius 10."""
@@ -22,21 +21,23 @@ class ApparentOptimum(NamedTuple):
     steps: int  # 0 for the exact flow
     delta: float  # at an end of DELTA_RANGE: the distance has no minimum inside
     distance: float  # squared Frechet distance there
-    scan: NDArray[np.float64]  # (SCANNED,) squared Frechet distances at scanned_deltas()
+    scan: Float64[np.ndarray, " scanned"]  # squared Frechet distances at scanned_deltas()
 
 
-def exact_moments(train: Points, delta: float) -> Moments:
+def exact_moments(train: Float64[np.ndarray, "n 2"], delta: float) -> Moments:
     """Moments of what the exact flow of y_delta generates: the kernel density with bandwidth delta."""
     of_train = moments(train)
     return Moments(of_train.mean, of_train.covariance + delta**2 * np.eye(2))
 
 
-def scanned_deltas() -> NDArray[np.float64]:
-    """Error scales at which the distance is scanned, (SCANNED,)."""
+def scanned_deltas() -> Float64[np.ndarray, " scanned"]:
+    """Error scales at which the distance is scanned."""
     return np.linspace(*DELTA_RANGE, SCANNED)
 
 
-def apparent_optimum(ring: Points, true: Moments, solver: Solver | None, steps: int = 0) -> ApparentOptimum:
+def apparent_optimum(
+    ring: Float64[np.ndarray, "n 2"], true: Moments, solver: Solver | None, steps: int = 0
+) -> ApparentOptimum:
     """Least Frechet distance to the moments of the true distribution over delta; solver None: the exact flow.
 
     ring: equidistant training points of a circle, at least three. The distance is scanned over delta and every minimum
@@ -52,13 +53,15 @@ def apparent_optimum(ring: Points, true: Moments, solver: Solver | None, steps: 
     for at in range(1, SCANNED - 1):
         if scan[at] <= min(scan[at - 1], scan[at + 1]):
             bounds = (deltas[at - 1], deltas[at + 1])
-            found: Any = minimize_scalar(distance, bounds=bounds, method="bounded", options={"xatol": 1e-3})
-            candidates.append((float(found.fun), float(found.x)))
+            minimum: Any = minimize_scalar(distance, bounds=bounds, method="bounded", options={"xatol": 1e-3})
+            candidates.append((float(minimum.fun), float(minimum.x)))
     least, delta = min(candidates)
     return ApparentOptimum(solver or "exact", steps, delta, least, scan)
 
 
-def _distance(ring: Points, true: Moments, solver: Solver | None, steps: int) -> Callable[[float], float]:
+def _distance(
+    ring: Float64[np.ndarray, "n 2"], true: Moments, solver: Solver | None, steps: int
+) -> Callable[[float], float]:
     if solver is None:
         return lambda delta: frechet_distance(exact_moments(ring, delta), true)
     grid = sampling_grid(steps)

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.planar import Points
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.lab.ideal import PlanarDenoiser, blurred
 from diffbench.measures.intervals import mean
+from diffbench.shapes import Float, Float64
 
 ErrorOf = Callable[[float, float], float]
 """Mean error of y_delta as a function of (delta, sigma)."""
@@ -35,13 +34,12 @@ class EquivalentDelta(NamedTuple):
 
 
 def equivalent_delta(
-    sigmas: NDArray[np.float64],
-    measured: NDArray[np.float64],
+    sigmas: Float64[np.ndarray, " L"],
+    measured: Float64[np.ndarray, " L"],
     error_of: ErrorOf,
     delta_range: tuple[float, float],
 ) -> list[EquivalentDelta]:
-    """Per sigma (L,), the delta in `delta_range` for which error_of(delta, sigma) equals the measured mean
-    error (L,).
+    """Per sigma, the delta in `delta_range` for which error_of(delta, sigma) equals the measured mean error.
 
     Undefined where the measured error lies below or above that of every delta.
     """
@@ -71,18 +69,18 @@ def _at_level(sigma: float, measured: float, error_of: ErrorOf, delta_range: tup
 
 
 class ErrorTable:
-    """Error norms of y_delta at clean points (k, 2) under given noise, at TABULATED deltas over DELTA_RANGE.
+    """Error norms of y_delta at clean points under given noise, at TABULATED deltas over DELTA_RANGE.
 
-    noise: draws of (k, 2) for each of L levels; errors are means over draws. Between the deltas they are interpolated
-    over ln(delta): they are smooth in it, and one table serves many roots.
+    noise: draws for each noise level; errors are means over draws. Between the deltas they are interpolated over
+    ln(delta): they are smooth in it, and one table serves many roots.
     """
 
     def __init__(
         self,
-        train: Points,
-        clean: Points,
-        sigmas: NDArray[np.float64],
-        noise: Sequence[Sequence[NDArray[np.floating]]],
+        train: Float64[np.ndarray, "n 2"],
+        clean: Float64[np.ndarray, "k 2"],
+        sigmas: Float64[np.ndarray, " L"],
+        noise: Sequence[Sequence[Float[np.ndarray, "k 2"]]],
     ) -> None:
         self.log_deltas = np.log(np.geomspace(*DELTA_RANGE, TABULATED))
         denoisers = [blurred(train, float(delta)) for delta in np.exp(self.log_deltas)]
@@ -96,8 +94,8 @@ class ErrorTable:
         """Mean error over the points, at one of the table's levels."""
         return float(np.interp(np.log(delta), self.log_deltas, self.norms[sigma].mean(axis=1)))
 
-    def at(self, delta: float, sigma: float) -> NDArray[np.float64]:
-        """Error at each point, (k,)."""
+    def at(self, delta: float, sigma: float) -> Float64[np.ndarray, " k"]:
+        """Error at each point."""
         norms = self.norms[sigma]
         place = np.interp(np.log(delta), self.log_deltas, np.arange(TABULATED))
         below = min(int(place), TABULATED - 2)
@@ -105,8 +103,8 @@ class ErrorTable:
 
 
 def _error_norms(
-    denoiser: PlanarDenoiser, clean: Points, sigma: float, draws: Sequence[NDArray[np.floating]]
-) -> NDArray[np.float64]:
+    denoiser: PlanarDenoiser, clean: Float64[np.ndarray, "k 2"], sigma: float, draws: Sequence[Float[np.ndarray, "k 2"]]
+) -> Float64[np.ndarray, " k"]:
     noise = np.concatenate(draws).astype(np.float64)
     targets = np.tile(clean, (len(draws), 1))
     errors = np.linalg.norm(denoiser(targets + sigma * noise, sigma) - targets, axis=1)
@@ -114,23 +112,26 @@ def _error_norms(
 
 
 def equivalent_estimates(
-    sigmas: NDArray[np.float64], norms: NDArray[np.float64], table: ErrorTable, seed: int
+    sigmas: Float64[np.ndarray, " L"], norms: Float64[np.ndarray, "L k"], table: ErrorTable, seed: int
 ) -> list[Estimate]:
-    """Equivalent deltas (L,) of a model's error norms (L, k) at the table's points and noise; undefined ones say why,
-    also where several deltas have the error (at large sigma it need not rise with delta).
+    """Equivalent deltas of a model's error norms at the table's points and noise.
 
-    The interval is that of the mean difference to y_delta's own errors, point by point, so that the noise that both
-    share leaves it; its ends are carried over to delta. Where an end has no delta, it is that of DELTA_RANGE.
+    Undefined ones say why, also where several deltas have the error (at large sigma it need not rise with delta). The
+    interval is that of the mean difference to y_delta's own errors, point by point, so that the noise that both share
+    leaves it; its ends are carried over to delta. Where an end has no delta, it is that of DELTA_RANGE.
     """
-    found = equivalent_delta(sigmas, norms.mean(axis=1), table, DELTA_RANGE)
-    return [_with_interval(each, row, table, seed) for each, row in zip(found, norms, strict=True)]
+    deltas = equivalent_delta(sigmas, norms.mean(axis=1), table, DELTA_RANGE)
+    return [_with_interval(each, row, table, seed) for each, row in zip(deltas, norms, strict=True)]
 
 
-def _with_interval(found: EquivalentDelta, norms: NDArray[np.float64], table: ErrorTable, seed: int) -> Estimate:
-    if found.reason or found.solutions > 1:
-        return undefined(found.reason or f"{found.solutions} deltas have the measured error", len(norms))
-    difference = mean(norms - table.at(found.delta, found.sigma), seed)
+def _with_interval(
+    equivalent: EquivalentDelta, norms: Float64[np.ndarray, " k"], table: ErrorTable, seed: int
+) -> Estimate:
+    sigma, delta, solutions, reason = equivalent
+    if reason or solutions > 1:
+        return undefined(reason or f"{solutions} deltas have the measured error", len(norms))
+    difference = mean(norms - table.at(delta, sigma), seed)
     shifts = np.array([difference.low, difference.high]) - difference.value
-    ends = equivalent_delta(np.full(2, found.sigma), norms.mean() + shifts, table, DELTA_RANGE)
+    ends = equivalent_delta(np.full(2, sigma), norms.mean() + shifts, table, DELTA_RANGE)
     low, high = (end if each.reason else each.delta for end, each in zip(DELTA_RANGE, ends, strict=True))
-    return Estimate(found.delta, min(low, found.delta), max(high, found.delta), len(norms))
+    return Estimate(delta, min(low, delta), max(high, delta), len(norms))

@@ -1,20 +1,18 @@
 """The expectation over the noise of a denoiser's error in the plane, by quadrature: no Monte-Carlo error.
 
-E_n ||D(x0 + s n, s) - x0||, n ~ N(0, I_2), in polar coordinates of n: Gauss-Legendre in the radius, trapezoid
-in the angle, each doubled until the result stands still. The norm has a kink where the error is 0, and the
-posterior switches steeply between training points when s is small, so a fixed number of nodes is either
-wasteful or wrong. Radius and angle are doubled apart, since a steep boundary through x0 may take a thousand
-angles and no more than 48 radii.
+E_n ||D(x0 + s n, s) - x0||, n ~ N(0, I_2), in polar coordinates of n: Gauss-Legendre in the radius, trapezoid in the
+angle, each doubled until the result stands still. The norm has a kink where the error is 0, and the posterior switches
+steeply between training points when s is small, so a fixed number of nodes is either wasteful or wrong. Radius and
+angle are doubled apart, since a steep boundary through x0 may take a thousand angles and no more than 48 radii.
 """
 
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diffbench.data.planar import Points
 from diffbench.lab.ideal import PlanarDenoiser
+from diffbench.shapes import Complex128, Float64
 
 OUTERMOST = 8.0
 """Largest |n|: the plane beyond carries exp(-32) = 1e-14 of the probability."""
@@ -28,17 +26,17 @@ FINEST = (512, 4096)
 
 
 class Nodes(NamedTuple):
-    """Quadrature nodes of N(0, I_2): complex offsets n (m,), and weights (m,) that sum to 1."""
+    """Quadrature nodes of N(0, I_2): offsets n in the complex plane, and weights that sum to 1."""
 
-    offsets: NDArray[np.complex128]
-    weights: NDArray[np.float64]
+    offsets: Complex128[np.ndarray, " m"]
+    weights: Float64[np.ndarray, " m"]
 
 
 class Errors(NamedTuple):
     """Expected error of a denoiser at each of k clean points."""
 
-    norm: NDArray[np.float64]  # (k,) E ||D - x0||
-    square: NDArray[np.float64]  # (k,) E ||D - x0||^2
+    norm: Float64[np.ndarray, " k"]  # E ||D - x0||
+    square: Float64[np.ndarray, " k"]  # E ||D - x0||^2
     change: float  # largest relative change at the last doubling; above the tolerance: not converged
 
     def mean(self, part: slice) -> tuple[float, float]:
@@ -48,8 +46,9 @@ class Errors(NamedTuple):
 
 @lru_cache(maxsize=16)
 def polar_nodes(radii: int, angles: int, mirrored: bool = False) -> Nodes:
-    """`radii` x `angles` nodes of the plane's standard normal distribution; the upper half of them where
-    `mirrored` promises that the lower half gives the same.
+    """Nodes of the plane's standard normal distribution: `radii` x `angles` of them.
+
+    Only the upper half of them where `mirrored` promises that the lower half gives the same.
     """
     node, weight = np.polynomial.legendre.leggauss(radii)
     radius = (node + 1) / 2 * OUTERMOST
@@ -63,12 +62,11 @@ def polar_nodes(radii: int, angles: int, mirrored: bool = False) -> Nodes:
     )
 
 
-def expected_errors(denoiser: PlanarDenoiser, clean: Points, sigma: float, nodes: Nodes) -> Errors:
-    """Expected errors at the clean points (k, 2) with given nodes.
+def expected_errors(denoiser: PlanarDenoiser, clean: Float64[np.ndarray, "k 2"], sigma: float, nodes: Nodes) -> Errors:
+    """Expected errors at the clean points with given nodes.
 
-    The angle of n is measured from the direction of x0. Two points that see the same neighbourhood, but
-    turned, then get the same quadrature error, and it cancels in the gap: gaps far below the tolerance are
-    still right.
+    The angle of n is measured from the direction of x0. Two points that see the same neighbourhood, but turned, then
+    get the same quadrature error, and it cancels in the gap: gaps far below the tolerance are still right.
     """
     norm, square = np.empty(len(clean)), np.empty(len(clean))
     for index, (a, b) in enumerate(clean):
@@ -83,16 +81,16 @@ def expected_errors(denoiser: PlanarDenoiser, clean: Points, sigma: float, nodes
 
 def converged_errors(
     denoiser: PlanarDenoiser,
-    clean: Points,
+    clean: Float64[np.ndarray, "k 2"],
     sigma: float,
     tolerance: float = TOLERANCE,
     mirrored: bool = False,
 ) -> Errors:
-    """Expected errors at the clean points (k, 2): the radii, then the angles, doubled until no point's error
-    changes by more than `tolerance`.
+    """Expected errors at the clean points, with radii, then angles, doubled until no point's error changes any more.
 
-    One set of nodes serves all points, so that quadrature errors cancel between them. `change` tells whether
-    the finest nodes sufficed. mirrored: each clean point's direction from the origin is an axis of symmetry.
+    That is by more than `tolerance`; `change` tells whether the finest nodes sufficed. One set of nodes serves all
+    points, so that quadrature errors cancel between them. mirrored: each clean point's direction from the origin is an
+    axis of symmetry.
     """
     radii, angles = COARSEST
     radial, errors = np.inf, expected_errors(denoiser, clean, sigma, polar_nodes(radii, angles, mirrored))

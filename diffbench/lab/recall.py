@@ -1,32 +1,27 @@
 """The probability that a generated point recalls a training point, exactly.
 
-The flow of y_delta generates the kernel density mean_i N(x_i, delta^2 I). A generated point recalls if it
-lies within `radius` of a training point, so the probability is that of the union of the discs. Each disc is
-cut to the part nearer to its centre than to any other: the parts fill the union and do not overlap, and along
-a ray from the centre the density's integral is in closed form. One quadrature over the angle remains. Where
-discs are disjoint, the parts are whole discs and the sum is that of non-central chi-squares.
+The flow of y_delta generates the kernel density mean_i N(x_i, delta^2 I). A generated point recalls if it lies within
+`radius` of a training point, so the probability is that of the union of the discs. Each disc is cut to the part nearer
+to its centre than to any other: the parts fill the union and do not overlap, and along a ray from the centre the
+density's integral is in closed form. One quadrature over the angle remains. Where discs are disjoint, the parts are
+whole discs and the sum is that of non-central chi-squares.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.planar import Points
-from diffbench.denoisers.blurred import check_delta
+from diffbench.denoisers.blends import check_delta
+from diffbench.shapes import Float64
 
 ANGLES = 1024
-"""Trapezoid nodes about each training point; where discs overlap, the kink at the cut leaves an error of
-1e-6.
-"""
+"""Trapezoid nodes about each training point; where discs overlap, the kink at the cut leaves an error of 1e-6."""
 
 BLOCK_ELEMENTS = 2**18
 
 
-def recall_probability(train: Points, delta: float, radius: float) -> float:
-    """P(a point of the kernel density of bandwidth delta lies within `radius` of one of the training points
-    (n, 2)).
-    """
+def recall_probability(train: Float64[np.ndarray, "n 2"], delta: float, radius: float) -> float:
+    """P(a point of the kernel density of bandwidth delta lies within `radius` of one of the training points)."""
     check_delta(delta)
     if not radius > 0:
         raise DiffbenchError(f"radius: {radius} holds no point; give a number > 0 in the units of the data")
@@ -36,7 +31,9 @@ def recall_probability(train: Points, delta: float, radius: float) -> float:
     return total / len(train)
 
 
-def _disc_probability(train: Points, index: int, delta: float, radius: float, rays: Points) -> float:
+def _disc_probability(
+    train: Float64[np.ndarray, "n 2"], index: int, delta: float, radius: float, rays: Float64[np.ndarray, "2 a"]
+) -> float:
     """Sum over the kernels of the probability of one disc's part."""
     lengths = _cut(train, index, radius, rays)
     mass = 0.0
@@ -49,8 +46,10 @@ def _disc_probability(train: Points, index: int, delta: float, radius: float, ra
     return mass
 
 
-def _cut(train: Points, index: int, radius: float, rays: Points) -> NDArray[np.float64]:
-    """Length of each ray (a,) from a training point to the disc's rim or to the bisector with a neighbour."""
+def _cut(
+    train: Float64[np.ndarray, "n 2"], index: int, radius: float, rays: Float64[np.ndarray, "2 a"]
+) -> Float64[np.ndarray, " a"]:
+    """Length of each ray from a training point to the disc's rim or to the bisector with a neighbour."""
     separations = np.delete(train, index, axis=0) - train[index]
     square = np.einsum("nd,nd->n", separations, separations)
     near = (square > 0) & (square < 4 * radius**2)
@@ -66,12 +65,12 @@ def _cut(train: Points, index: int, radius: float, rays: Points) -> NDArray[np.f
 
 
 def _ray_integral(
-    along: NDArray[np.float64],
-    square: NDArray[np.float64],
-    lengths: NDArray[np.float64],
+    along: Float64[np.ndarray, "b a"],
+    square: Float64[np.ndarray, "b 1"],
+    lengths: Float64[np.ndarray, " a"],
     delta: float,
-) -> NDArray[np.float64]:
-    """Integral over r in [0, L] of r N(o + r u; 0, delta^2 I), with along = o.u and square = o.o; (b, a)."""
+) -> Float64[np.ndarray, "b a"]:
+    """Integral over r in [0, L] of r N(o + r u; 0, delta^2 I), with along = o.u and square = o.o."""
     across = np.maximum(0.0, square - along**2)
     scale = np.exp(-across / (2 * delta**2)) / (2 * np.pi * delta**2)
     start, stop = along / delta, (along + lengths) / delta

@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet
@@ -14,8 +13,7 @@ from diffbench.measures.features.fitting import fit_pca
 from diffbench.measures.features.spaces import PIXELS, FeatureSpace, Pixels
 from diffbench.measures.memorization import distance_ratios
 from diffbench.measures.neighbors import Images, blocks, require_finite
-
-Indices = NDArray[np.int64]
+from diffbench.shapes import Float, Float64, Int64
 
 DIMENSIONS = 64
 """Principal components in which quality is measured, where images have more values than that."""
@@ -32,15 +30,15 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit finds. Images are counted as in the files, from 0."""
+    """What an audit says. Images are counted as in the files, from 0."""
 
     estimates: dict[str, Estimate]
     spaces: dict[str, str]  # estimate -> feature space
-    notes: tuple[str, ...]  # what was found in the input and how it was dealt with
-    nearest: Indices  # (m,) training image nearest to each sample
-    distances: NDArray[np.float64]  # (m, 2) L2 to the nearest and second nearest distinct training image
-    ratios: NDArray[np.float64]  # (m,) d1/d2
-    suspicious: Indices  # (m,) samples, least d1/d2 first, then least distance
+    notes: tuple[str, ...]  # what is odd in the input and how it was dealt with
+    nearest: Int64[np.ndarray, " m"]  # training image nearest to each sample
+    distances: Float64[np.ndarray, "m 2"]  # L2 to the nearest and second nearest distinct training image
+    ratios: Float64[np.ndarray, " m"]  # d1/d2
+    suspicious: Int64[np.ndarray, " m"]  # samples, least d1/d2 first, then least distance
 
 
 def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed: int = 0) -> Audit:
@@ -73,8 +71,8 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     if copies := int((close.first == 0).sum()):
         notes.append(f"{copies} of {len(samples.flat)} samples equal a training image exactly")
     space = _space(flat, held_out, seed)
-    features = [None if images is None else space.transform(images) for images in (samples.flat, flat, held_out)]
-    quality = quality_battery(features[0], features[1], features[2], seed)
+    unseen = None if held_out is None else space.transform(held_out)
+    quality = quality_battery(space.transform(samples.flat), space.transform(flat), unseen, seed)
     ratios = distance_ratios(close)
     return Audit(
         battery.estimates | quality,
@@ -87,7 +85,7 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     )
 
 
-def _space(train: Images, validation: Images | None, seed: int) -> FeatureSpace:
+def _space(train: Float[Images, "n d"], validation: Float[Images, "v d"] | None, seed: int) -> FeatureSpace:
     if train.shape[1] <= DIMENSIONS:
         return Pixels()
     return fit_pca([train] if validation is None else [train, validation], DIMENSIONS, seed)

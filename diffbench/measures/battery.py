@@ -15,6 +15,7 @@ from diffbench.measures.likelihood import feature_likelihood
 from diffbench.measures.memorization import Closeness, closeness, memorization
 from diffbench.measures.neighbors import Images, nearest
 from diffbench.measures.quality import kernel_distance, manifold
+from diffbench.shapes import Float
 
 CRITERIA = (
     ("memorized_fraction", "memorized_floor", "fraction"),
@@ -54,9 +55,9 @@ class MemorizationBattery:
 
 
 def memorization_battery(
-    samples: Images, train: Images, validation: Images | None, seed: int = 0
+    samples: Float[Images, "m d"], train: Float[Images, "n d"], validation: Float[Images, "v d"] | None, seed: int = 0
 ) -> MemorizationBattery:
-    """All measures in pixels of flat samples (m, d) against train (n, d), n >= 2, and validation (v, d) if given.
+    """All measures of flat samples in pixels against training images, n >= 2, and validation images if given.
 
     Floors (the same numbers for validation images as if generated), C_T, the nearest-side rate and distances to
     validation images need validation images and are undefined without.
@@ -72,7 +73,7 @@ def memorization_battery(
     if validation is None or floor_close is None:
         return MemorizationBattery(estimates | dict.fromkeys(NEED_VALIDATION, MISSING), close)
     values = (
-        copying_test(samples, validation, train, seed, (close.first, floor_close.first)).c_t,
+        copying_test(samples, validation, train, close.first, floor_close.first, seed),
         nearest_side_rate(samples, train, validation, seed),
         distance_per_pixel(samples, validation, seed),
         distance_per_pixel(train, validation, seed),
@@ -80,14 +81,16 @@ def memorization_battery(
     return MemorizationBattery(estimates | dict(zip(NEED_VALIDATION, values, strict=True)), close)
 
 
-def distance_per_pixel(images: Images, validation: Images, seed: int) -> Estimate:
-    """Mean over images (m, d) of the root mean square difference per pixel to the nearest validation image."""
+def distance_per_pixel(images: Float[Images, "m d"], validation: Float[Images, "v d"], seed: int) -> Estimate:
+    """Mean over images of the root mean square difference per pixel to the nearest validation image."""
     distances = nearest(images, validation, 1).distances[:, 0]
     return mean(distances / math.sqrt(images.shape[1]), seed)
 
 
-def quality_battery(samples: Images, train: Images, validation: Images | None, seed: int = 0) -> dict[str, Estimate]:
-    """All measures of quality by name, from features (m, k), (n, k) and (v, k).
+def quality_battery(
+    samples: Float[Images, "m k"], train: Float[Images, "n k"], validation: Float[Images, "v k"] | None, seed: int = 0
+) -> dict[str, Estimate]:
+    """All measures of quality by name, from features.
 
     KID, precision, recall, density and coverage take training images as the real ones. Sets that are too small for a
     measure leave it undefined. Of larger sets a random 10,000 images are used.
@@ -107,34 +110,40 @@ def quality_battery(samples: Images, train: Images, validation: Images | None, s
 Named = Iterator[tuple[str, Estimate]]
 
 
-def _frechet(samples: Images, train: Images, validation: Images | None, seed: int) -> Named:
+def _frechet(
+    samples: Float[Images, "m k"], train: Float[Images, "n k"], validation: Float[Images, "v k"] | None, seed: int
+) -> Named:
     few = _too_few(2 * frechet.GROUPS, samples, train, validation)
-    found = None if few else inference_gap(samples, train, validation, seed)
+    gap = None if few else inference_gap(samples, train, validation, seed)
     for name, field in FRECHET.items():
-        yield name, few or getattr(found, field)
+        yield name, few or getattr(gap, field)
 
 
-def _against_train(samples: Images, train: Images, seed: int) -> Named:
+def _against_train(samples: Float[Images, "m k"], train: Float[Images, "n k"], seed: int) -> Named:
     few = _too_few(2 * quality.GROUPS, samples, train, None)
     yield "kid", few or kernel_distance(samples, train, seed)
     few = _too_few(MANIFOLD_LEAST, samples, train, None)
-    found = None if few else manifold(samples, train, seed)
+    fidelity = None if few else manifold(samples, train, seed)
     for name in ("precision", "recall", "density", "coverage"):
-        yield name, few or getattr(found, name)
+        yield name, few or getattr(fidelity, name)
 
 
-def _likelihood(samples: Images, train: Images, validation: Images | None, seed: int) -> Named:
+def _likelihood(
+    samples: Float[Images, "m k"], train: Float[Images, "n k"], validation: Float[Images, "v k"] | None, seed: int
+) -> Named:
     few = _too_few(LIKELIHOOD_LEAST, samples, train, validation)
     if validation is None or few:
         yield "fld", few or MISSING
         yield "fld_gap", few or MISSING
         return
-    found = feature_likelihood(samples, train, validation, seed)
-    yield "fld", found.fld
-    yield "fld_gap", found.gap
+    likelihood = feature_likelihood(samples, train, validation, seed)
+    yield "fld", likelihood.fld
+    yield "fld_gap", likelihood.gap
 
 
-def _too_few(least: int, samples: Images, train: Images, validation: Images | None) -> Estimate | None:
+def _too_few(
+    least: int, samples: Float[Images, "m k"], train: Float[Images, "n k"], validation: Float[Images, "v k"] | None
+) -> Estimate | None:
     """The undefined estimate where a set has fewer than `least` images."""
     for name, images in (("samples", samples), ("training images", train), ("validation images", validation)):
         if images is not None and images.shape[0] < least:
@@ -142,7 +151,8 @@ def _too_few(least: int, samples: Images, train: Images, validation: Images | No
     return None
 
 
-def _some(features: Images, rng: np.random.Generator) -> Images:
+def _some(features: Float[Images, "n k"], rng: np.random.Generator) -> Float[Images, "r k"]:
+    """All features, or a random choice of very many, in their order."""
     if features.shape[0] <= QUALITY_MAXIMUM:
         return features
     return features[np.sort(rng.choice(features.shape[0], QUALITY_MAXIMUM, replace=False))]

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import bootstrap_means, percentile
 from diffbench.measures.neighbors import Images, blocks, nearest, require_finite
-
-Floats = NDArray[np.float64]
+from diffbench.shapes import Float, Float64
 
 
 @dataclass(frozen=True)
@@ -23,11 +21,16 @@ class PairConsistency:
 
 
 def pair_consistency(
-    first: Images, second: Images, first_train: Images, second_train: Images, seed: int
+    first: Float[Images, "m d"],
+    second: Float[Images, "m d"],
+    first_train: Float[Images, "n1 d"],
+    second_train: Float[Images, "n2 d"],
+    seed: int,
 ) -> PairConsistency:
-    """Kadkhodaie et al., arXiv 2310.02557, section 2: samples (m, d) of two models, and their halves (n, d).
+    """Consistency of the samples of two models, given their training halves.
 
-    Correlations are over the pixels of an image; a constant image has none, and its pair is left out.
+    Kadkhodaie et al., arXiv 2310.02557, section 2. Correlations are over the pixels of an image; a constant image has
+    none, and its pair is left out.
     """
     if first.shape != second.shape or len(first.shape) != 2:
         raise DiffbenchError(
@@ -52,8 +55,8 @@ def pair_consistency(
     )
 
 
-def correlations(first: Images, second: Images) -> Floats:
-    """Pearson correlation of each row of (m, d) with the same row of the other: (m,); nan if one is constant."""
+def correlations(first: Float[Images, "m d"], second: Float[Images, "m d"]) -> Float64[np.ndarray, " m"]:
+    """Pearson correlation of each row with the same row of the other; nan if one is constant."""
     result = np.empty(first.shape[0])
     for rows in blocks(first):
         a, b = (np.asarray(x[rows], dtype=np.float64) for x in (first, second))
@@ -65,7 +68,7 @@ def correlations(first: Images, second: Images) -> Floats:
     return result
 
 
-def _to_nearest(samples: Images, train: Images) -> Floats:
+def _to_nearest(samples: Float[Images, "m d"], train: Float[Images, "n d"]) -> Float64[np.ndarray, " m"]:
     """Correlation of each sample with its nearest training image (L2)."""
     used, back = np.unique(nearest(samples, train, 1).indices[:, 0], return_inverse=True)
     images = np.asarray(train[used])

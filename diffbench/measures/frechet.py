@@ -4,14 +4,12 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import jackknife
 from diffbench.measures.neighbors import Images, require_finite
-
-Floats = NDArray[np.float64]
+from diffbench.shapes import Float, Float64, Int64
 
 GROUPS = 20
 """Groups of the delete-a-group jackknife."""
@@ -23,9 +21,9 @@ BLOCK_ROWS = 4096
 class Gaussian:
     """Mean and covariance of features, with the covariance's symmetric root for repeated comparisons."""
 
-    mean: Floats  # (d,)
-    covariance: Floats  # (d, d)
-    root: Floats  # (d, d)
+    mean: Float64[np.ndarray, " d"]
+    covariance: Float64[np.ndarray, "d d"]
+    root: Float64[np.ndarray, "d d"]
 
 
 @dataclass(frozen=True)
@@ -39,18 +37,17 @@ class InferenceGap:
     baseline_validation: Estimate  # FD of the same other training images to the validation reference
 
 
-def gaussian(features: Images) -> Gaussian:
-    """Gaussian of features (n, d), n >= 2, in float64."""
+def gaussian(features: Float[Images, "n d"]) -> Gaussian:
+    """Gaussian of features, n >= 2, in float64."""
     _check("features", features, 2)
     return _gaussian(_moments(features, np.arange(features.shape[0])))
 
 
 def frechet_distance(generated: Gaussian, real: Gaussian) -> float:
-    """|m1 - m2|^2 + tr S1 + tr S2 - 2 tr (R S1 R)^(1/2), R = S2^(1/2) (Dowson and Landau 1982; Heusel et al.
-    2017).
+    """FD = |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (R S1 R)^(1/2), R = S2^(1/2).
 
-    R S1 R is symmetric, so its eigenvalues are real and need no general matrix root. Symmetric in its
-    arguments.
+    Dowson and Landau 1982; Heusel et al. 2017. R S1 R is symmetric, so its eigenvalues are real and need no general
+    matrix root. Symmetric in its arguments.
     """
     if generated.mean.shape != real.mean.shape:
         raise DiffbenchError(
@@ -63,12 +60,16 @@ def frechet_distance(generated: Gaussian, real: Gaussian) -> float:
     return max(distance, 0.0)
 
 
-def inference_gap(generated: Images, train: Images, validation: Images | None, seed: int) -> InferenceGap:
-    """FDs from features (m, d), (n_t, d), (n_v, d), and their relative gap; without validation, FD to train alone.
+def inference_gap(
+    generated: Float[Images, "m d"],
+    train: Float[Images, "n d"],
+    validation: Float[Images, "v d"] | None,
+    seed: int,
+) -> InferenceGap:
+    """FDs from features, and their relative gap; without validation, FD to train alone.
 
-    FD falls with the number of images, so every set is cut by a random choice to one size: the largest that
-    leaves disjoint training images for reference and baseline. Intervals: delete-a-group jackknife over all
-    sets at once.
+    FD falls with the number of images, so every set is cut by a random choice to one size: the largest that leaves
+    disjoint training images for reference and baseline. Intervals: delete-a-group jackknife over all sets at once.
     """
     held_out = train if validation is None else validation  # FD to train does not depend on it
     size = min(generated.shape[0], held_out.shape[0], train.shape[0] // 2)
@@ -91,14 +92,14 @@ def inference_gap(generated: Images, train: Images, validation: Images | None, s
             for g in range(GROUPS)
         ]
     )
-    found = InferenceGap(*(jackknife(whole[i], parts[:, i], size) for i in range(len(whole))))
+    gap = InferenceGap(*(jackknife(whole[i], parts[:, i], size) for i in range(len(whole))))
     if validation is not None:
-        return found
+        return gap
     none = undefined("needs validation images", 0)
-    return replace(found, fd_validation=none, relative=none, baseline_validation=none)
+    return replace(gap, fd_validation=none, relative=none, baseline_validation=none)
 
 
-def _distances(totals: list[Floats]) -> tuple[float, float, float, float, float]:
+def _distances(totals: list[Float64[np.ndarray, "e e"]]) -> tuple[float, float, float, float, float]:
     """The five numbers of InferenceGap from the moments of generated, train, validation and other training images."""
     generated, train, validation, other = map(_gaussian, totals)
     to_train, to_validation = frechet_distance(generated, train), frechet_distance(generated, validation)
@@ -106,14 +107,14 @@ def _distances(totals: list[Floats]) -> tuple[float, float, float, float, float]
     return to_train, to_validation, relative, frechet_distance(other, train), frechet_distance(other, validation)
 
 
-def _check(name: str, features: Images, least: int) -> None:
+def _check(name: str, features: Float[Images, "..."], least: int) -> None:
     if len(features.shape) != 2 or features.shape[0] < least:
         raise DiffbenchError(f"{name}: features of shape {tuple(features.shape)}; FD needs at least {least} rows")
     require_finite(features, name)
 
 
-def _moments(features: Images, rows: NDArray[np.int64]) -> Floats:
-    """Sum of [x, 1] [x, 1]^T over some rows: (d + 1, d + 1). Moments of disjoint rows add up."""
+def _moments(features: Float[Images, "n d"], rows: Int64[np.ndarray, " r"]) -> Float64[np.ndarray, "d+1 d+1"]:
+    """Sum of [x, 1] [x, 1]^T over some rows. Moments of disjoint rows add up."""
     moments = np.zeros((features.shape[1] + 1, features.shape[1] + 1))
     for some in np.array_split(np.sort(rows), -(-len(rows) // BLOCK_ROWS)):
         block = np.asarray(features[some], dtype=np.float64)
@@ -122,7 +123,7 @@ def _moments(features: Images, rows: NDArray[np.int64]) -> Floats:
     return moments
 
 
-def _gaussian(moments: Floats) -> Gaussian:
+def _gaussian(moments: Float64[np.ndarray, "e e"]) -> Gaussian:
     count = moments[-1, -1]
     mean = moments[:-1, -1] / count
     covariance = (moments[:-1, :-1] - count * np.outer(mean, mean)) / (count - 1)

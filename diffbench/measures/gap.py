@@ -1,22 +1,18 @@
 """The denoising gap between validation and training images, from per-image losses.
 
-Losses are one number per noise level and image, averaged over noises: mean squares per dimension, or L2
-norms; every function serves both. Resamples of images are the same at all levels, as the images are.
+Losses are one number per noise level and image, averaged over noises: mean squares per dimension, or L2 norms; every
+function serves both. Resamples of images are the same at all levels, as the images are.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import bootstrap_means, bootstrap_seed_means, chosen, largest, percentile
-
-Floats = NDArray[np.float64]
-Losses = NDArray[np.floating]
+from diffbench.measures.intervals import bootstrap_means, chosen, largest, percentile
+from diffbench.shapes import Float, Float64, Int
 
 UNBOUNDED = "unbounded: the training loss is 0"
 
@@ -25,7 +21,7 @@ UNBOUNDED = "unbounded: the training loss is 0"
 class GapCurve:
     """The gap at each of L noise levels, and its summaries."""
 
-    sigmas: Floats  # (L,) rising
+    sigmas: Float64[np.ndarray, " L"]  # rising
     relative: tuple[Estimate, ...]  # (validation - train) / train at each level
     absolute: tuple[Estimate, ...]  # validation - train at each level
     peak: Estimate  # largest relative gap
@@ -33,49 +29,54 @@ class GapCurve:
     area: Estimate  # integral of the relative gap over ln(sigma)
 
 
-def gap_curve(sigmas: Floats, train: Losses, validation: Losses, seed: int) -> GapCurve:
-    """Gap of one model from losses (L, n_train) and (L, n_validation), with bootstrap intervals over images.
+def gap_curve(
+    sigmas: Float[np.ndarray, " L"],
+    train: Float[np.ndarray, "L n"],
+    validation: Float[np.ndarray, "L v"],
+    seed: int,
+) -> GapCurve:
+    """Gap of one model from its losses, with bootstrap intervals over images.
 
-    A training loss of 0 makes the relative gap infinite (the optimal denoiser as sigma -> 0), and with it
-    peak and area; 0/0 is undefined. See intervals.largest for the peak's interval.
+    A training loss of 0 makes the relative gap infinite (the optimal denoiser as sigma -> 0), and with it peak and
+    area; 0/0 is undefined. See intervals.largest for the peak's interval.
     """
-    return gap_curve_of_seeds(sigmas, [train], [validation], seed)
-
-
-def gap_curve_of_seeds(sigmas: Floats, train: Sequence[Losses], validation: Sequence[Losses], seed: int) -> GapCurve:
-    """Gap of the mean losses of several seeds' models; resamples seeds, then images. One (L, n) array per
-    seed."""
-    if len(train) != len(validation) or not train:
-        raise DiffbenchError(f"gap: {len(train)} seeds of training and {len(validation)} of validation losses")
-    for losses in (*train, *validation):
+    for losses in (train, validation):
         _check(losses, len(sigmas))
     means, replicates = zip(
         *(_means(losses, seed_of(name, seed)) for name, losses in (("train", train), ("validation", validation))),
         strict=True,
     )
-    n = sum(losses.shape[1] for losses in (*train, *validation))
+    n = train.shape[1] + validation.shape[1]
     return _summarize(np.asarray(sigmas, dtype=np.float64), means, replicates, n)
 
 
-def _check(losses: Losses, levels: int) -> None:
+def _check(losses: Float[np.ndarray, "..."], levels: int) -> None:
     if losses.ndim != 2 or losses.shape[0] != levels or losses.shape[1] < 2:
         raise DiffbenchError(f"gap: losses of shape {losses.shape} are not ({levels} levels, 2 or more images)")
     if not np.isfinite(losses).all():
         raise DiffbenchError("gap: losses contain NaN or infinity; the model diverged or the file is damaged")
 
 
-def _means(groups: Sequence[Losses], seed: int) -> tuple[Floats, Floats]:
-    """Mean loss (L,) over images, then seeds, and its replicates (B, L)."""
-    mean = np.stack([losses.mean(axis=1, dtype=np.float64) for losses in groups]).mean(axis=0)
-    return mean, bootstrap_seed_means([losses.T for losses in groups], seed)
+def _means(losses: Float[np.ndarray, "L n"], seed: int) -> tuple[Float64[np.ndarray, " L"], Float64[np.ndarray, "B L"]]:
+    """Mean loss over images, and its replicates."""
+    # The name of the stream of resamples; another name would move every interval.
+    return losses.mean(axis=1, dtype=np.float64), bootstrap_means(losses.T, seed_of("images", seed, 0))
 
 
-def _relative(train: Floats, validation: Floats) -> Floats:
+def _relative(
+    train: Float64[np.ndarray, "*B L"], validation: Float64[np.ndarray, "*B L"]
+) -> Float64[np.ndarray, "*B L"]:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return (validation - train) / train
 
 
-def _summarize(sigmas: Floats, means: tuple[Floats, Floats], replicates: tuple[Floats, Floats], n: int) -> GapCurve:
+def _summarize(
+    sigmas: Float64[np.ndarray, " L"],
+    means: tuple[Float64[np.ndarray, " L"], Float64[np.ndarray, " L"]],
+    replicates: tuple[Float64[np.ndarray, "B L"], Float64[np.ndarray, "B L"]],
+    n: int,
+) -> GapCurve:
+    """The curve from the mean training and validation losses and their replicates."""
     curve, spread = _relative(*means), _relative(*replicates)  # (L,), (B, L)
     difference, difference_spread = means[1] - means[0], replicates[1] - replicates[0]
     relative = tuple(_relative_at(curve[i], spread[:, i], n) for i in range(len(sigmas)))
@@ -98,7 +99,7 @@ def _summarize(sigmas: Floats, means: tuple[Floats, Floats], replicates: tuple[F
     )
 
 
-def _relative_at(value: float, spread: Floats, n: int) -> Estimate:
+def _relative_at(value: float, spread: Float64[np.ndarray, " B"], n: int) -> Estimate:
     if math.isinf(value):
         return Estimate(math.inf, math.nan, math.nan, n, UNBOUNDED)
     if math.isnan(value):
@@ -106,25 +107,23 @@ def _relative_at(value: float, spread: Floats, n: int) -> Estimate:
     return percentile(float(value), spread, n)
 
 
-def _area(curves: Floats, sigmas: Floats) -> Floats:
-    """Trapezoidal integrals over ln(sigma) of curves (B, L): (B,)."""
+def _area(curves: Float64[np.ndarray, "B L"], sigmas: Float64[np.ndarray, " L"]) -> Float64[np.ndarray, " B"]:
+    """Trapezoidal integrals of curves over ln(sigma)."""
     log_sigmas = np.log(sigmas)
     return (curves[:, 1:] + curves[:, :-1]) @ np.diff(log_sigmas) / 2
 
 
 def memorized_share(
-    model_train: Losses,
-    model_validation: Losses,
-    optimum_train: Losses,
-    optimum_validation: Losses,
+    model_train: Float[np.ndarray, "L n"],
+    model_validation: Float[np.ndarray, "L v"],
+    optimum_train: Float[np.ndarray, "L n"],
+    optimum_validation: Float[np.ndarray, "L v"],
     seed: int,
 ) -> tuple[Estimate, ...]:
-    """(validation - train) of the model over that of the optimal denoiser, at each level. Losses: (L, n)
-    each.
+    """Share (validation - train) of the model over that of the optimal denoiser, at each level, from their losses.
 
-    0 = nothing memorized, 1 = all that can be. Model and optimum must be evaluated on the same noised images,
-    whose resamples they share. Undefined where the optimum's own gap is not above 0 within its interval
-    (large sigma).
+    0 = nothing memorized, 1 = all that can be. Model and optimum must be evaluated on the same noised images, whose
+    resamples they share. Undefined where the optimum's own gap is not above 0 within its interval (large sigma).
     """
     if model_train.shape != optimum_train.shape or model_validation.shape != optimum_validation.shape:
         raise DiffbenchError("memorized share: model and optimum have losses of different images; evaluate them alike")
@@ -148,8 +147,8 @@ def memorized_share(
     return tuple(shares)
 
 
-def onset(steps: NDArray[np.integer], validation: Losses, seed: int) -> Estimate:
-    """The training step at which the validation loss at one noise level is least: (C,) steps, (C, n) losses.
+def onset(steps: Int[np.ndarray, " c"], validation: Float[np.ndarray, "c v"], seed: int) -> Estimate:
+    """The training step at which the validation loss at one noise level is least.
 
     Undefined while the loss still falls at the last step. The interval's ends are steps.
     """

@@ -4,16 +4,13 @@ All intervals are two-sided at conventions.CONFIDENCE. Undefined values are nan 
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
+from scipy import special  # binomtest and its like would be scipy.stats, 0.3 s more at each stage's start-up
 
-from diffbench.conventions import CONFIDENCE, DiffbenchError, seed_of
+from diffbench.conventions import CONFIDENCE, DiffbenchError
 from diffbench.files.estimates import Estimate, undefined
-
-Floats = NDArray[np.float64]
+from diffbench.shapes import Float, Float64, Int64
 
 ALPHA = 1 - CONFIDENCE
 RESAMPLES = 1000
@@ -21,9 +18,9 @@ BLOCK_ELEMENTS = 2**24
 
 
 def proportion(hits: int, n: int) -> Estimate:
-    """hits / n with the exact binomial interval of Clopper and Pearson (1934), valid for 0 and n hits.
+    """Share hits / n with the exact binomial interval of Clopper and Pearson (1934), valid for 0 and n hits.
 
-    It covers at least the nominal level, and more for few hits, by construction.
+    It covers in at least the nominal 95 % of cases, and more for few hits, by construction.
     """
     if not 0 <= hits <= n:
         raise DiffbenchError(f"proportion: {hits} hits of {n} is impossible; give 0 <= hits <= n")
@@ -34,11 +31,11 @@ def proportion(hits: int, n: int) -> Estimate:
     return Estimate(hits / n, low, high, n)
 
 
-def bounded_mean(values: Floats, seed: int) -> Estimate:
-    """Mean of per-image values in [0, 1] (n,), with a percentile bootstrap interval.
+def bounded_mean(values: Float[np.ndarray, " n"], seed: int) -> Estimate:
+    """Mean of per-image values in [0, 1], with a percentile bootstrap interval.
 
-    If all values are equal a bootstrap has no width. Then the interval holds every mean for which n images
-    that agree have probability of at least ALPHA / 2: with p = (ALPHA / 2)^(1/n), [p v, p v + 1 - p].
+    If all values are equal a bootstrap has no width. Then the interval holds every mean for which n images that agree
+    have probability of at least ALPHA / 2: with p = (ALPHA / 2)^(1/n), [p v, p v + 1 - p].
     """
     n = len(values)
     if n == 0:
@@ -51,19 +48,21 @@ def bounded_mean(values: Floats, seed: int) -> Estimate:
     return mean(values, seed)
 
 
-def mean(values: Floats, seed: int) -> Estimate:
-    """Mean of per-image values (n,) with a percentile bootstrap interval over images."""
+def mean(values: Float[np.ndarray, " n"], seed: int) -> Estimate:
+    """Mean of per-image values with a percentile bootstrap interval over images."""
     if len(values) < 2:
         return undefined(f"an interval needs at least 2 images, got {len(values)}", len(values))
     value = float(values.mean(dtype=np.float64))
     return percentile(value, bootstrap_means(values[:, None], seed)[:, 0], len(values))
 
 
-def bootstrap_means(values: NDArray[np.floating], seed: int, resamples: int = RESAMPLES) -> Floats:
-    """Means over resampled images of `values` (n, p): (resamples, p).
+def bootstrap_means(
+    values: Float[np.ndarray, "n p"], seed: int, resamples: int = RESAMPLES
+) -> Float64[np.ndarray, "{resamples} p"]:
+    """Means of the columns of `values` over resampled images.
 
-    The columns of one row use the same resample, and so do calls with the same seed, n and resamples:
-    differences and ratios of columns, or of paired calls, are then paired.
+    The columns of one row use the same resample, and so do calls with the same seed, n and resamples: differences and
+    ratios of columns, or of paired calls, are then paired.
     """
     n = len(values)
     rng = np.random.default_rng(seed)
@@ -76,53 +75,24 @@ def bootstrap_means(values: NDArray[np.floating], seed: int, resamples: int = RE
     return means
 
 
-def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """How often each of n images is drawn when n are drawn with replacement: (resamples, n), rows sum to
-    n."""
+def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Float64[np.ndarray, "{resamples} {n}"]:
+    """How often each of n images is drawn when n are drawn with replacement; rows sum to n."""
     drawn = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
 
 
-def bootstrap_seed_means(groups: Sequence[NDArray[np.floating]], seed: int) -> Floats:
-    """Hierarchical bootstrap of the mean over seeds of the mean over images: (RESAMPLES, p).
-
-    groups: one (n_s, p) array per seed. Seeds are resampled, then images within each drawn seed (Davison and
-    Hinkley 1997, section 3.8). Columns are paired. With S seeds the spread of the seed means is known from S
-    - 1 degrees of freedom only, and their bootstrap has (S - 1)/S of the variance: deviations are widened by
-    sqrt(S/(S - 1)) t_{S-1}/z, so that percentile intervals cover also with few seeds. One seed: images only.
-    Simulated coverage: 95-97 % where seeds differ as much as images, near 100 % where they do not differ
-    (3-10 seeds); two seeds give intervals nine times as wide as many seeds of the same spread would suggest.
-    """
-    count = len(groups)
-    images = np.stack([bootstrap_means(g, seed_of("images", seed, s)) for s, g in enumerate(groups)])
-    if count == 1:
-        return images[0]
-    rng = np.random.default_rng(seed_of("seeds", seed))
-    draws = rng.integers(count, size=(RESAMPLES, count))  # which seeds a replicate is made of
-    # A seed drawn twice gets two independent resamples of its images: rows of `images` are shuffled per
-    # position.
-    rows = rng.integers(RESAMPLES, size=(RESAMPLES, count))
-    replicates = images[draws, rows].mean(axis=1)  # (B, p)
-    center = np.stack([np.asarray(g, dtype=np.float64).mean(axis=0) for g in groups]).mean(axis=0)
-    t_quantile = special.stdtrit(count - 1, 1 - ALPHA / 2)
-    widening = math.sqrt(count / (count - 1)) * t_quantile / special.ndtri(1 - ALPHA / 2)
-    return center + widening * (replicates - center)
-
-
-def percentile(value: float, replicates: Floats, n: int) -> Estimate:
-    """The estimate whose interval is the middle of the bootstrap replicates (B,)."""
+def percentile(value: float, replicates: Float64[np.ndarray, " B"], n: int) -> Estimate:
+    """The estimate whose interval is the middle of the bootstrap replicates."""
     if not (math.isfinite(value) and np.isfinite(replicates).all()):
         return undefined("not finite in some resamples", n)
     low, high = np.quantile(replicates, [ALPHA / 2, 1 - ALPHA / 2])
     return Estimate(value, float(low), float(high), n)
 
 
-def jackknife(value: float, without: Floats, n: int) -> Estimate:
-    """Interval from the statistic with each of K random groups left out (K,): v -/+ t_{K-1} sqrt((K-1)/K sum
-    of squares).
+def jackknife(value: float, without: Float64[np.ndarray, " K"], n: int) -> Estimate:
+    """Interval from the statistic without each of K random groups: v -/+ t_(K-1) sqrt((K-1)/K sum of squares).
 
-    The delete-a-group jackknife, for statistics that the bootstrap's repeated images bias, such as distances
-    between sets.
+    The delete-a-group jackknife, for statistics that a bootstrap's repeated images bias, as distances between sets.
     """
     if not (math.isfinite(value) and np.isfinite(without).all()):
         return undefined("not finite when some images are left out", n)
@@ -132,24 +102,22 @@ def jackknife(value: float, without: Floats, n: int) -> Estimate:
     return Estimate(value, value - half, value + half, n)
 
 
-def chosen(grid: Floats, index: int, replicates: NDArray[np.int64], n: int) -> Estimate:
-    """The point of a grid (G,) that a rule picks, e.g. an argmax, with the percentiles of the picks (B,) as
-    interval.
+def chosen(grid: Float64[np.ndarray, " G"], index: int, replicates: Int64[np.ndarray, " B"], n: int) -> Estimate:
+    """The point of a grid that a rule picks, such as an argmax, with the percentiles of its picks as interval.
 
-    The interval's ends are points of the grid.
+    The replicates are indices that the rule picks from resamples; the interval's ends are points of the grid.
     """
     low, high = np.quantile(grid[replicates], [ALPHA / 2, 1 - ALPHA / 2], method="inverted_cdf")
     return Estimate(float(grid[index]), float(low), float(high), n)
 
 
-def largest(curve: Floats, replicates: Floats, n: int) -> Estimate:
-    """The largest value of a curve (L,), with an interval for the largest true value. replicates: (B, L).
+def largest(curve: Float64[np.ndarray, " L"], replicates: Float64[np.ndarray, "B L"], n: int) -> Estimate:
+    """The largest value of a curve, with an interval for the largest true value.
 
-    A maximum of noisy values lies above the true maximum, and a resampled maximum higher still, so
-    percentiles of the replicates' maxima would miss. Low: the highest point of a lower band that holds the
-    whole curve (sup-t band, Montiel Olea and Plagborg-Moller 2019). High: the highest upper pointwise bound,
-    which suffices as the true maximum is one of the points. The interval covers at least the nominal level,
-    and more where several levels are about equal.
+    A maximum of noisy values lies above the true maximum, and a resampled maximum higher still, so percentiles of the
+    replicates' maxima would miss. Low: the highest point of a lower band that holds the whole curve (sup-t band,
+    Montiel Olea and Plagborg-Moller 2019). High: the highest upper pointwise bound, which suffices as the true maximum
+    is one of the points. The interval covers in at least 95 % of cases, and in more where several points are alike.
     """
     if not (np.isfinite(curve).all() and np.isfinite(replicates).all()):
         return undefined("not finite in some resamples", n)
@@ -161,11 +129,11 @@ def largest(curve: Floats, replicates: Floats, n: int) -> Estimate:
     return Estimate(float(curve.max()), float(low), float(max(high, curve.max())), n)
 
 
-def auc(positives: Floats, negatives: Floats) -> Estimate:
+def auc(positives: Float[np.ndarray, " m"], negatives: Float[np.ndarray, " n"]) -> Estimate:
     """P(positive > negative) + P(equal)/2 (Mann-Whitney), with DeLong's interval on the logit scale.
 
-    Variance: DeLong et al. 1988 by mid-ranks (Sun and Xu 2014). If all pairs agree (AUC 0, 1, or all tied)
-    that variance is 0. Then min(n+, n-) disjoint pairs are independent trials that all agree, so P(agree) >=
+    Variance: DeLong et al. 1988 by mid-ranks (Sun and Xu 2014). If all pairs agree (AUC 0, 1, or all tied) that
+    variance is 0. Then min(n+, n-) disjoint pairs are independent trials that all agree, so P(agree) >=
     (ALPHA/2)^(1/min) by Clopper-Pearson, and the interval holds the AUCs that this allows.
     """
     n_positive, n_negative = len(positives), len(negatives)
@@ -184,16 +152,17 @@ def auc(positives: Floats, negatives: Floats) -> Estimate:
     return Estimate(value, float(special.expit(center - half)), float(special.expit(center + half)), n)
 
 
-def placements(values: Floats, others: Floats) -> Floats:
-    """For each of `values` (m,): the share of `others` (n,) below it, equal ones counted half."""
+def placements(values: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"]) -> Float64[np.ndarray, " m"]:
+    """For each of `values`: the share of `others` below it, equal ones counted half."""
     ordered = np.sort(others)
     below = np.searchsorted(ordered, values, side="left")
     return (below + np.searchsorted(ordered, values, side="right")) / (2 * len(others))
 
 
-def bootstrap_auc(positives: Floats, negatives: Floats, positive_seed: int, negative_seed: int) -> Floats:
-    """AUC over resampled images: (RESAMPLES,). Calls that share a sample share its seed, and are then
-    paired."""
+def bootstrap_auc(
+    positives: Float[np.ndarray, " m"], negatives: Float[np.ndarray, " n"], positive_seed: int, negative_seed: int
+) -> Float64[np.ndarray, " B"]:
+    """AUC over resampled images. Calls that share a sample share its seed, and are then paired."""
     order = np.argsort(negatives, kind="stable")
     below = np.searchsorted(negatives[order], positives, side="left")
     not_above = np.searchsorted(negatives[order], positives, side="right")

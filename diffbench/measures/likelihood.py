@@ -4,14 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate
 from diffbench.measures.intervals import bootstrap_means, mean, percentile
 from diffbench.measures.neighbors import Images, require_finite
-
-Floats = NDArray[np.float64]
+from diffbench.shapes import Float, Float64
 
 IMAGES_MAXIMUM = 10_000
 ROWS = 1000
@@ -25,19 +23,19 @@ class FeatureLikelihood:
     """In units of 1/100 nat per dimension; lower is better."""
 
     fld: Estimate  # divergence on unseen images; about 0 for samples as good as training images
-    fld_train: Estimate  # the same number on training images
-    gap: Estimate  # fld - fld_train: positive where samples explain training images better than unseen ones
+    gap: Estimate  # fld - the same on training images: positive where samples explain those better than unseen ones
 
 
-def feature_likelihood(generated: Images, train: Images, validation: Images, seed: int) -> FeatureLikelihood:
-    """FLD of Jiralerspong et al. 2023, arXiv 2302.04440, from features (m, d), (n_t, d), (n_v, d).
+def feature_likelihood(
+    generated: Float[Images, "m d"], train: Float[Images, "n d"], validation: Float[Images, "v d"], seed: int
+) -> FeatureLikelihood:
+    """FLD of Jiralerspong et al. 2023, arXiv 2302.04440, from features.
 
-    Density: a Gaussian kernel at each generated image, each with the bandwidth that together maximize the
-    likelihood of the training images, found by expectation maximization. FLD = -100/d * mean log density - C;
-    C is the same number on validation images for kernels at one half of the training set fitted to the other.
-    Features are standardized by the training set; a random 10,000 images per set are used at most. The
-    paper's base measure against outliers is left out, and variances stop at 1e-4, where exact copies would
-    take them to 0. Intervals resample the images evaluated.
+    Density: a Gaussian kernel at each generated image, each with the bandwidth that together maximize the likelihood of
+    the training images, by expectation maximization. FLD = -100/d * mean log density - C; C is the same number on
+    validation images for kernels at one half of the training set fitted to the other. Features are standardized by the
+    training set; a random 10,000 images per set are used at most. The paper's base measure against outliers is left
+    out, and variances stop at 1e-4, where exact copies would take them to 0. Intervals resample the images evaluated.
     """
     for name, features in (("generated", generated), ("train", train), ("validation", validation)):
         if len(features.shape) != 2 or features.shape[0] < 4 or features.shape[1] != train.shape[1]:
@@ -61,12 +59,12 @@ def feature_likelihood(generated: Images, train: Images, validation: Images, see
     )
     return FeatureLikelihood(
         fld=mean(on_validation, seed),
-        fld_train=mean(on_train, seed),
         gap=percentile(float(on_validation.mean() - on_train.mean()), spread[:, 0], len(v) + len(t)),
     )
 
 
-def _some(features: Images, rng: np.random.Generator) -> Floats:
+def _some(features: Float[Images, "n d"], rng: np.random.Generator) -> Float64[np.ndarray, "r d"]:
+    """A random choice of the features, in random order."""
     rows = rng.permutation(features.shape[0])[:IMAGES_MAXIMUM]
     order = np.argsort(rows)
     picked = np.empty((len(rows), features.shape[1]))
@@ -74,8 +72,8 @@ def _some(features: Images, rng: np.random.Generator) -> Floats:
     return picked
 
 
-def _fit(centers: Floats, targets: Floats) -> Floats:
-    """Variances (m,) of equally weighted Gaussians at `centers` (m, d) that maximize the targets' likelihood."""
+def _fit(centers: Float64[np.ndarray, "m d"], targets: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, " m"]:
+    """Variances of equally weighted Gaussians at `centers` that maximize the targets' likelihood."""
     dimensions = centers.shape[1]
     squared = [_squared_distances(part, centers) for part in _parts(targets)]
     nearest = np.concatenate([part.min(axis=1) for part in squared])
@@ -103,8 +101,10 @@ def _fit(centers: Floats, targets: Floats) -> Floats:
     return variances
 
 
-def _log_density(points: Floats, centers: Floats, variances: Floats) -> Floats:
-    """ln of the mean Gaussian at points (k, d): (k,)."""
+def _log_density(
+    points: Float64[np.ndarray, "k d"], centers: Float64[np.ndarray, "m d"], variances: Float64[np.ndarray, " m"]
+) -> Float64[np.ndarray, " k"]:
+    """Logarithm of the mean Gaussian at points."""
     parts = []
     for part in _parts(points):
         log_terms = _log_terms(_squared_distances(part, centers), variances, points.shape[1])
@@ -113,14 +113,18 @@ def _log_density(points: Floats, centers: Floats, variances: Floats) -> Floats:
     return np.concatenate(parts)
 
 
-def _log_terms(squared: Floats, variances: Floats, dimensions: int) -> Floats:
+def _log_terms(
+    squared: Float64[np.ndarray, "k m"], variances: Float64[np.ndarray, " m"], dimensions: int
+) -> Float64[np.ndarray, "k m"]:
     return -squared / (2 * variances) - dimensions / 2 * np.log(2 * math.pi * variances)
 
 
-def _parts(rows: Floats) -> list[Floats]:
+def _parts(rows: Float64[np.ndarray, "n d"]) -> list[Float64[np.ndarray, "_ d"]]:
     return [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
 
 
-def _squared_distances(points: Floats, centers: Floats) -> Floats:
+def _squared_distances(
+    points: Float64[np.ndarray, "k d"], centers: Float64[np.ndarray, "m d"]
+) -> Float64[np.ndarray, "k m"]:
     norms = np.einsum("ij,ij->i", points, points)[:, None] + np.einsum("ij,ij->i", centers, centers)
     return np.maximum(norms - 2 * points @ centers.T, 0)

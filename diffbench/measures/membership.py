@@ -3,28 +3,26 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import ALPHA, auc
-
-Floats = NDArray[np.float64]
+from diffbench.shapes import Float
 
 DRAWS = 4000
 
 
 @dataclass(frozen=True)
 class Membership:
-    """One estimate per noise level. AUC 0.5 = the loss tells nothing; TPR: share of members found."""
+    """One estimate per noise level. AUC 0.5 = the loss tells nothing; TPR: share of members named."""
 
     auc: tuple[Estimate, ...]
     tpr_at_1_percent: tuple[Estimate, ...]  # at a false positive rate of 1 %
     tpr_at_01_percent: tuple[Estimate, ...]  # at 0.1 %
 
 
-def membership(train: NDArray[np.floating], validation: NDArray[np.floating], seed: int) -> Membership:
-    """Membership tests from per-image losses (L, n_train) and (L, n_validation)."""
+def membership(train: Float[np.ndarray, "L n"], validation: Float[np.ndarray, "L v"], seed: int) -> Membership:
+    """Membership tests from per-image losses at each noise level."""
     if train.ndim != 2 or validation.ndim != 2 or len(train) != len(validation):
         raise DiffbenchError(f"membership: losses of shapes {train.shape} and {validation.shape} are not (L, n) each")
     if not (np.isfinite(train).all() and np.isfinite(validation).all()):
@@ -37,13 +35,13 @@ def membership(train: NDArray[np.floating], validation: NDArray[np.floating], se
     )
 
 
-def tpr_at_fpr(members: Floats, others: Floats, rate: float, seed: int) -> Estimate:
-    """Share of members (m,) with a loss below the threshold that at most `rate` of the others (n,) are below.
+def tpr_at_fpr(members: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"], rate: float, seed: int) -> Estimate:
+    """Share of members with a loss below the threshold that at most `rate` of the others are below.
 
-    The interval counts the threshold's and the members' uncertainty. Of n others, Binomial(n, rate) lie below
-    the true threshold, so it lies between two of them; the members below the lower (upper) one give the low
-    (high) end, through the beta laws behind Clopper and Pearson's bounds. It covers at least the nominal
-    level. Undefined with fewer than 1 / rate others, which cannot resolve the rate.
+    The interval counts the threshold's and the members' uncertainty. Of n others, Binomial(n, rate) lie below the true
+    threshold, so it lies between two of them; the members below the lower (upper) one give the low (high) end, through
+    the beta laws behind Clopper and Pearson's bounds. It covers in at least the nominal 95 % of cases. Undefined with
+    fewer than 1 / rate others, which cannot resolve the rate.
     """
     m, n = len(members), len(others)
     allowed = int(rate * n + 1e-9)
@@ -54,9 +52,9 @@ def tpr_at_fpr(members: Floats, others: Floats, rate: float, seed: int) -> Estim
     value = hits[allowed + 1] / m
     rng = np.random.default_rng(seed)
     below = rng.binomial(n, rate, DRAWS)
-    found, cut = hits[below], hits[below + 1]
-    low = np.where(found > 0, rng.beta(np.maximum(found, 1), m - found + 1), 0.0)
-    high = np.where(cut < m, rng.beta(cut + 1, np.maximum(m - cut, 1)), 1.0)
+    fewest, most = hits[below], hits[below + 1]
+    low = np.where(fewest > 0, rng.beta(np.maximum(fewest, 1), m - fewest + 1), 0.0)
+    high = np.where(most < m, rng.beta(most + 1, np.maximum(m - most, 1)), 1.0)
     return Estimate(
         value=float(value),
         low=float(min(np.quantile(low, ALPHA / 2), value)),

@@ -8,13 +8,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import bounded_mean, proportion
 from diffbench.measures.neighbors import Images, nearest
-
-Floats = NDArray[np.float64]
+from diffbench.shapes import Float, Float64, Int64
 
 THRESHOLD = 1 / 3
 AUC_THRESHOLDS = np.arange(1, 100) / 100
@@ -23,14 +21,13 @@ CALIBRATION_NEIGHBORS = 50
 
 @dataclass(frozen=True)
 class Closeness:
-    """Distances (L2) of m images to the training set, and of their nearest training images to the other
-    ones."""
+    """Distances (L2) of images to the training set, and of their nearest training images to the other ones."""
 
-    nearest: NDArray[np.int64]  # (m,) index of the nearest training image t
-    first: Floats  # (m,) distance to t
-    second: Floats  # (m,) distance to the second nearest
-    spacing: Floats  # (m,) distance from t to the nearest other training image
-    scale: Floats  # (m,) mean distance from t to its 50 nearest other training images; nan if there are fewer
+    nearest: Int64[np.ndarray, " m"]  # index of the nearest training image t
+    first: Float64[np.ndarray, " m"]  # distance to t
+    second: Float64[np.ndarray, " m"]  # distance to the second nearest
+    spacing: Float64[np.ndarray, " m"]  # distance from t to the nearest other training image
+    scale: Float64[np.ndarray, " m"]  # mean distance from t to its 50 nearest other training images; nan if fewer
 
 
 @dataclass(frozen=True)
@@ -43,19 +40,16 @@ class Memorization:
     mem_auc: Estimate  # mean over thresholds t of the share with d1/d2 < t
     calibrated_fraction: Estimate  # share with calibrated distance < 1
     authentic: Estimate  # AuthPct as a share
-    exact_copies: int  # images at distance 0
 
 
-def closeness(images: Images, train: Images) -> Closeness:
-    """Distances of `images` (m, d) to `train` (n, d), n >= 2, exactly; errors as in neighbors.nearest."""
-    found = nearest(images, train, 2)
-    used, back = np.unique(found.indices[:, 0], return_inverse=True)
+def closeness(images: Float[Images, "m d"], train: Float[Images, "n d"]) -> Closeness:
+    """Distances of `images` to `train`, n >= 2, exactly; errors as in neighbors.nearest."""
+    two = nearest(images, train, 2)
+    used, back = np.unique(two.indices[:, 0], return_inverse=True)
     among_train = nearest(train[used], train, min(CALIBRATION_NEIGHBORS, train.shape[0] - 1), own=used).distances
     enough = among_train.shape[1] == CALIBRATION_NEIGHBORS
     scale = among_train.mean(axis=1) if enough else np.full(len(used), math.nan)
-    return Closeness(
-        found.indices[:, 0], found.distances[:, 0], found.distances[:, 1], among_train[back, 0], scale[back]
-    )
+    return Closeness(two.indices[:, 0], two.distances[:, 0], two.distances[:, 1], among_train[back, 0], scale[back])
 
 
 def memorization(close: Closeness, seed: int) -> Memorization:
@@ -68,37 +62,33 @@ def memorization(close: Closeness, seed: int) -> Memorization:
         mem_auc=mem_auc(ratios, seed),
         calibrated_fraction=calibrated_fraction(close),
         authentic=authentic(close),
-        exact_copies=int((close.first == 0).sum()),
     )
 
 
-def distance_ratios(close: Closeness) -> Floats:
-    """r = d1/d2 (m,), in [0, 1] (Yoon et al. 2023; Gu et al., arXiv 2310.02664).
+def distance_ratios(close: Closeness) -> Float64[np.ndarray, " m"]:
+    """Ratios r = d1/d2, in [0, 1] (Yoon et al. 2023; Gu et al., arXiv 2310.02664).
 
-    An exact copy has r = 0, also of an image that occurs twice (0/0). A near copy of such an image has r = 1:
-    the ratio cannot see it, so duplicates must be removed from the training set; the other criteria do see
-    it.
+    An exact copy has r = 0, also of an image that occurs twice (0/0). A near copy of such an image has r = 1: the ratio
+    cannot see it, so duplicates must be removed from the training set; the other criteria do see it.
     """
     return np.divide(close.first, close.second, out=np.zeros(len(close.first)), where=close.first > 0)
 
 
-def fraction_below(values: Floats, threshold: float) -> Estimate:
-    """Share of values (m,) below the threshold, with an exact binomial interval."""
+def fraction_below(values: Float64[np.ndarray, " m"], threshold: float) -> Estimate:
+    """Share of values below the threshold, with an exact binomial interval."""
     return proportion(int((values < threshold).sum()), len(values))
 
 
-def mem_auc(ratios: Floats, seed: int) -> Estimate:
-    """Mean over thresholds t = 0.01 ... 0.99 of P(r < t): a mean of per-image scores, so bootstrapped over
-    images."""
+def mem_auc(ratios: Float64[np.ndarray, " m"], seed: int) -> Estimate:
+    """Mean over thresholds t = 0.01 ... 0.99 of P(r < t): a mean of per-image scores, bootstrapped over images."""
     below = len(AUC_THRESHOLDS) - np.searchsorted(AUC_THRESHOLDS, ratios, side="right")  # thresholds above each r
     return bounded_mean(below / len(AUC_THRESHOLDS), seed)
 
 
-def calibrated_distances(close: Closeness) -> Floats:
-    """d1 / (0.5 * mean distance of the neighbour to its 50 nearest training images), (m,); nan where unknown.
+def calibrated_distances(close: Closeness) -> Float64[np.ndarray, " m"]:
+    """Distances d1 / (0.5 * mean distance of t to its 50 nearest other training images); nan where unknown.
 
-    Carlini et al., arXiv 2301.13188, alpha = 0.5. An exact copy has 0, also among constant
-    images (0/0).
+    Carlini et al., arXiv 2301.13188, alpha = 0.5. An exact copy has 0, also among constant images (0/0).
     """
     with np.errstate(divide="ignore"):
         return np.divide(close.first, 0.5 * close.scale, out=0.0 * close.scale, where=close.first > 0)

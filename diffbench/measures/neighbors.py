@@ -1,25 +1,19 @@
 """Exact nearest neighbours of flat images, fast and in bounded memory.
 
 ||q - r||^2 = ||q||^2 - 2 q.r + ||r||^2 in float32 is fast and wrong by 8-13 % on near copies, exactly where
-memorization is decided. So it only proposes candidates here; they are ranked by exact float64 differences. A
-bound on the float32 error then proves, query by query, that no other reference can be nearer; where it
-cannot, every reference that the bound leaves in doubt is measured exactly.
+memorization is decided. So it only proposes candidates here; they are ranked by exact float64 differences. A bound on
+the float32 error then proves, query by query, that no other reference can be nearer; where it cannot, every reference
+that the bound leaves in doubt is measured exactly.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
-Array = NDArray[Any]
-Images = Any
-"""(n, d) floats that can be sliced by rows: a numpy array, np.memmap or h5py data set."""
+from diffbench.shapes import Float, Float32, Float64, Int64
 
 TREE_DIMENSIONS = 10
 """Up to here a k-d tree is used; above, it visits most points and matrix products are faster."""
@@ -33,49 +27,75 @@ GROUP = 32
 UNIT_ROUNDOFF = 2.0**-24  # float32
 
 
+@runtime_checkable
+class Images(Protocol):
+    """Flat images that can be read row by row: a numpy array, np.memmap or h5py data set."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of images, and of values in each."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Floats of any size."""
+        ...
+
+    def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray: ...
+
+    def __array__(self) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Neighbors:
     """The k nearest references of each query, nearest first; equal distances by index."""
 
-    indices: Indices  # (m, k) rows of the references
-    distances: Floats  # (m, k) L2
+    indices: Int64[np.ndarray, "m k"]  # rows of the references
+    distances: Float64[np.ndarray, "m k"]  # L2
 
 
-def nearest(queries: Images, references: Images, k: int, own: Indices | None = None) -> Neighbors:
-    """The k nearest rows of `references` (n, d) by L2 for each row of `queries` (m, d), exactly.
+def nearest(
+    queries: Float[Images, "m d"],
+    references: Float[Images, "n d"],
+    k: int,
+    own: Int64[np.ndarray, " m"] | None = None,
+) -> Neighbors:
+    """The k nearest references of each query by L2, exactly.
 
-    `own` (m,) gives the row of `references` that each query is itself, to be left out: for neighbours inside
-    one set pass `own=np.arange(n)`. Distances are float64 sums of float64 differences: 0 for copies, and only
-    for them. Peak memory is under 1 GB beside the inputs. Raises DiffbenchError if shapes do not match, if
-    there are fewer than k references (k + 1 with `own`), or if a value is not finite.
+    `own` gives the row of `references` that each query is itself, to be left out: for neighbours inside one set pass
+    `own=np.arange(n)`. Distances are float64 sums of float64 differences: 0 for copies, and only for them. Peak memory
+    is under 1 GB beside the inputs. DiffbenchError if shapes do not match, if there are fewer than k references (k + 1
+    with `own`), or if a value is not finite.
     """
     _check(queries, references, k, own)
     if queries.shape[1] <= TREE_DIMENSIONS:
         return _nearest_by_tree(queries, references, k, own)
     frame = _Frame.of(queries, references)
-    found = [
+    parts = [
         _nearest_of_block(np.asarray(queries[rows]), references, k, None if own is None else own[rows], frame)
         for rows in blocks(queries)
     ]
-    return Neighbors(np.concatenate([f.indices for f in found]), np.concatenate([f.distances for f in found]))
+    return Neighbors(np.concatenate([p.indices for p in parts]), np.concatenate([p.distances for p in parts]))
 
 
-def blocks(images: Images) -> Iterator[slice]:
+def blocks(images: Float[Images, "n d"]) -> Iterator[slice]:
     """Row slices that cover `images`, each at most 4,096 rows and 128 MB in float64."""
     rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // (8 * max(1, images.shape[1]))))
     for start in range(0, images.shape[0], rows):
         yield slice(start, min(start + rows, images.shape[0]))
 
 
-def require_finite(images: Images, name: str) -> None:
-    """Raises DiffbenchError if any value of `images` (n, d) is NaN or infinite."""
+def require_finite(images: Float[Images, "n d"], name: str) -> None:
+    """Raise DiffbenchError if any value of `images` is NaN or infinite."""
     for rows in blocks(images):
         block = np.asarray(images[rows])
         if not np.isfinite(block.sum(dtype=np.float64)) and not np.isfinite(block).all():
             raise DiffbenchError(f"{name}: NaN or infinite values in rows {rows.start}-{rows.stop - 1}; remove them")
 
 
-def _check(queries: Images, references: Images, k: int, own: Indices | None) -> None:
+def _check(
+    queries: Float[Images, "..."], references: Float[Images, "..."], k: int, own: Int64[np.ndarray, "..."] | None
+) -> None:
     for name, images in (("queries", queries), ("references", references)):
         if len(images.shape) != 2:
             raise DiffbenchError(f"{name}: shape {tuple(images.shape)} is not (images, dimensions); flatten the images")
@@ -92,13 +112,15 @@ def _check(queries: Images, references: Images, k: int, own: Indices | None) -> 
     require_finite(references, "references")
 
 
-def _nearest_by_tree(queries: Images, references: Images, k: int, own: Indices | None) -> Neighbors:
+def _nearest_by_tree(
+    queries: Float[Images, "m d"], references: Float[Images, "n d"], k: int, own: Int64[np.ndarray, " m"] | None
+) -> Neighbors:
     from scipy.spatial import KDTree
 
     tree = KDTree(np.asarray(references[:], dtype=np.float64))
-    found = tree.query(np.asarray(queries[:], dtype=np.float64), k=k + (own is not None))
-    distances = np.asarray(found[0], dtype=np.float64).reshape(queries.shape[0], -1)
-    indices = np.asarray(found[1], dtype=np.int64).reshape(queries.shape[0], -1)
+    raw_distances, raw_indices = tree.query(np.asarray(queries[:], dtype=np.float64), k=k + (own is not None))
+    distances = np.asarray(raw_distances, dtype=np.float64).reshape(queries.shape[0], -1)
+    indices = np.asarray(raw_indices, dtype=np.int64).reshape(queries.shape[0], -1)
     if own is not None:
         distances[indices == own[:, None]] = np.inf
     return _first(indices, distances, k)
@@ -108,11 +130,11 @@ def _nearest_by_tree(queries: Images, references: Images, k: int, own: Indices |
 class _Frame:
     """A shift and a power-of-two scale that bring all images near the origin, where float32 cancels least."""
 
-    center: NDArray[np.float32]  # (d,)
+    center: Float32[np.ndarray, " d"]
     scale: float
 
     @staticmethod
-    def of(queries: Images, references: Images) -> "_Frame":
+    def of(queries: Float[Images, "m d"], references: Float[Images, "n d"]) -> "_Frame":
         total = np.zeros(references.shape[1])
         for rows in blocks(references):
             total += np.asarray(references[rows]).sum(axis=0, dtype=np.float64)
@@ -124,15 +146,21 @@ class _Frame:
                 largest = max(largest, float(np.maximum(block.max(axis=0) - center, center - block.min(axis=0)).max()))
         return _Frame(center, 2.0 ** -np.ceil(np.log2(largest)) if largest > 0 else 1.0)
 
-    def place(self, images: Array) -> NDArray[np.float32]:
+    def place(self, images: Float[np.ndarray, "b d"]) -> Float32[np.ndarray, "b d"]:
         """Each value is rounded once: the centre is float32 and the scale a power of two."""
         placed = np.subtract(images, self.center)
         placed *= self.scale
         return placed.astype(np.float32, copy=False)
 
 
-def _nearest_of_block(queries: Array, references: Images, k: int, own: Indices | None, frame: _Frame) -> Neighbors:
-    """`nearest` for one block of queries (b, d)."""
+def _nearest_of_block(
+    queries: Float[np.ndarray, "b d"],
+    references: Float[Images, "n d"],
+    k: int,
+    own: Int64[np.ndarray, " b"] | None,
+    frame: _Frame,
+) -> Neighbors:
+    """`nearest` for one block of queries."""
     count = min(k + SPARE_CANDIDATES, references.shape[0] - (own is not None))
     placed = frame.place(queries)
     norms = np.sqrt(np.einsum("ij,ij->i", placed, placed, dtype=np.float64))  # (b,)
@@ -150,25 +178,29 @@ def _nearest_of_block(queries: Array, references: Images, k: int, own: Indices |
         best = np.take_along_axis(best, keep, axis=1)
 
     distances = _pair_distances(queries, references, best)
-    found = _first(best, distances, k)
+    neighbors = _first(best, distances, k)
     error = _score_error(queries.shape[1], norms, longest)  # (b,)
-    # Any reference whose score exceeds this limit is provably farther than the k-th distance found.
-    limit = ((found.distances[:, -1] * frame.scale) ** 2 - norms**2) / 2 + error  # (b,)
+    # Any reference whose score exceeds this limit is provably farther than the k-th distance here.
+    limit = ((neighbors.distances[:, -1] * frame.scale) ** 2 - norms**2) / 2 + error  # (b,)
     doubtful = (best_scores.max(axis=1) <= limit) & (best.shape[1] < references.shape[0] - (own is not None))
     if not doubtful.any():
-        return found
+        return neighbors
     for rows in np.array_split(np.nonzero(doubtful)[0], max(1, int(doubtful.sum()) // 256)):
         settled = _settle(
             queries[rows], placed[rows], limit[rows], references, k, None if own is None else own[rows], frame
         )
-        found.indices[rows], found.distances[rows] = settled.indices, settled.distances
-    return found
+        neighbors.indices[rows], neighbors.distances[rows] = settled.indices, settled.distances
+    return neighbors
 
 
 def _scores(
-    placed: NDArray[np.float32], references: Array, frame: _Frame, rows: slice, own: Indices | None
-) -> tuple[NDArray[np.float32], float]:
-    """||r||^2/2 - q.r in float32, (b, rows): orders references as distance does. Also the longest ||r||."""
+    placed: Float32[np.ndarray, "b d"],
+    references: Float[np.ndarray, "r d"],
+    frame: _Frame,
+    rows: slice,
+    own: Int64[np.ndarray, " b"] | None,
+) -> tuple[Float32[np.ndarray, "b r"], float]:
+    """||r||^2/2 - q.r in float32 of the references in `rows`: orders them as distance does. Also the longest ||r||."""
     placed_references = frame.place(references)
     halves = np.einsum("ij,ij->i", placed_references, placed_references, dtype=np.float64) / 2
     scores = placed @ placed_references.T
@@ -179,23 +211,21 @@ def _scores(
     return scores, float(np.sqrt(2 * halves.max()))
 
 
-def _score_error(dimensions: int, norms: Floats, longest: float) -> Floats:
+def _score_error(dimensions: int, norms: Float64[np.ndarray, " b"], longest: float) -> Float64[np.ndarray, " b"]:
     """Bound on |computed - true| score, for any order of summation (Higham, Accuracy and Stability, eq. 3.5).
 
-    A dot product of d terms errs by at most d u/(1 - d u) ||q|| ||r||, rounding both factors to float32 adds
-    2u; the norm and the subtraction add a few u of each term. Eight u in place of those few leaves room for
-    float64 rounding.
+    A dot product of d terms errs by at most d u/(1 - d u) ||q|| ||r||, rounding both factors to float32 adds 2u; the
+    norm and the subtraction add a few u of each term. Eight u in place of those few leaves room for float64 rounding.
     """
     terms = (dimensions + 8) * UNIT_ROUNDOFF
     underflow = dimensions * 2.0**-126
     return terms / (1 - terms) * norms * longest + 4 * UNIT_ROUNDOFF * (longest**2 + norms**2) + underflow
 
 
-def _smallest(scores: NDArray[np.float32], count: int) -> Indices:
-    """Columns of the `count` smallest scores of each row (b, n), in no order; all columns if there are fewer.
+def _smallest(scores: Float32[np.ndarray, "b n"], count: int) -> Int64[np.ndarray, "b _"]:
+    """Columns of the `count` smallest scores of each row, in no order; all columns if there are fewer.
 
-    The smallest lie in the groups with the smallest minima, and finding minima costs far less than
-    partitioning.
+    The smallest lie in the groups with the smallest minima, and finding minima costs far less than partitioning.
     """
     rows, columns = scores.shape
     if columns <= count:
@@ -213,14 +243,16 @@ def _smallest(scores: NDArray[np.float32], count: int) -> Indices:
     return np.take_along_axis(members, best, axis=1)
 
 
-def _first(indices: Indices, distances: Floats, k: int) -> Neighbors:
-    """The k nearest of each row's candidates (b, c), by distance, then by index."""
+def _first(indices: Int64[np.ndarray, "b c"], distances: Float64[np.ndarray, "b c"], k: int) -> Neighbors:
+    """The k nearest of each row's candidates, by distance, then by index."""
     order = np.lexsort((indices, distances), axis=1)[:, :k]
     return Neighbors(np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1))
 
 
-def _pair_distances(queries: Array, references: Images, candidates: Indices) -> Floats:
-    """Exact distances of queries (b, d) to their candidates (b, c), reading the references block by block."""
+def _pair_distances(
+    queries: Float[np.ndarray, "b d"], references: Float[Images, "n d"], candidates: Int64[np.ndarray, "b c"]
+) -> Float64[np.ndarray, "b c"]:
+    """Exact distances of queries to their candidates, reading the references block by block."""
     distances = np.empty(candidates.shape)
     for rows in blocks(references):
         i, j = np.nonzero((candidates >= rows.start) & (candidates < rows.stop))
@@ -228,8 +260,13 @@ def _pair_distances(queries: Array, references: Images, candidates: Indices) -> 
     return distances
 
 
-def _distances(queries: Array, references: Array, i: Indices, j: Indices) -> Floats:
-    """||queries[i] - references[j]|| for index pairs (p,)."""
+def _distances(
+    queries: Float[np.ndarray, "b d"],
+    references: Float[np.ndarray, "r d"],
+    i: Int64[np.ndarray, " p"],
+    j: Int64[np.ndarray, " p"],
+) -> Float64[np.ndarray, " p"]:
+    """||queries[i] - references[j]|| for pairs of indices."""
     distances = np.empty(len(i))
     step = max(1, 2**18 // queries.shape[1])  # differences that stay in cache
     for start in range(0, len(i), step):
@@ -241,16 +278,15 @@ def _distances(queries: Array, references: Array, i: Indices, j: Indices) -> Flo
 
 
 def _settle(
-    queries: Array,
-    placed: NDArray[np.float32],
-    limit: Floats,
-    references: Images,
+    queries: Float[np.ndarray, "b d"],
+    placed: Float32[np.ndarray, "b d"],
+    limit: Float64[np.ndarray, " b"],
+    references: Float[Images, "n d"],
     k: int,
-    own: Indices | None,
+    own: Int64[np.ndarray, " b"] | None,
     frame: _Frame,
 ) -> Neighbors:
-    """The k nearest of doubtful queries (b, d): measures every reference whose score does not exceed `limit`
-    (b,)."""
+    """The k nearest of doubtful queries: measures every reference whose score does not exceed `limit`."""
     best = np.empty((len(queries), 0), dtype=np.int64)
     best_distances = np.empty((len(queries), 0))
     for rows in blocks(references):

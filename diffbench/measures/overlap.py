@@ -1,21 +1,18 @@
 """Do sampling trajectories pass through noised training data? Shell radii and their populations.
 
-Populations at one noise level: T noised training images, V noised validation images, Q states of
-trajectories.
+Populations at one noise level: T noised training images, V noised validation images, Q states of trajectories.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import ALPHA, RESAMPLES, auc, bootstrap_auc, percentile
-
-Floats = NDArray[np.float64]
+from diffbench.shapes import Float, Float64
 
 POINTS_PER_BANDWIDTH = 3
 POINTS_MAXIMUM = 2048
@@ -32,16 +29,21 @@ class Overlap:
     coefficient: Estimate  # integral of min(f_T, f_Q)
 
 
-def shell_radius(distances: Floats, sigma: float, dimensions: int) -> Floats:
-    """a(x, sigma) = min_i ||x - x_i|| / (sigma sqrt(d)) from distances (m,) to the nearest training image.
+def shell_radius(distances: Float64[np.ndarray, " m"], sigma: float, dimensions: int) -> Float64[np.ndarray, " m"]:
+    """Radii a(x, sigma) = min_i ||x - x_i|| / (sigma sqrt(d)) from distances to the nearest training image.
 
     About 1 for a noised training image in many dimensions.
     """
     return distances / (sigma * math.sqrt(dimensions))
 
 
-def overlap(train: Floats, validation: Floats, states: Floats, seed: int) -> Overlap:
-    """Overlap from the shell radii (n_t,), (n_v,), (n_q,) of T, V and Q at one noise level."""
+def overlap(
+    train: Float[np.ndarray, " t"],
+    validation: Float[np.ndarray, " v"],
+    states: Float[np.ndarray, " q"],
+    seed: int,
+) -> Overlap:
+    """Overlap from the shell radii of T, V and Q at one noise level."""
     for name, values in (("train", train), ("validation", validation), ("states", states)):
         if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
             raise DiffbenchError(f"overlap: {name} radii must be 2 or more finite numbers, got shape {values.shape}")
@@ -54,7 +56,12 @@ def overlap(train: Floats, validation: Floats, states: Floats, seed: int) -> Ove
     )
 
 
-def _train_likeness(train: Floats, validation: Floats, states: Floats, seed: int) -> Estimate:
+def _train_likeness(
+    train: Float[np.ndarray, " t"],
+    validation: Float[np.ndarray, " v"],
+    states: Float[np.ndarray, " q"],
+    seed: int,
+) -> Estimate:
     """(AUC_VT - AUC_QT) / (AUC_VT - 0.5); undefined where the interval of AUC_VT holds 0.5."""
     auc_qt, auc_vt = auc(states, train), auc(validation, train)
     n = len(train) + len(validation) + len(states)
@@ -67,16 +74,15 @@ def _train_likeness(train: Floats, validation: Floats, states: Floats, seed: int
         return percentile(value, (vt - qt) / (vt - 0.5), n)
 
 
-def overlap_coefficient(first: Floats, second: Floats, seed: int) -> Estimate:
-    """Integral of min(f, g) for two samples (m,), (n,); 1 = same law, 0 = disjoint.
+def overlap_coefficient(first: Float[np.ndarray, " m"], second: Float[np.ndarray, " n"], seed: int) -> Estimate:
+    """Integral of min(f, g) for two samples; 1 = same law, 0 = disjoint.
 
-    Densities: Gaussian kernels, one bandwidth 1.06 s n^(-1/4) for both, s the spread within the samples, so
-    that two narrow populations far apart are not smeared together; Silverman's n^(-1/5) has a bias beyond the
-    interval. Estimated densities always differ a little, so values lie below 1 also for equal laws (0.05 for
-    n = 1,000), and resampled values lower still: the interval is the basic one, 2 v - quantiles, widened to
-    hold v, and it reaches 1 where resamples of the pooled sample are as low as v in more than 2.5 % of cases.
-    Simulated coverage for shifted normals: 92-97 % with 1,000 images a side; 82 % with 200 where the laws are
-    nearly equal.
+    Densities: Gaussian kernels, one bandwidth 1.06 s n^(-1/4) for both, s the spread within the samples, so that two
+    narrow populations far apart are not smeared together; Silverman's n^(-1/5) has a bias beyond the interval.
+    Estimated densities always differ a little, so values lie below 1 also for equal laws (0.05 for n = 1,000), and
+    resampled values lower still: the interval is the basic one, 2 v - quantiles, widened to hold v, and it reaches 1
+    where resamples of the pooled sample are as low as v in more than 2.5 % of cases. Simulated coverage for shifted
+    normals: 92-97 % with 1,000 images a side; 82 % with 200 where the laws are nearly equal.
     """
     m, n = len(first), len(second)
     spread = math.sqrt((first.var(ddof=1) * (m - 1) + second.var(ddof=1) * (n - 1)) / (m + n - 2))
@@ -94,10 +100,12 @@ def overlap_coefficient(first: Floats, second: Floats, seed: int) -> Estimate:
     pooled = (m * shares[0] + n * shares[1]) / (m + n)
     rng = np.random.default_rng(seed)
 
-    def common(f: Floats, g: Floats) -> Floats:
+    def common(
+        f: Float64[np.ndarray, "*r b"], g: Float64[np.ndarray, "*r b"]
+    ) -> np.float64 | Float64[np.ndarray, " r"]:
         return np.minimum(f @ smooth.T, g @ smooth.T).sum(axis=-1)
 
-    def resampled(f: Floats, g: Floats) -> Floats:
+    def resampled(f: Float64[np.ndarray, " b"], g: Float64[np.ndarray, " b"]) -> np.float64 | Float64[np.ndarray, " r"]:
         return common(rng.multinomial(m, f, RESAMPLES) / m, rng.multinomial(n, g, RESAMPLES) / n)
 
     value = float(common(shares[0], shares[1]))

@@ -1,19 +1,17 @@
 """Sample quality from features: kernel distance, precision, recall, density, coverage.
 
-Everywhere the order is (generated, real). Features are (m, d) and (n, d); distances are L2.
+Everywhere the order is (generated, real). Distances are L2.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.estimates import Estimate
 from diffbench.measures.intervals import jackknife, mean, proportion
 from diffbench.measures.neighbors import Images, blocks, nearest, require_finite
-
-Floats = NDArray[np.float64]
+from diffbench.shapes import Bool, Float, Float64, Int64
 
 GROUPS = 20
 PRECISION_NEIGHBORS = 3
@@ -30,9 +28,11 @@ class Manifold:
     coverage: Estimate  # share of real images whose ball holds a generated image (k = 5)
 
 
-def manifold(generated: Images, real: Images, seed: int) -> Manifold:
-    """Precision and recall (Kynkaanniemi et al. 2019, arXiv 1904.06991), density and coverage (Naeem et al.
-    2020, arXiv 2002.09797). Needs at least 6 images on each side.
+def manifold(generated: Float[Images, "m d"], real: Float[Images, "n d"], seed: int) -> Manifold:
+    """Precision, recall, density and coverage; needs at least 6 images on each side.
+
+    Precision and recall: Kynkaanniemi et al. 2019, arXiv 1904.06991. Density and coverage: Naeem et al. 2020,
+    arXiv 2002.09797.
     """
     _check(generated, real, COVERAGE_NEIGHBORS + 1)
     real_reach = _reach(real, COVERAGE_NEIGHBORS)
@@ -48,9 +48,8 @@ def manifold(generated: Images, real: Images, seed: int) -> Manifold:
     )
 
 
-def kernel_distance(generated: Images, real: Images, seed: int) -> Estimate:
-    """KID: unbiased MMD^2 with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv 1801.01401), over all
-    pairs.
+def kernel_distance(generated: Float[Images, "m d"], real: Float[Images, "n d"], seed: int) -> Estimate:
+    """KID: unbiased MMD^2 with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv 1801.01401), over all pairs.
 
     Near 0, and below 0 about half the time, for equal laws. Interval: delete-a-group jackknife.
     """
@@ -62,7 +61,7 @@ def kernel_distance(generated: Images, real: Images, seed: int) -> Estimate:
         within[np.diag_indices(GROUPS)] -= [_self_kernels(group).sum() for group in sets]
     sizes = np.array([[len(group) for group in sets] for sets in (x, y)])  # (2, GROUPS)
 
-    def distance(kept: NDArray[np.bool_]) -> float:
+    def distance(kept: Bool[np.ndarray, " g"]) -> float:
         m, n = sizes[:, kept].sum(axis=1)
         some = np.ix_(kept, kept)
         own = within_x[some].sum() / (m * (m - 1)) + within_y[some].sum() / (n * (n - 1))
@@ -73,7 +72,7 @@ def kernel_distance(generated: Images, real: Images, seed: int) -> Estimate:
     return jackknife(distance(every), without, generated.shape[0] + real.shape[0])
 
 
-def _check(generated: Images, real: Images, least: int) -> None:
+def _check(generated: Float[Images, "..."], real: Float[Images, "..."], least: int) -> None:
     for name, features in (("generated", generated), ("real", real)):
         if len(features.shape) != 2 or features.shape[0] < least:
             raise DiffbenchError(f"{name}: features of shape {tuple(features.shape)}; needs at least {least} rows")
@@ -84,13 +83,15 @@ def _check(generated: Images, real: Images, least: int) -> None:
         )
 
 
-def _reach(features: Images, k: int) -> Floats:
-    """Distances (n, k) to the k nearest other images of the same set."""
+def _reach(features: Float[Images, "n d"], k: int) -> Float64[np.ndarray, "n {k}"]:
+    """Distances to the k nearest other images of the same set."""
     return nearest(features, features, k, own=np.arange(features.shape[0])).distances
 
 
-def _balls_around(points: Images, centers: Images, radii: Floats) -> NDArray[np.int64]:
-    """For each point (m, d): how many of the balls (n,) hold it."""
+def _balls_around(
+    points: Float[Images, "m d"], centers: Float[Images, "n d"], radii: Float64[np.ndarray, " n"]
+) -> Int64[np.ndarray, " m"]:
+    """For each point: how many of the balls hold it."""
     counts = np.zeros(points.shape[0], dtype=np.int64)
     middle = np.asarray(centers[: min(1000, centers.shape[0])], dtype=np.float64).mean(axis=0)
     for some in blocks(centers):
@@ -102,14 +103,17 @@ def _balls_around(points: Images, centers: Images, radii: Floats) -> NDArray[np.
     return counts
 
 
-def _random_groups(features: Images, rng: np.random.Generator) -> list[Floats]:
+def _random_groups(features: Float[Images, "n d"], rng: np.random.Generator) -> list[Float64[np.ndarray, "_ d"]]:
     rows = np.array_split(rng.permutation(features.shape[0]), GROUPS)
     return [np.asarray(features[np.sort(r)], dtype=np.float64) for r in rows]
 
 
-def _self_kernels(x: Floats) -> Floats:
+def _self_kernels(x: Float64[np.ndarray, "m d"]) -> Float64[np.ndarray, " m"]:
     return (np.einsum("ij,ij->i", x, x) / x.shape[1] + 1) ** 3
 
 
-def _kernel_sums(x: list[Floats], y: list[Floats]) -> Floats:
+def _kernel_sums(
+    x: list[Float64[np.ndarray, "_ d"]], y: list[Float64[np.ndarray, "_ d"]]
+) -> Float64[np.ndarray, "g g"]:
+    """Sum of the kernel over all pairs of a group of x and one of y."""
     return np.array([[((a @ b.T / a.shape[1] + 1) ** 3).sum() for b in y] for a in x])

@@ -14,8 +14,8 @@ RECALL = 0.9
 def tau_mem(steps: Sequence[int], fractions: Sequence[Estimate], floors: Sequence[Estimate]) -> Estimate:
     """First training step with a memorized fraction above its floor (Bonnaire et al., arXiv 2505.17638).
 
-    Above: the fraction's interval lies wholly above the floor's. The interval reaches down to the first step
-    whose value exceeds the floor's interval, and up to the step found. Undefined if no step is above.
+    Above: the fraction's interval lies wholly above the floor's. The interval reaches down to the first step whose
+    value exceeds the floor's interval, and up to the first step above. Undefined if no step is above.
     """
     _check(steps, fractions)
     _check(steps, floors)
@@ -28,11 +28,10 @@ def tau_mem(steps: Sequence[int], fractions: Sequence[Estimate], floors: Sequenc
 
 
 def tau_gen(steps: Sequence[int], quality: Sequence[Estimate]) -> Estimate:
-    """Training step of best quality, where lower is better (FD, KID, FLD) (Bonnaire et al., arXiv
-    2505.17638).
+    """Training step of best quality, where lower is better (FD, KID, FLD) (Bonnaire et al., arXiv 2505.17638).
 
-    The interval spans the steps whose quality the best step's interval does not exclude. Undefined while
-    quality still improves at the last step, or where no step has a defined quality.
+    The interval spans the steps whose quality the best step's interval does not exclude. Undefined while quality still
+    improves at the last step, or where no step has a defined quality.
     """
     _check(steps, quality)
     defined = [(step, q) for step, q in zip(steps, quality, strict=True) if not np.isnan(q.value)]
@@ -48,8 +47,8 @@ def tau_gen(steps: Sequence[int], quality: Sequence[Estimate]) -> Estimate:
 def effective_memorization(sizes: Sequence[int], fractions: Sequence[Estimate]) -> Estimate:
     """EMM: the largest training size with a memorized fraction of 0.9 or more (Gu et al., arXiv 2310.02664).
 
-    The interval's ends are the largest sizes with the fraction's lower and upper bound at 0.9 or more.
-    Undefined where all sizes, or none, are memorized: the answer then lies beyond the sizes studied.
+    The interval's ends are the largest sizes with the fraction's lower and upper bound at 0.9 or more. Undefined where
+    all sizes, or none, are memorized: the answer then lies beyond the sizes studied.
     """
     _check(sizes, fractions)
     largest = {

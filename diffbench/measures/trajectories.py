@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.denoisers.posterior import posterior
 from diffbench.files.estimates import Estimate
@@ -12,10 +11,7 @@ from diffbench.measures.concentration import concentration
 from diffbench.measures.intervals import bootstrap_means, percentile
 from diffbench.measures.neighbors import nearest
 from diffbench.measures.overlap import overlap, shell_radius
-
-Array = NDArray[np.float64]
-Floats = NDArray[np.floating]
-Labels = NDArray[np.int64]
+from diffbench.shapes import Float, Float64, Int64
 
 ROOTS = {"states": "x_t", "train": "x_r_train", "validation": "x_r_validation"}
 """Population -> name of its one-shot predictions D(x)."""
@@ -23,20 +19,20 @@ ROOTS = {"states": "x_t", "train": "x_r_train", "validation": "x_r_validation"}
 
 @dataclass(frozen=True)
 class Population:
-    """Points at one noise level, flat (m, d), with the denoiser's output at each and their labels (m,)."""
+    """Points at one noise level, flat, with the denoiser's output at each and their labels."""
 
-    points: Floats
-    denoised: Floats
-    labels: Labels
+    points: Float[np.ndarray, "m d"]
+    denoised: Float[np.ndarray, "m d"]
+    labels: Int64[np.ndarray, " m"]
 
 
 @dataclass(frozen=True)
 class References:
-    """Clean images, flat: all training images (n, d) with labels (n,), and validation images (v, d)."""
+    """Clean images, flat: all training images with their labels, and validation images."""
 
-    train: Floats
-    train_labels: Labels
-    validation: Floats
+    train: Float[np.ndarray, "n d"]
+    train_labels: Int64[np.ndarray, " n"]
+    validation: Float[np.ndarray, "v d"]
 
 
 def level_estimates(
@@ -48,12 +44,12 @@ def level_estimates(
         name: shell_radius(nearest(population.points, references.train, 1).distances[:, 0], sigma, dimension)
         for name, population in populations.items()
     }
-    found = overlap(radii["train"], radii["validation"], radii["states"], seed)
+    shells = overlap(radii["train"], radii["validation"], radii["states"], seed)
     estimates = {
-        "train_likeness": found.train_likeness,
-        "auc_qt": found.auc_qt,
-        "auc_vt": found.auc_vt,
-        "overlap_coefficient": found.coefficient,
+        "train_likeness": shells.train_likeness,
+        "auc_qt": shells.auc_qt,
+        "auc_vt": shells.auc_vt,
+        "overlap_coefficient": shells.coefficient,
     }
     for name, population in populations.items():
         near = concentration(population.points, references.train, sigma)
@@ -71,15 +67,15 @@ def level_estimates(
     return estimates
 
 
-def _means(columns: dict[str, Array], seed: int) -> dict[str, Estimate]:
-    """Means of per-point values (m,) by name, with bootstrap intervals on one set of resamples."""
+def _means(columns: dict[str, Float64[np.ndarray, " m"]], seed: int) -> dict[str, Estimate]:
+    """Means of per-point values by name, with bootstrap intervals on one set of resamples."""
     values = np.stack(list(columns.values()), axis=1)  # (m, p)
     replicates = bootstrap_means(values, seed)
     means = values.mean(axis=0, dtype=np.float64)
     return {name: percentile(float(means[i]), replicates[:, i], len(values)) for i, name in enumerate(columns)}
 
 
-def _model_error(population: Population, references: References, sigma: float) -> Array:
+def _model_error(population: Population, references: References, sigma: float) -> Float[np.ndarray, " m"]:
     """||D - D*||^2 / d per point, with D* the optimum over the training images of the point's label."""
     images = references.train.astype(np.float64)
     allowed = population.labels[:, None] == references.train_labels[None, :]
@@ -87,7 +83,9 @@ def _model_error(population: Population, references: References, sigma: float) -
     return np.square(population.denoised - optimum).mean(axis=1)
 
 
-def _differences_of_predictions(name: str, predictions: Floats, references: References) -> dict[str, Array]:
+def _differences_of_predictions(
+    name: str, predictions: Float[np.ndarray, "m d"], references: References
+) -> dict[str, Float64[np.ndarray, " m"]]:
     """Root mean square difference per pixel of predictions to their nearest training and validation image.
 
     Equal numbers of both are searched, since a larger set has nearer neighbours.

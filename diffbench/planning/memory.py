@@ -15,7 +15,7 @@ BASE = 1000
 COPIES = 20
 """Bytes per value of the training images: once in float32 and twice in float64."""
 EVALUATED = 512
-"""Images of one evaluation (stages/losses.py)."""
+"""Images of one evaluation (denoisers/base.py)."""
 KEPT_IN_TRAINING = 12
 """Arrays that each block of a network keeps for the backward pass."""
 KEPT_IN_EVALUATION = 2

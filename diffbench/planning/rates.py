@@ -17,8 +17,9 @@ import torch
 from psutil import Process
 
 from diffbench.conventions import log_sigmas
+from diffbench.denoisers.base import BATCH
 from diffbench.denoisers.build import describe, fresh_network
-from diffbench.denoisers.losses import BATCH, Losses
+from diffbench.denoisers.losses import Losses
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.measures.battery import memorization_battery, quality_battery
 from diffbench.measures.trajectories import Population, References, level_estimates

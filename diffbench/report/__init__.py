@@ -1,1 +1,1 @@
-"""Charts and pages."""
+"""What people read of a study: pages, made of charts, made of tables; each of the three imports to the right alone."""

@@ -39,8 +39,13 @@ def _explain(detail: Any) -> str:
     return f"key '{key}': {message[0].lower()}{message[1:]} (got {detail['input']!r})"
 
 
-Count = Annotated[int, Field(ge=1)]
+MOST = 1_000_000_000
+"""Of whatever is counted: beyond, a study is a slip of the pen, to be told when it is read."""
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Size = Annotated[int, Field(ge=1, le=65_536)]
+"""Of a part of a network, or of a grid: what is allocated many times over."""
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from diffbench.settings.base import Count, Seed, Strict
+from diffbench.settings.base import MOST, Seed, Size, Strict
 
 
 class DataSettings(Strict):
@@ -17,17 +17,22 @@ class DataSettings(Strict):
     )
     images: str | None = Field(default=None, description="Name of the array of images in a file.")
     labels: str | None = Field(default=None, description="Name of the array of class labels in a file.")
-    resize: Count | None = Field(
+    resize: Size | None = Field(
         default=None, description="Side in pixels that images are reduced to, by area averaging."
     )
     held_out: str | None = Field(
         default=None,
         description="File or folder of held-out images like those of path, all of which then are the training pool.",
     )
-    points: int | None = Field(default=None, ge=4, description="Points of the plane to draw, for planar sets.")
+    points: int | None = Field(
+        default=None, ge=4, le=100_000_000, description="Points of the plane to draw, for planar sets."
+    )
     noise: float | None = Field(default=None, ge=0, description="Standard deviation added to points of the plane.")
     validation: int = Field(
-        default=512, ge=2, description="Number of held-out images, class-balanced; at most so many of held_out."
+        default=512,
+        ge=2,
+        le=MOST,
+        description="Number of held-out images, class-balanced; at most so many of held_out.",
     )
     split_seed: Seed = Field(
         default=0, description="Seed of the split into validation and training pool, or of the draw."

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from diffbench.settings.base import Count, Fraction, Positive, Strict
+from diffbench.settings.base import Fraction, Positive, Size, Strict
 
 
 def _even(points: int) -> int:
@@ -16,7 +16,7 @@ def _even(points: int) -> int:
     return points
 
 
-CirclePoints = Annotated[int, Field(ge=6), AfterValidator(_even)]
+CirclePoints = Annotated[int, Field(ge=6, le=65_536), AfterValidator(_even)]
 """Points of the symmetric circle; half train, at least three."""
 
 Deltas = Annotated[list[Positive], Field(min_length=1)]
@@ -32,7 +32,9 @@ class GapTopic(Strict):
     deltas: Deltas = Field(default=[0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4])
     point_counts: PointCounts = Field(default=[10, 12, 16, 20, 24, 32, 40])
     guidances: list[float] = Field(default=[0.0, 0.2, 0.4, 0.8], min_length=1)
-    draws: int = Field(default=50_000, ge=2, description="Noise vectors of the Monte-Carlo cross-check.")
+    draws: int = Field(
+        default=50_000, ge=2, le=100_000_000, description="Noise vectors of the Monte-Carlo cross-check."
+    )
 
 
 class FlowTopic(Strict):
@@ -57,23 +59,25 @@ class ProfileTopic(Strict):
     points: CirclePoints = 20
     deltas: Deltas = Field(default=[0.4, 0.8, 1.6, 2.4])
     sigmas: list[Positive] = Field(default=[0.3, 1.2, 3.0], min_length=1)
-    angles: int = Field(default=33, ge=5, description="Angles from one training point to the next.")
+    angles: int = Field(default=33, ge=5, le=65_536, description="Angles from one training point to the next.")
 
 
 class DiscretizationTopic(Strict):
     """The delta that seems best by Frechet distance, by solver and number of steps."""
 
     points: CirclePoints = 20
-    euler_steps: list[Count] = Field(default=[9, 18, 36, 72])
-    heun_steps: list[Count] = Field(default=[9, 18, 36])
+    euler_steps: list[Size] = Field(default=[9, 18, 36, 72])
+    heun_steps: list[Size] = Field(default=[9, 18, 36])
 
 
 class CollapseTopic(Strict):
     """The analytic collapse level against the level at which the posterior concentrates, for Gaussian data."""
 
-    dimensions: list[Count] = Field(default=[2, 4, 8, 16, 32, 64], min_length=1)
-    train_sizes: list[Annotated[int, Field(ge=4)]] = Field(default=[16, 64, 256, 1024, 4096], min_length=1)
-    draws: int = Field(default=2, ge=1, description="Training sets drawn per setting.")
+    dimensions: list[Size] = Field(default=[2, 4, 8, 16, 32, 64], min_length=1)
+    train_sizes: list[Annotated[int, Field(ge=4, le=1_000_000)]] = Field(
+        default=[16, 64, 256, 1024, 4096], min_length=1
+    )
+    draws: int = Field(default=2, ge=1, le=10_000, description="Training sets drawn per setting.")
 
 
 class RecallTopic(Strict):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from diffbench.conventions import DiffbenchError
-from diffbench.settings.base import Count, Fraction, Name, Positive, Strict
+from diffbench.settings.base import Fraction, Name, Positive, Size, Strict
 
 
 class Mlp(Strict):
@@ -16,8 +16,8 @@ class Mlp(Strict):
 
     trained: ClassVar[bool] = True
     kind: Literal["mlp"] = "mlp"
-    width: Count
-    blocks: Count
+    width: Size
+    blocks: Size
 
 
 class Unet(Strict):
@@ -25,10 +25,12 @@ class Unet(Strict):
 
     trained: ClassVar[bool] = True
     kind: Literal["unet"] = "unet"
-    channels: int = Field(ge=16, multiple_of=16, description="Channels of the finest level.")
-    multipliers: tuple[Count, ...] = Field(min_length=1, description="Channels of each level, as multiples.")
-    blocks: Count = Field(description="Residual blocks per level on the way down; one more on the way up.")
-    attention_levels: int = Field(default=1, ge=0, description="How many of the coarsest levels attend.")
+    channels: int = Field(ge=16, le=65_536, multiple_of=16, description="Channels of the finest level.")
+    multipliers: tuple[Size, ...] = Field(
+        min_length=1, max_length=16, description="Channels of each level, as multiples."
+    )
+    blocks: Size = Field(description="Residual blocks per level on the way down; one more on the way up.")
+    attention_levels: int = Field(default=1, ge=0, le=16, description="How many of the coarsest levels attend.")
 
     @property
     def divisor(self) -> int:
@@ -41,10 +43,10 @@ class Dit(Strict):
 
     trained: ClassVar[bool] = True
     kind: Literal["dit"] = "dit"
-    width: int = Field(ge=4, multiple_of=4, description="Width of a token.")
-    depth: Count = Field(description="Number of blocks.")
-    heads: Count = Field(description="Attention heads; they divide the width.")
-    patch: Count = Field(default=2, description="Side of a patch in pixels.")
+    width: int = Field(ge=4, le=65_536, multiple_of=4, description="Width of a token.")
+    depth: Size = Field(description="Number of blocks.")
+    heads: Size = Field(description="Attention heads; they divide the width.")
+    patch: Size = Field(default=2, description="Side of a patch in pixels.")
 
     @property
     def divisor(self) -> int:

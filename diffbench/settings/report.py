@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from diffbench.settings.base import Count, Strict
+from diffbench.settings.base import Size, Strict
 
 
 class ReportSettings(Strict):
     """How the report looks. Changing it recomputes no measure."""
 
     chart_width: int = Field(default=520, ge=200, le=2000, description="Width of a chart in pixels.")
-    pictured_samples: Count = Field(
+    pictured_samples: Size = Field(
         default=12, description="Samples pictured beside their nearest training images, per cell."
     )

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
-from diffbench.denoisers.base import Denoiser
+from diffbench.denoisers.base import BATCH, Denoiser, denoise_batched
 from diffbench.denoisers.build import load_denoiser
 from diffbench.denoisers.guidance import Guided
-from diffbench.denoisers.losses import BATCH, denoise_batched
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
 from diffbench.noise import overlap_noise, sample_noise

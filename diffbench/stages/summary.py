@@ -12,6 +12,7 @@ from diffbench.study.layout import CLAIMS, FEATURES, MANIFEST, table
 from diffbench.study.study import Study
 from diffbench.summary import TABLES
 from diffbench.summary.claims import judge
+from diffbench.summary.controls import judge_controls
 from diffbench.summary.laboratory import laboratory_tests
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.models import model_sizes
@@ -31,6 +32,8 @@ def run(study: Study, results: Path) -> None:
     write_csv(results / table("models"), sizes)
     write_csv(results / table("status"), gathered.files)
     write_csv(results / table("costs"), stage_costs(results))
+    if study.has_controls:
+        write_csv(results / table("controls"), judge_controls(study, gathered.tables))
     counted = sizes.dropna(subset=["parameters"])
     parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
     verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes, laboratory_tests(results)))

@@ -1,5 +1,6 @@
 """What is wrong with a study beyond the types of its keys: names, values that do not go together, missing files."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,15 @@ from diffbench.settings.models import PRESETS, External, TrainedDefinition, Vari
 from diffbench.study.layout import FOLDERS
 from diffbench.study.study import Study
 
+MOST_CELLS = 10_000_000
+"""More are a slip of the pen; they would not fit in memory either."""
+
 
 def problems(study: Study) -> Iterator[str]:
     """What is wrong with a study beyond the types of its keys; nothing that follows from what was said before."""
+    if (size := _grid_size(study)) > MOST_CELLS:
+        yield f"key 'sweeps': {size:,} cells are beyond {MOST_CELLS:,}; vary fewer factors together"
+        return
     try:
         data = catalog.facts(study.data)
     except DiffbenchError as error:
@@ -30,6 +37,12 @@ def problems(study: Study) -> Iterator[str]:
     yield from of_factors
     if not alone and not of_factors:
         yield from _problems_of_cells(study)
+
+
+def _grid_size(study: Study) -> int:
+    """Cells at most, told without making them."""
+    points = 1 + sum(math.prod(map(len, sweep.varied.values())) for sweep in study.sweeps)
+    return points * len(study.seeds) * len(study.steps)
 
 
 def _problems_of_names(study: Study) -> Iterator[str]:

@@ -1,25 +1,43 @@
 """Reading a study: from YAML or plain values to a checked Study, or one error that names every bad key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from diffbench.conventions import DiffbenchError
 from diffbench.study.checks import problems
 from diffbench.study.study import Study
+from diffbench.study.yaml_loader import as_written, load_yaml
 
 
 def load_study(path: Path | str) -> Study:
     """Read and check a study file. Raises DiffbenchError naming the file and every key that is wrong."""
+    return parse_study(_read(Path(path)), str(path))
+
+
+def load_configured(files: Sequence[Path | str], given: Mapping[str, Any]) -> Study:
+    """The study of Snakemake's configuration: its files, later ones over earlier ones, and over them --config.
+
+    Read here, since Snakemake's own reader falls into the traps of YAML 1.1 (see `yaml_loader`).
+    """
+    parts = [_read(Path(path)) for path in files] + ([as_written(given)] if given else [])
+    origin = ", ".join([*map(str, files), *(["--config"] if given else [])])
+    return parse_study(reduce(_over, parts), origin)
+
+
+def _over(lower: Any, upper: Any) -> Any:
+    """Mappings laid over each other, key by key; anything else takes the place of what it lies over."""
+    if not isinstance(lower, dict) or not isinstance(upper, dict):
+        return upper
+    return lower | {key: _over(lower[key], value) if key in lower else value for key, value in upper.items()}
+
+
+def _read(path: Path) -> Any:
     try:
-        raw = yaml.safe_load(Path(path).read_text())
+        return load_yaml(path.read_bytes(), str(path))
     except OSError as error:
         raise DiffbenchError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DiffbenchError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return parse_study(raw, str(path))
 
 
 def parse_study(raw: Any, origin: str) -> Study:

@@ -60,7 +60,9 @@ class Study(Strict):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes a free GPU."
     )
-    threads: Count = Field(default=1, description="Threads per job that runs a network; 1 suits small models.")
+    threads: int = Field(
+        default=1, ge=1, le=1024, description="Threads per job that runs a network; 1 suits small models."
+    )
 
     def definition(self, model: str) -> ModelDefinition:
         """What a model's name stands for, the study's own definitions first; of a variant, what it varies."""

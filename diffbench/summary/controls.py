@@ -1,4 +1,4 @@
-"""What every measure must say of samples and models whose truth is known: one table, for the report and the tests.
+"""What every measure must say of samples and models whose truth is known, and whether it does: one table.
 
 A value outside its range tells of a wrong measure, not of a wrong model. Ranges around floors reach as far as the
 floor's 95 % interval is wide, on either side; two independent samples leave that about once in 200 times.
@@ -17,12 +17,15 @@ from diffbench.measures.battery import CRITERIA
 from diffbench.settings.models import CONTROLS, Constant, ModelDefinition, Optimal, Planted
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
-from diffbench.summary.tables import FACTORS
+from diffbench.summary.tables import ESTIMATE, FACTORS
 
 MET, UNMET, UNDEFINED = "met", "not met", "undefined"
 FLOORS = {name: floor for name, floor, _ in CRITERIA} | {"distance_to_validation": "distance_to_validation_floor"}
 COPIED = {name: 0.0 if name == "auth_pct" else 1.0 for name, _, _ in CRITERIA}
 """What each criterion says of exact copies of training images."""
+
+STAGES = ("denoise", "memorization", "overlap")
+"""Stages whose tables hold what is judged."""
 
 COLUMNS = ["measure", "value", "low", "high", "n", "reason", "floor"]
 COLUMNS += ["sigmas", "expected_low", "expected_high", "why", "verdict"]
@@ -119,13 +122,15 @@ def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[E
     yield Expectation("membership_auc", 0.4, 0.6, "its loss tells nothing of membership", EVERYWHERE)
 
 
-def judge_controls(study: Study, estimates: pd.DataFrame) -> pd.DataFrame:
+def judge_controls(study: Study, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Every scalar of every control, and the curves of which something is expected: one row each.
 
-    estimates: the tidy tables of all stages below each other. Result: FACTORS and COLUMNS; sigmas is text, verdict
-    empty where nothing is expected. Of a curve, value is the level furthest from what is expected, low and high
-    its least and largest level.
+    tables: tidy tables by stage, of which only STAGES matter. Result: FACTORS and COLUMNS; sigmas is text, verdict
+    empty where nothing is expected. Of a curve, value is that furthest from what is expected, low and high
+    are its least and largest.
     """
+    measured = [tables[stage] for stage in STAGES if stage in tables]
+    estimates = pd.concat(measured or [pd.DataFrame(columns=FACTORS + ESTIMATE)], ignore_index=True)
     rows: list[dict[str, Any]] = []
     for cell in study.cells:
         definition = study.definition(cell.checkpoint.run.model)
@@ -160,32 +165,32 @@ def _rows(cell: Cell, definition: ModelDefinition, table: pd.DataFrame) -> Itera
 
 
 def _extreme(table: pd.DataFrame, expectation: Expectation) -> Estimate:
-    """The level of a curve that is furthest from what is expected, between the least and the largest."""
+    """The value of a curve that is furthest from what is expected, between the least and the largest."""
     assert expectation.sigmas
-    levels = table[(table["measure"] == expectation.measure) & table["sigma"].between(*expectation.sigmas)]
-    values = levels["value"].to_numpy(float)
+    rows = table[(table["measure"] == expectation.measure) & table["sigma"].between(*expectation.sigmas)]
+    values = rows["value"].to_numpy(float)
     values = values[np.isfinite(values)]
     if not len(values):
         return Estimate(math.nan, math.nan, math.nan, 0, "no level has a value")
     excess = np.maximum(expectation.low - values, values - expectation.high)
-    n = int(levels["n"].to_numpy(float).max())
+    n = int(rows["n"].to_numpy(float).max())
     return Estimate(float(values[excess.argmax()]), float(values.min()), float(values.max()), n)
 
 
 def _row(
-    cell: Cell, measure: str, found: Estimate, expected: Expectation | None, floor: Estimate | None
+    cell: Cell, measure: str, estimate: Estimate, expected: Expectation | None, floor: Estimate | None
 ) -> dict[str, Any]:
     judged = {"sigmas": "", "expected_low": math.nan, "expected_high": math.nan, "why": "", "verdict": ""}
     if expected:
-        verdict = MET if expected.low <= found.value <= expected.high else UNMET
+        verdict = MET if expected.low <= estimate.value <= expected.high else UNMET
         judged = {
             "sigmas": _levels(expected.sigmas),
             "expected_low": expected.low,
             "expected_high": expected.high,
             "why": expected.why,
-            "verdict": UNDEFINED if math.isnan(found.value) else verdict,
+            "verdict": UNDEFINED if math.isnan(estimate.value) else verdict,
         }
-    numbers = {name: getattr(found, name) for name in ("value", "low", "high", "n", "reason")}
+    numbers = {name: getattr(estimate, name) for name in ("value", "low", "high", "n", "reason")}
     return cell.factors | {"measure": measure} | numbers | {"floor": floor.value if floor else math.nan} | judged
 
 

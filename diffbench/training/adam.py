@@ -1,13 +1,16 @@
 """Adam on parts of one flat vector of weights, by the fused kernel of torch.optim.Adam.
 
 torch.optim.Adam gives the same bytes (a test holds it to that), but the first one of a process imports torch._dynamo,
-1.2 s of CPU time that every short training job of a study would pay.
+1.2 s of CPU time that every short training job of a study would pay. The kernel's function is private to torch, whose
+version pyproject.toml therefore caps.
 """
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from diffbench.shapes import Float
 
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8
@@ -16,10 +19,12 @@ EPSILON = 1e-8
 class Adam:
     """Adam (Kingma & Ba 2015, arXiv 1412.6980) with EDM's betas and a constant learning rate.
 
-    weights: the vector (total,); split: its views, one per parameter, and likewise those of any vector like it.
+    weights: one vector of all; split: its views, one per parameter, and likewise those of any vector like it.
     """
 
-    def __init__(self, weights: Tensor, learning_rate: float, split: Callable[[Tensor], list[Tensor]]) -> None:
+    def __init__(
+        self, weights: Float[Tensor, " total"], learning_rate: float, split: Callable[[Tensor], list[Tensor]]
+    ) -> None:
         self._learning_rate = learning_rate
         self.state = {
             "step": torch.zeros((), device=weights.device),
@@ -31,7 +36,7 @@ class Adam:
         )
 
     @torch.no_grad()
-    def update(self, gradients: list[Tensor]) -> None:
+    def update(self, gradients: list[Float[Tensor, "..."]]) -> None:
         """One step, in place, along the gradients, one per parameter, of the shape and strides of its view."""
         self.state["step"] += 1
         torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage] (why it is used: see above)

@@ -1,7 +1,6 @@
 """Training: a generator of steps whose order, noise and weights are pure functions of (seed, step).
 
-Training 0 -> N in one go or through any chain of milestones gives the same bytes. Callers own logging and
-saving.
+Training 0 -> N in one go or through any chain of milestones gives the same bytes. Callers own logging and saving.
 """
 
 import math
@@ -13,48 +12,53 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from diffbench.conventions import seed_of
 from diffbench.denoisers.base import Denoiser
 from diffbench.denoisers.precond import Preconditioned, loss_weight
 from diffbench.settings.training import TrainingSettings
+from diffbench.shapes import Float, Int64
 from diffbench.training.adam import Adam
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """What one step did. The per-sample losses (batch,) stay on the device: reading them makes a GPU wait."""
+    """What one step did. The losses, one per sample, stay on the device: reading them makes a GPU wait."""
 
     step: int
-    losses: Tensor
+    losses: Float[Tensor, " batch"]
 
 
-def denoising_loss(denoiser: Denoiser, clean: Tensor, noise: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
-    """Weighted denoising loss per sample: clean, noise (m, *shape), sigma (m,) -> (m,). EDM eq. 2."""
+def denoising_loss(
+    denoiser: Denoiser,
+    clean: Float[Tensor, " m *shape"],
+    noise: Float[Tensor, " m *shape"],
+    sigma: Float[Tensor, " m"],
+    label: Int64[Tensor, " m"] | None,
+) -> Float[Tensor, " m"]:
+    """Weighted denoising loss per sample (Karras et al. 2022, eq. 2)."""
     s = sigma.reshape(-1, *[1] * (clean.ndim - 1))
     error = denoiser(clean + s * noise, sigma, label) - clean
     return loss_weight(sigma) * error.square().flatten(1).mean(dim=1)
 
 
 def ema_exponent(length: float) -> float:
-    """Exponent gamma of the power-function EMA whose profile has standard deviation `length` as a share of
-    training.
+    """Exponent gamma of the power-function EMA whose profile has standard deviation `length`, a share of training.
 
-    Karras et al. 2024 (EDM2), arXiv 2312.02696, eq. 126 / algorithm 2. The profile follows the steps so far:
-    it knows nothing of the total.
+    Karras et al. 2024 (EDM2), arXiv 2312.02696, eq. 126 / algorithm 2. The profile follows the steps so far: it knows
+    nothing of the total.
     """
     inverse = length**-2
     return float(np.roots([1, 7, 16 - inverse, 12 - inverse]).real.max())
 
 
 @lru_cache(maxsize=4)
-def _epoch_order(images: int, seed: int, epoch: int) -> NDArray[np.int64]:
+def _epoch_order(images: int, seed: int, epoch: int) -> Int64[np.ndarray, " {images}"]:
     return np.random.default_rng(seed_of("order", seed, images, epoch)).permutation(images)
 
 
-def batch_indices(images: int, batch: int, seed: int, step: int) -> NDArray[np.int64]:
+def batch_indices(images: int, batch: int, seed: int, step: int) -> Int64[np.ndarray, " {batch}"]:
     """Indices of the images of a step, counted from 0: the next piece of a stream of random permutations."""
     start, stop = step * batch, (step + 1) * batch
     epochs = range(start // images, (stop - 1) // images + 1)
@@ -64,12 +68,12 @@ def batch_indices(images: int, batch: int, seed: int, step: int) -> NDArray[np.i
 
 
 class Batch(NamedTuple):
-    """What one step trains on: images, their noise, its level and the labels that the network is shown."""
+    """What one step trains on: images, their noise, its levels and the labels that the network is shown."""
 
-    clean: Tensor  # (m, *shape)
-    noise: Tensor  # (m, *shape) standard normal
-    sigma: Tensor  # (m,)
-    label: Tensor  # (m,) int64
+    clean: Float[Tensor, " m *shape"]
+    noise: Float[Tensor, " m *shape"]  # standard normal
+    sigma: Float[Tensor, " m"]
+    label: Int64[Tensor, " m"]
 
 
 class Trainer:
@@ -121,8 +125,10 @@ class Trainer:
         for name, tensor in self._optimizer.state.items():
             tensor.copy_(state["optimizer"][name])
 
-    def run(self, images: Tensor, labels: Tensor, seed: int, stop: int) -> Iterator[TrainingStep]:
-        """Train to step `stop` on images (n, *shape) and labels (n,), which lie on the network's device."""
+    def run(
+        self, images: Float[Tensor, " n *shape"], labels: Int64[Tensor, " n"], seed: int, stop: int
+    ) -> Iterator[TrainingStep]:
+        """Train to step `stop` on images and labels that lie on the network's device."""
         self.network.train()
         while self.step < stop:
             batch = self._draw(images, labels, seed)
@@ -131,7 +137,7 @@ class Trainer:
             self._update()
             yield TrainingStep(self.step, losses)
 
-    def fits(self, images: Tensor, labels: Tensor, batch: int) -> bool:
+    def fits(self, images: Float[Tensor, " n *shape"], labels: Int64[Tensor, " n"], batch: int) -> bool:
         """Whether memory holds forward and backward of so many images at once. Changes no weight."""
         drawn = self._draw(images, labels, seed=0)
         try:
@@ -140,7 +146,7 @@ class Trainer:
             return False
         return True
 
-    def _draw(self, images: Tensor, labels: Tensor, seed: int) -> Batch:
+    def _draw(self, images: Float[Tensor, " n *shape"], labels: Int64[Tensor, " n"], seed: int) -> Batch:
         """The batch of the next step: a pure function of seed and step."""
         generator = torch.Generator(images.device)
         generator.manual_seed(seed_of("noise", seed, self.step))
@@ -151,8 +157,8 @@ class Trainer:
         indices = torch.from_numpy(batch_indices(len(images), self.settings.batch, seed, self.step)).to(images.device)
         clean, label, count = images.index_select(0, indices), labels.index_select(0, indices), len(indices)
         noise = torch.randn(clean.shape, generator=generator, device=images.device)
-        level = torch.randn(count, generator=generator, device=images.device)
-        sigma = (self.settings.sigma_log_mean + self.settings.sigma_log_std * level).exp()
+        normal = torch.randn(count, generator=generator, device=images.device)
+        sigma = (self.settings.sigma_log_mean + self.settings.sigma_log_std * normal).exp()
         if self.network.null_label > 1:  # a single label says nothing: nothing to drop
             label = label.masked_fill(chosen(self.settings.label_dropout), self.network.null_label)
         if self.settings.horizontal_flip:
@@ -160,8 +166,8 @@ class Trainer:
             clean = torch.where(flipped, clean.flip(-1), clean)
         return Batch(clean, noise, sigma, label)
 
-    def _parts(self, flat: Tensor) -> list[Tensor]:
-        """Views of a buffer (total,), one per parameter, of its shape and order of dimensions in memory."""
+    def _parts(self, flat: Float[Tensor, " total"]) -> list[Tensor]:
+        """Views of a buffer, one per parameter, of its shape and order of dimensions in memory."""
         parts = zip(self._parameters, flat.split([p.numel() for p in self._parameters]), strict=True)
         return [part.as_strided(p.shape, p.stride(), part.storage_offset()) for p, part in parts]
 
@@ -171,14 +177,14 @@ class Trainer:
             return nullcontext()
         return _seeded(seed_of("dropout", seed, self.step), self.device)
 
-    def _backward(self, batch: Batch) -> Tensor:
-        """Gradients of the mean loss, summed over the parts of the batch. Returns the losses (m,)."""
+    def _backward(self, batch: Batch) -> Float[Tensor, " m"]:
+        """Gradients of the mean loss, summed over the parts of the batch. Returns the losses."""
         for parameter in self._parameters:
             parameter.grad = None
         parts = zip(*(tensor.chunk(self.settings.accumulation) for tensor in batch), strict=True)
         return torch.cat([self._backward_part(Batch(*part)) for part in parts])
 
-    def _backward_part(self, batch: Batch) -> Tensor:
+    def _backward_part(self, batch: Batch) -> Float[Tensor, " m"]:
         bf16 = self.settings.precision == "bf16"
         with torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=bf16):
             losses = denoising_loss(self.network, *batch)

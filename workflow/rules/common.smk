@@ -10,15 +10,13 @@ from diffbench.conventions import DiffbenchError
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
-from diffbench.study.file import parse_study
+from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint, Run
 from diffbench.study.specs import spec_of
 from diffbench.summary import TABLES
 
 try:
-    STUDY = parse_study(
-        dict(config), ", ".join(map(str, workflow.configfiles)) or "--config"
-    )
+    STUDY = load_configured(workflow.configfiles, workflow.config_settings.config)
 except DiffbenchError as error:
     sys.exit(f"diffbench: error: {error}")
 

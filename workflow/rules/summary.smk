@@ -4,6 +4,7 @@ rule summary:
     output:
         expand(at(layout.TABLE), table=TABLES, suffix=["csv", "h5"]),
         expand(at(layout.TABLE), table=["models", "status", "costs"], suffix="csv"),
+        expand(at(layout.TABLE), table=["controls"] * STUDY.has_controls, suffix="csv"),
         manifest=ensure(at(layout.MANIFEST), non_empty=True),
         claims=ensure(at(layout.CLAIMS), non_empty=True),
     log:

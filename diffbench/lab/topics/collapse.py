@@ -10,15 +10,15 @@ from diffbench.settings.lab import CollapseTopic
 
 def variables(topic: CollapseTopic) -> dict[str, Variable]:
     """Theory (dimension, train_size) and measurements (dimension, train_size, draw)."""
-    found = [
+    collapses = [
         [
             [measured_collapse(n, d, seed_of("collapse", d, n, draw)) for draw in range(topic.draws)]
             for n in topic.train_sizes
         ]
         for d in topic.dimensions
     ]
-    theory = [[draws[0].sigma_theory for draws in row] for row in found]
-    measured = [[[each.sigma_measured for each in draws] for draws in row] for row in found]
+    theory = [[draws[0].sigma_theory for draws in row] for row in collapses]
+    measured = [[[each.sigma_measured for each in draws] for draws in row] for row in collapses]
     return {
         "dimension": Variable(np.array(topic.dimensions), ("dimension",), "dimension of the Gaussian data"),
         "train_size": Variable(np.array(topic.train_sizes), ("train_size",), "training points"),

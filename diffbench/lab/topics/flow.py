@@ -3,20 +3,20 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import SIGMA_MAX, karras_sigmas, seed_of
-from diffbench.data.planar import RADIUS, PlanarSet, Points, planar_set
+from diffbench.data.planar import RADIUS, PlanarSet, planar_set
 from diffbench.denoisers.posterior import posterior
 from diffbench.files.store import Variable
 from diffbench.lab.flow import trajectory
 from diffbench.lab.ideal import PlanarDenoiser, blurred, optimum
 from diffbench.lab.profiles import flow_field
 from diffbench.settings.lab import FlowTopic
+from diffbench.shapes import Float64
 
 EXTENT = 1.5 * RADIUS
-CELLS = 40
-"""Cells along one side of the density's picture."""
+SQUARES = 40
+"""Squares along one side of the density's picture."""
 
 SOLVER_LEVELS = 72
 DENSE_SPARSE_POINTS = 120
@@ -28,8 +28,7 @@ class Scene(NamedTuple):
     name: str
     denoiser: PlanarDenoiser
     points: PlanarSet
-    blur: float
-    """Delta, by which the density of the training set is widened; 0 for the optimum."""
+    blur: float  # delta, by which the density of the training set is widened; 0 for the optimum
 
 
 def scenes(topic: FlowTopic) -> list[Scene]:
@@ -46,51 +45,73 @@ def scenes(topic: FlowTopic) -> list[Scene]:
 
 
 def variables(topic: FlowTopic) -> dict[str, Variable]:
-    """Fields (scene, sigma, position, axis), densities (scene, sigma, cell), trajectories (scene, level,
-    start, axis)."""
-    drawn, levels = scenes(topic), np.sort(np.array(topic.sigmas))
-    grid = solver_grid(levels)
-    start = SIGMA_MAX * np.random.default_rng(seed_of("lab starts")).standard_normal((topic.trajectories, 2))
-    fields = [[flow_field(scene.denoiser, s, topic.side, EXTENT) for s in levels] for scene in drawn]
-    cells = cell_centres()
-    points = [part for scene in drawn for part in scene.points]
-    owners = [index for index, scene in enumerate(drawn) for part in scene.points for _ in part]
-    roles = np.concatenate([np.full(len(part), index % 2) for index, part in enumerate(points)])
-    paths = np.stack([np.stack(list(trajectory(s.denoiser, start, grid, "heun"))) for s in drawn])
-    densities = np.stack([[log_density(cells, scene, s) for s in levels] for scene in drawn])
+    """The scenes with their fields, densities, trajectories and points."""
+    drawn, sigmas = scenes(topic), np.sort(np.array(topic.sigmas))
     return {
         "scene": Variable(np.array([scene.name for scene in drawn]), ("scene",), "name of the picture"),
-        "sigma": Variable(levels, ("sigma",), "noise level of a picture"),
-        "position": Variable(np.arange(topic.side**2), ("position",), "index of an arrow"),
+        "sigma": Variable(sigmas, ("sigma",), "noise level of a picture"),
+        **_fields(drawn, sigmas, topic.side),
+        **_densities(drawn, sigmas),
+        **_trajectories(drawn, sigmas, topic.trajectories),
+        **_points(drawn),
+    }
+
+
+def _fields(drawn: list[Scene], sigmas: Float64[np.ndarray, " L"], side: int) -> dict[str, Variable]:
+    fields = [[flow_field(scene.denoiser, s, side, EXTENT) for s in sigmas] for scene in drawn]
+    velocities = np.stack([[field.velocities for field in row] for row in fields]).astype(np.float32)
+    dims = ("scene", "sigma", "position", "axis")
+    return {
+        "position": Variable(np.arange(side**2), ("position",), "index of an arrow"),
         "positions": Variable(fields[0][0].positions, ("position", "axis"), "foot of an arrow"),
-        "velocity": Variable(
-            np.stack([[field.velocities for field in row] for row in fields]).astype(np.float32),
-            ("scene", "sigma", "position", "axis"),
-            "dx/dsigma of the probability flow",
-        ),
-        "cells": Variable(cells, ("cell", "axis"), "centre of a cell of the density"),
-        "log_density": Variable(
-            densities.astype(np.float32), ("scene", "sigma", "cell"), "ln of the noised training density"
-        ),
+        "velocity": Variable(velocities, dims, "dx/dsigma of the probability flow"),
+    }
+
+
+def _densities(drawn: list[Scene], sigmas: Float64[np.ndarray, " L"]) -> dict[str, Variable]:
+    squares = square_centres()
+    densities = np.stack([[log_density(squares, scene, s) for s in sigmas] for scene in drawn]).astype(np.float32)
+    return {
+        "cells": Variable(squares, ("cell", "axis"), "centre of a square of the density"),
+        "log_density": Variable(densities, ("scene", "sigma", "cell"), "ln of the noised training density"),
+    }
+
+
+def _trajectories(drawn: list[Scene], sigmas: Float64[np.ndarray, " L"], count: int) -> dict[str, Variable]:
+    """Trajectories of all scenes from the same starts."""
+    grid = solver_grid(sigmas)
+    start = SIGMA_MAX * np.random.default_rng(seed_of("lab starts")).standard_normal((count, 2))
+    paths = np.stack([np.stack(list(trajectory(scene.denoiser, start, grid, "heun"))) for scene in drawn])
+    dims = ("scene", "level", "start", "axis")
+    return {
         "level": Variable(grid, ("level",), "noise level of a trajectory's state"),
-        "path": Variable(paths.astype(np.float32), ("scene", "level", "start", "axis"), "state of a trajectory"),
-        "points": Variable(np.concatenate(points), ("point", "axis"), "clean points"),
-        "point_scene": Variable(np.array(owners), ("point",), "scene of a point, as its index"),
+        "path": Variable(paths.astype(np.float32), dims, "state of a trajectory"),
+    }
+
+
+def _points(drawn: list[Scene]) -> dict[str, Variable]:
+    """Clean points of all scenes in one list; training points come before validation points in each."""
+    parts = [(index, role, part) for index, scene in enumerate(drawn) for role, part in enumerate(scene.points)]
+    owners = np.concatenate([np.full(len(part), index) for index, _, part in parts])
+    roles = np.concatenate([np.full(len(part), role) for _, role, part in parts])
+    return {
+        "points": Variable(np.concatenate([part for *_, part in parts]), ("point", "axis"), "clean points"),
+        "point_scene": Variable(owners, ("point",), "scene of a point, as its index"),
         "point_role": Variable(roles, ("point",), "0: training point, 1: validation point"),
     }
 
 
-def solver_grid(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+def solver_grid(sigmas: Float64[np.ndarray, " L"]) -> Float64[np.ndarray, " G"]:
     """The Karras grid with the picture's levels put in, falling, so that a state stands at each of them."""
-    return np.unique(np.concatenate([karras_sigmas(SOLVER_LEVELS), levels]))[::-1]
+    return np.unique(np.concatenate([karras_sigmas(SOLVER_LEVELS), sigmas]))[::-1]
 
 
-def cell_centres() -> Points:
-    """Centres of CELLS x CELLS square cells that fill the picture, (cells, 2)."""
-    axis = (np.arange(CELLS) + 0.5) / CELLS * 2 * EXTENT - EXTENT
+def square_centres() -> Float64[np.ndarray, "_ 2"]:
+    """Centres of the SQUARES x SQUARES squares that fill the picture."""
+    axis = (np.arange(SQUARES) + 0.5) / SQUARES * 2 * EXTENT - EXTENT
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
 
-def log_density(x: Points, scene: Scene, sigma: float) -> NDArray[np.float64]:
-    """ln of the density of the scene's training points, blurred by its delta and noised to sigma, at x (m, 2)."""
+def log_density(x: Float64[np.ndarray, "m 2"], scene: Scene, sigma: float) -> Float64[np.ndarray, " m"]:
+    """Logarithm of the density of the scene's training points, blurred by its delta and noised to sigma, at x."""
     return posterior(x, scene.points.train, float(np.hypot(sigma, scene.blur))).log_density

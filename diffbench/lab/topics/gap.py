@@ -30,10 +30,10 @@ def variables(topic: GapTopic) -> dict[str, Variable]:
         "guide_delta": "error scale of the denoiser that is guided away from; nan: none",
         "guidance": "guidance weight",
     }
-    found = {
+    swept_over = {
         name: Variable(np.array(column), ("setting",), texts[name]) for name, column in zip(texts, columns, strict=True)
     }
-    found["sigma"] = Variable(karras_sigmas(LEVELS), ("sigma",), "noise level")
+    results = {"sigma": Variable(karras_sigmas(LEVELS), ("sigma",), "noise level")}
     for name, text in {
         "train": "mean L2 norm of the error at training points",
         "validation": "mean L2 norm of the error at validation points",
@@ -42,11 +42,11 @@ def variables(topic: GapTopic) -> dict[str, Variable]:
         "change": "relative change of an error at the quadrature's last doubling",
     }.items():
         values = np.stack([getattr(curve, name) for curve in curves])
-        found[name] = Variable(values, ("setting", "sigma"), text)
+        results[name] = Variable(values, ("setting", "sigma"), text)
     for name in ("peak_gap", "sigma_at_peak", "train_error", "validation_error"):
         values = np.array([getattr(peak, name) for peak in peaks])
-        found[name] = Variable(values, ("setting",), f"{name.replace('_', ' ')}; nan: no gap above rounding")
-    return found | _check(topic)
+        results[name] = Variable(values, ("setting",), f"{name.replace('_', ' ')}; nan: no gap above rounding")
+    return swept_over | results | _check(topic)
 
 
 def swept(topic: GapTopic) -> list[Setting]:

@@ -1,1 +1,1 @@
-"""Feature spaces in which the quality of samples is measured: pixels, PCA, a classifier's layer, a foreign encoder."""
+"""Feature spaces in which quality is measured: pixels, PCA, a classifier's layer, an external encoder."""

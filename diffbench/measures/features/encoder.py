@@ -1,18 +1,17 @@
-"""A foreign encoder, given as a file: TorchScript, or a program of torch.export (.pt2). torch is imported here only."""
+"""An external encoder, given as a file: TorchScript, or a program of torch.export (.pt2). torch is imported late."""
 
 import io
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.measures.features.spaces import Features
 from diffbench.measures.neighbors import Images
+from diffbench.shapes import Float, Float32, UInt8
 
 BATCH = 128
 
@@ -22,7 +21,7 @@ class Encoder:
     """A network that turns images (m, *shape) of float32, in the data set's own units, into features (m, k)."""
 
     file: str  # its name, for messages and the name of the space
-    content: NDArray[np.uint8]  # the file's bytes, so that what was used can be used again
+    content: UInt8[np.ndarray, " bytes"]  # the file's bytes, so that what was used can be used again
     shape: tuple[int, ...]  # of one image
     mean: float
     scale: float  # scaled = (raw - mean) * scale
@@ -32,19 +31,19 @@ class Encoder:
         """Named beside every value measured in the space."""
         return f"encoder:{self.file}"
 
-    def transform(self, images: Images) -> Features:
-        """Scaled flat images (m, d) to features (m, k), on the CPU. DiffbenchError if the network cannot."""
+    def transform(self, images: Float[Images, "m d"]) -> Float32[np.ndarray, "m k"]:
+        """Scaled flat images to features, on the CPU. DiffbenchError if the network cannot."""
         import torch
 
         count = images.shape[0]
-        parts: list[Features] = []
+        parts: list[np.ndarray] = []
         for start in range(0, count, BATCH):
             block = np.asarray(images[start : start + BATCH], np.float64) / self.scale + self.mean
             batch = torch.from_numpy(block.astype(np.float32).reshape(-1, *self.shape))
             try:
                 with torch.inference_mode():
                     output = self._network(batch)
-            except Exception as error:  # whatever a foreign network raises
+            except Exception as error:  # whatever an external network raises
                 raise DiffbenchError(
                     f"{self.file}: fails on images of shape {tuple(batch.shape)}: {_first_line(error)}; it must take"
                     " float32 images in any number"
@@ -52,17 +51,19 @@ class Encoder:
             parts.append(self._checked(output, len(batch)))
         return np.concatenate(parts)
 
-    def _checked(self, output: Any, count: int) -> Features:
-        shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
-        if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != count or shape[1] == 0:
-            raise DiffbenchError(f"{self.file}: gives {shape} for {count} images; features must be ({count}, k)")
+    def _checked(self, output: object, count: int) -> Float32[np.ndarray, "{count} k"]:
+        import torch
+
+        if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != count or output.shape[1] == 0:
+            given = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+            raise DiffbenchError(f"{self.file}: gives {given} for {count} images; features must be ({count}, k)")
         features = output.float().numpy()
         if not np.isfinite(features).all():
             raise DiffbenchError(f"{self.file}: gives NaN or infinite features")
         return features
 
     @cached_property
-    def _network(self) -> Any:
+    def _network(self) -> Callable[..., object]:
         import torch
 
         stream = io.BytesIO(self.content.tobytes())
@@ -70,7 +71,7 @@ class Encoder:
             if self.file.endswith(".pt2"):
                 return torch.export.load(stream).module()
             return torch.jit.load(stream, map_location="cpu").eval()
-        except Exception as error:  # torch raises what it likes on foreign bytes
+        except Exception as error:  # torch raises what it likes on other bytes
             raise DiffbenchError(
                 f"{self.file}: neither TorchScript (torch.jit.save) nor, with the ending .pt2, a program of"
                 f" torch.export ({_first_line(error)})"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.files.estimates import Estimate
 from diffbench.measures.features.spaces import Layer, Layered
 from diffbench.measures.intervals import proportion
 from diffbench.measures.neighbors import Images
+from diffbench.shapes import Float, Float32, Int64
 
 FITTED_MAXIMUM = 20_000
 """Images that a space is fitted to at most: more would change it little."""
@@ -39,8 +39,8 @@ def fitted_count(count: int, dimension: int) -> int:
     return max(2, min(count, FITTED_MAXIMUM, FITTED_VALUES // dimension))
 
 
-def fit_pca(sets: Sequence[Images], dimensions: int, seed: int) -> Layered:
-    """The leading principal components of all flat images (n, d) of the sets together; of a random choice of very many.
+def fit_pca(sets: Sequence[Float[Images, "_ d"]], dimensions: int, seed: int) -> Layered:
+    """The leading principal components of all flat images of the sets together; of a random choice of very many.
 
     At most `dimensions`, and at most as many as the images span. Images vary more along components that were fitted to
     them than others do: so that training and validation images compare as equals, give both.
@@ -61,14 +61,14 @@ def fit_pca(sets: Sequence[Images], dimensions: int, seed: int) -> Layered:
 
 
 def fit_classifier(
-    images: NDArray[np.float32],
-    classes: NDArray[np.int64],
-    held_out: NDArray[np.float32],
-    held_out_classes: NDArray[np.int64],
+    images: Float32[np.ndarray, "n d"],
+    classes: Int64[np.ndarray, " n"],
+    held_out: Float32[np.ndarray, "v d"],
+    held_out_classes: Int64[np.ndarray, " v"],
     dimensions: int,
     seed: int,
 ) -> FittedClassifier:
-    """A network with two hidden layers of ReLU, trained by Adam on flat images (n, d) with classes (n,).
+    """A network with two hidden layers of ReLU, trained by Adam on flat images with their classes.
 
     Features: the outputs of the second layer, `dimensions` of them.
     """

@@ -5,19 +5,17 @@ An encoder (encoder.py) is a feature space too: whatever has a name and turns fl
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.estimates import PIXELS
 from diffbench.measures.neighbors import Images, blocks
-
-Floats = NDArray[np.float64]
-Features = NDArray[np.float32]
+from diffbench.shapes import Float, Float32, Float64
 
 
+@runtime_checkable
 class FeatureSpace(Protocol):
     """Where images are compared."""
 
@@ -26,8 +24,8 @@ class FeatureSpace(Protocol):
         """Named beside every value measured in it."""
         ...
 
-    def transform(self, images: Images) -> Any:
-        """Flat images (m, d) to features (m, k)."""
+    def transform(self, images: Float[Images, "m d"]) -> Float[Images, "m k"]:
+        """Flat images to features."""
         ...
 
 
@@ -37,17 +35,17 @@ class Pixels:
 
     name: str = PIXELS
 
-    def transform(self, images: Images) -> Images:
+    def transform(self, images: Float[Images, "m d"]) -> Float[Images, "m d"]:
         """The images, untouched."""
         return images
 
 
 @dataclass(frozen=True)
 class Layer:
-    """x @ weight + bias."""
+    """An affine map, x @ weight + bias."""
 
-    weight: Floats  # (in, out)
-    bias: Floats  # (out,)
+    weight: Float64[np.ndarray, "in out"]
+    bias: Float64[np.ndarray, " out"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,8 @@ class Layered:
     layers: tuple[Layer, ...]
     rectified: bool
 
-    def transform(self, images: Images) -> Features:
-        """Flat images (m, d) to features (m, k), block by block in float64. DiffbenchError for another d."""
+    def transform(self, images: Float[Images, "m d"]) -> Float32[np.ndarray, "m k"]:
+        """Flat images to features, block by block in float64. DiffbenchError for images of another size."""
         expected = self.layers[0].weight.shape[0]
         if len(images.shape) != 2 or images.shape[1] != expected:
             raise DiffbenchError(
@@ -75,9 +73,9 @@ class Layered:
             result[rows] = values
         return result
 
-    def arrays(self) -> dict[str, Floats]:
+    def arrays(self) -> dict[str, Float64[np.ndarray, "..."]]:
         """The layers by name, for a file."""
-        named: dict[str, Floats] = {}
+        named: dict[str, np.ndarray] = {}
         for index, layer in enumerate(self.layers):
             named |= {f"weight{index}": layer.weight, f"bias{index}": layer.bias}
         return named

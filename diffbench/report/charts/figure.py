@@ -1,0 +1,37 @@
+"""What a page shows of a chart: the chart with its caption and its table."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart | alt.HConcatChart | alt.VConcatChart
+"""One panel, or several beside or below each other."""
+
+MAXIMUM_ROWS = 5000
+"""Rows that one chart may show: more makes pages slow. Aggregate or leave settings out before."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its caption and the table beside it."""
+
+    name: str  # of the element and of the CSV: letters, digits and dashes
+    caption: str  # what is shown, how seeds and intervals are, what is undefined
+    chart: Chart  # with title and description
+    data: pd.DataFrame  # what the chart shows, at full precision
+
+    @property
+    def table(self) -> str:
+        """Path of the table's CSV from the page."""
+        return f"data/{self.name}.csv"
+
+    def specification(self) -> dict[str, Any]:
+        """The Vega-Lite specification. ValueError without title or description, or with too many rows."""
+        specification = self.chart.to_dict()
+        if not (specification.get("title") and specification.get("description")):
+            raise ValueError(f"{self.name}: a chart needs a title and a description")
+        if (rows := sum(map(len, specification.get("datasets", {}).values()))) > MAXIMUM_ROWS:
+            raise ValueError(f"{self.name}: {rows} rows are more than {MAXIMUM_ROWS}; aggregate them first")
+        return specification

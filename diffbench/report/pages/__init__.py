@@ -1,0 +1,1 @@
+"""Pages: each module writes one, from tables and charts, through `page.write_page`."""

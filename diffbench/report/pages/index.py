@@ -1,0 +1,72 @@
+"""The main page of a study: which models memorize, at which noise level, and what made them."""
+
+from collections.abc import Hashable
+
+import pandas as pd
+
+from diffbench.report.charts import pictures
+from diffbench.report.charts.gap import gap_by_factor, gap_by_step
+from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_factor
+from diffbench.report.charts.overlap import likeness_by_factor, trajectories
+from diffbench.report.pages.page import write_study_page
+from diffbench.report.tables import answers, leaderboard, outcomes
+from diffbench.report.tables.results import Results, load_claims
+from diffbench.report.tables.slices import TITLES
+from diffbench.settings.report import ReportSettings
+from diffbench.study.layout import stage_of_job
+
+
+def write_index(results: Results, settings: ReportSettings) -> None:
+    """Write the page and its tables inside the study's results."""
+    width = settings.chart_width
+    rows = outcomes.outcomes(results)
+    means = outcomes.settings(rows)
+    charts = [
+        gap_by_factor(results, width),
+        gap_by_step(results, width),
+        outcomes_by_factor(results, rows, means, width),
+        gap_against_memorized(means, width),
+        likeness_by_factor(results, width),
+        trajectories(results, means, width),
+    ]
+    sheets = pictures.sheets(results, means, width, settings.pictured_samples)
+    figures = [chart for chart in charts if chart] + [sheet.figure for sheet in sheets if sheet.figure]
+    effects = answers.effects(results, means)
+    entries = leaderboard.leaderboard(rows, means)
+    write_study_page(
+        results,
+        "index",
+        figures,
+        claims=load_claims(results),
+        controls=results.study.has_controls,
+        answers=answers.answers(results, means, effects),
+        effects=effects,
+        titles=TITLES,
+        entries=entries,
+        choices=leaderboard.choices(results.study, entries),
+        guidance_places={each.text: place for place, each in enumerate(results.study.guidances.values())},
+        gap_scale=leaderboard.gap_scale(entries),
+        sheets=sheets,
+        unfinished=unfinished(results),
+        costs=stage_costs(results.costs),
+    )
+
+
+def unfinished(results: Results) -> list[dict[Hashable, object]]:
+    """Files of the study that are missing or broken, with the reason."""
+    rows = results.status[results.status["state"] != "done"]
+    return rows[["file", "stage", "state", "reason"]].to_dict("records")
+
+
+def stage_costs(costs: pd.DataFrame) -> list[dict[Hashable, object]]:
+    """Jobs, seconds and memory by stage, dearest first."""
+    if costs.empty:
+        return []
+    grouped = costs.groupby(costs["job"].map(stage_of_job))
+    table = grouped.agg(
+        jobs=("job", "size"),
+        seconds=("seconds", "sum"),
+        cpu_seconds=("cpu_seconds", "sum"),
+        max_rss_mb=("max_rss_mb", "max"),
+    )
+    return table.sort_values("seconds", ascending=False).rename_axis("stage").reset_index().to_dict("records")

@@ -1,0 +1,84 @@
+"""Pages: one HTML file with one inlined Vega bundle, templates and figures; nothing is fetched.
+
+A further page of a study is a template that extends base.html and a call of `write_study_page`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import altair as alt
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from diffbench.files import store
+from diffbench.report.charts.figure import Figure
+from diffbench.report.charts.theme import NEUTRAL
+from diffbench.report.tables.format import FILTERS
+from diffbench.report.tables.results import Results
+from diffbench.study import layout
+
+
+def write_study_page(results: Results, page: str, figures: Sequence[Figure], **context: object) -> None:
+    """Write a page of a study beside its others, from the template of its name, which also sees study and manifest."""
+    path = results.folder / layout.page(page)
+    write_page(path, path.name, figures, study=results.study, manifest=results.manifest, **context)
+
+
+def write_page(path: Path, template: str, figures: Sequence[Figure], **context: object) -> None:
+    """Render templates/`template` to `path`, and each figure's table beside it.
+
+    The template sees `context`, and the figures by name as `figures`: `{{ show(figures["name"]) }}` draws one.
+    """
+    environment = _environment()
+    specifications = {figure.name: figure.specification() for figure in figures}
+    for figure in figures:
+        with store.atomic(path.parent / figure.table) as temporary:
+            figure.data.to_csv(temporary, index=False)
+    html = environment.get_template(template).render(
+        figures={figure.name: figure for figure in figures},
+        specifications=inline_json(specifications),
+        bundle=Markup(vega_bundle()) if figures else "",
+        style=_source(environment, "style.css"),
+        script=_source(environment, "page.js"),
+        **context,
+    )
+    with store.atomic(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def inline_json(value: Mapping[str, object]) -> Markup:
+    """JSON that may stand inside a script element: no "<" can end the element."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+@lru_cache
+def vega_bundle() -> str:
+    """Vega, Vega-Lite and vega-embed as one script that defines window.vegaEmbed."""
+    import vl_convert
+
+    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    bundle = vl_convert.javascript_bundle(vl_version=version)  # pyright: ignore[reportCallIssue] (stub: no default)
+    return bundle.replace("</script", "<\\/script")
+
+
+@lru_cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("diffbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    environment.globals["neutral"] = NEUTRAL
+    return environment
+
+
+def _source(environment: Environment, name: str) -> Markup:
+    """A stylesheet or script of the templates, as it is."""
+    assert environment.loader
+    return Markup(environment.loader.get_source(environment, name)[0])

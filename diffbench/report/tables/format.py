@@ -1,0 +1,48 @@
+"""Numbers as pages show them: three significant digits, intervals in brackets, undefined values never as 0."""
+
+import math
+from collections.abc import Callable
+
+
+def number(value: float | None) -> str:
+    """Three significant digits; undefined and infinite values in words or signs."""
+    if value is None or math.isnan(value):
+        return "undefined"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return count(value)
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}".replace("-", "−") if digits <= 5 else _power(value)
+
+
+def _power(value: float) -> str:
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "−")
+
+
+def level(sigma: float) -> str:
+    """A noise level: up to three significant digits."""
+    return f"{sigma:.3g}"
+
+
+def interval(low: float, high: float) -> str:
+    """An interval in brackets, or nothing where it is undefined."""
+    return "" if math.isnan(low) or math.isnan(high) else f"[{number(low)}, {number(high)}]"
+
+
+def count(value: float) -> str:
+    """A whole number with thin separators."""
+    return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as s, min or h."""
+    if seconds < 120:
+        return f"{number(seconds)} s"
+    return f"{number(seconds / 60)} min" if seconds < 7200 else f"{number(seconds / 3600)} h"
+
+
+FILTERS: dict[str, Callable[..., str]] = {"number": number, "count": count, "duration": duration}

@@ -1,0 +1,56 @@
+"""The leaderboard: settings ranked by memorized fraction, each with its seeds beneath."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from diffbench.report.tables.outcomes import above_floor, ranked
+from diffbench.report.tables.shown import Shown, show
+from diffbench.report.tables.slices import SETTING, ordered, short_name
+from diffbench.study.study import Study
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A setting of the leaderboard, or one of its seeds."""
+
+    name: str
+    factors: Mapping[str, object]
+    values: dict[str, Shown]
+    memorizes: bool  # above the floor with intervals apart
+    seeds: tuple["Entry", ...] = ()
+
+
+def leaderboard(cells: pd.DataFrame, means: pd.DataFrame) -> list[Entry]:
+    """All settings of the study, most memorizing first; those without a value last."""
+    above = above_floor(means)
+    by_setting = dict(iter(means.groupby(SETTING, sort=False)))
+    by_cell = dict(iter(cells.groupby(SETTING, sort=False)))
+    entries = []
+    for _, setting in ranked(means).iterrows():
+        key = tuple(setting[SETTING])
+        factors = dict(zip(SETTING, key, strict=True))
+        seeds = tuple(
+            Entry(f"seed {seed}", {**factors, "seed": seed}, _values(rows), False)
+            for seed, rows in by_cell[key].groupby("seed")
+        )
+        entries.append(Entry(short_name(setting), factors, _values(by_setting[key]), bool(above[key]), seeds))
+    return entries
+
+
+def _values(rows: pd.DataFrame) -> dict[str, Shown]:
+    return {str(measure): show(row) for measure, row in rows.set_index("measure").iterrows()}
+
+
+def choices(study: Study, entries: list[Entry]) -> dict[str, list[object]]:
+    """For each factor with more than one value, its values: what the table can be filtered by."""
+    values = {name: ordered(study, name, {entry.factors[name] for entry in entries}) for name in SETTING}
+    return {name: several for name, several in values.items() if len(several) > 1}
+
+
+def gap_scale(entries: list[Entry]) -> float:
+    """The largest finite end of a gap: the full width of its bar."""
+    ends = [end for entry in entries for end in (entry.values["peak_gap"].high, entry.values["peak_gap"].value)]
+    return max((end for end in ends if math.isfinite(end)), default=1.0) or 1.0

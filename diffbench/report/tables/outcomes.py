@@ -1,0 +1,128 @@
+"""The outcomes of every cell, and their mean over seeds: the numbers that the leaderboard, charts and words share."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from diffbench.report.tables.results import Results, shown_factors
+from diffbench.report.tables.seeds import aggregate_seeds, logarithm
+from diffbench.report.tables.slices import SETTING
+from diffbench.study.grid import Cell
+from diffbench.study.layout import DENOISE, MEMORIZATION, OVERLAP, Kind
+from diffbench.summary.tables import FACTORS
+
+SCALARS = {
+    "memorized_fraction": MEMORIZATION,
+    "memorized_floor": MEMORIZATION,
+    "distance_to_validation": MEMORIZATION,
+    "distance_to_validation_floor": MEMORIZATION,
+    "peak_gap": DENOISE,
+    "sigma_at_peak": DENOISE,
+}
+"""Scalars of a cell that the report shows, and the files that hold them."""
+
+AT_PEAK = "train_likeness_at_peak"
+CURVES_AT_PEAK = {
+    AT_PEAK: "train_likeness",
+    "shell_radius_at_peak": "shell_radius_states",
+    "shell_radius_unseen_at_peak": "shell_radius_validation",
+}
+"""Outcomes that are read from curves of the overlap table at the peak of the cell's gap."""
+FIELDS = ["value", "low", "high", "n", "reason"]
+
+
+def outcomes(results: Results) -> pd.DataFrame:
+    """FACTORS, measure, value, low, high, n, reason, sigma: a row per cell and outcome, also where missing.
+
+    `sigma` is the level at which CURVES_AT_PEAK were read: the sampler's level nearest in ln(sigma) to the peak of the
+    cell's gap, which lies on another grid.
+    """
+    scalars = {measure: _scalar(results, measure, kind) for measure, kind in SCALARS.items()}
+    peaks = scalars["sigma_at_peak"]
+    at_peak = [_at_peak(results, measure, curve, peaks) for measure, curve in CURVES_AT_PEAK.items()]
+    return pd.concat([*scalars.values(), *at_peak], ignore_index=True)
+
+
+def _scalar(results: Results, measure: str, kind: Kind) -> pd.DataFrame:
+    """One scalar of every cell; the cells of a checkpoint share those of its losses."""
+    estimates = results.estimates
+    keys = [factor for factor in FACTORS if factor != "guidance"] if kind is DENOISE else FACTORS
+    rows = estimates.loc[estimates["sigma"].isna() & (estimates["measure"] == measure), keys + FIELDS]
+    otherwise = ["not in the tables of this study"] * len(results.study.cells)
+    return _of_every_cell(results, measure, rows.assign(sigma=np.nan), kind, otherwise)
+
+
+def _at_peak(results: Results, measure: str, curve: str, peaks: pd.DataFrame) -> pd.DataFrame:
+    """One curve of every cell where its gap peaks; `peaks`: a row per cell."""
+    rows = _nearest_level(results.estimates[results.estimates["measure"] == curve], peaks)
+    otherwise = [f"the gap has no peak: {reason or 'no value'}" for reason in peaks["reason"]]
+    return _of_every_cell(results, measure, rows, OVERLAP, otherwise)
+
+
+def _of_every_cell(
+    results: Results, measure: str, rows: pd.DataFrame, kind: Kind, otherwise: Sequence[str]
+) -> pd.DataFrame:
+    """One row per cell of the study: those of `rows`, else undefined because of the cell's file, or `otherwise`."""
+    cells = results.study.cells
+    keys = [factor for factor in FACTORS if factor in rows]
+    table = pd.DataFrame([shown_factors(cell) for cell in cells], columns=FACTORS)
+    table = table.merge(rows, how="left", on=keys, indicator="origin")
+    absent = (table.pop("origin") == "left_only").to_numpy()
+    why = _why_absent(results, kind)
+    for index in np.flatnonzero(absent).tolist():
+        table.loc[index, ["reason", "n"]] = [why(cells[index]) or otherwise[index], 0]
+    return table.assign(measure=measure)[[*FACTORS, "measure", *FIELDS, "sigma"]]
+
+
+def _why_absent(results: Results, kind: Kind) -> Callable[[Cell], str]:
+    """Why a cell is not in a table: its file is missing, or none is expected; empty if the file is there."""
+    status = results.status.set_index("file")
+    reasons = status.loc[status["state"] != "done", "reason"].to_dict()
+
+    def why(cell: Cell) -> str:
+        file = kind.of(cell.factors)
+        if file in reasons:
+            return f"missing: {reasons[file]}"
+        return "" if file in status.index else f"this model has no {kind.stage} measures"
+
+    return why
+
+
+def _nearest_level(curve: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
+    """Of each cell's curve (FACTORS, sigma, ...) the row whose sigma is nearest in ln(sigma) to the cell's peak."""
+    defined = peaks[np.isfinite(peaks["value"])]
+    rows = curve.merge(defined[[*FACTORS, "value"]].rename(columns={"value": "peak"}), on=FACTORS)
+    rows["distance"] = np.abs(np.log(rows["sigma"] / rows["peak"]))
+    nearest = rows.sort_values("distance", kind="stable").drop_duplicates(FACTORS)
+    return nearest[[*FACTORS, *FIELDS, "sigma"]]
+
+
+def settings(outcome_rows: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes as mean over seeds: SETTING, measure, the columns of `aggregate_seeds`, geometric mean of sigma."""
+    means = aggregate_seeds(outcome_rows, [*SETTING, "measure"])
+    levels = logarithm(outcome_rows["sigma"]).groupby([outcome_rows[key] for key in [*SETTING, "measure"]], sort=False)
+    means["sigma"] = np.exp(levels.mean().to_numpy())
+    return means
+
+
+def wide(means: pd.DataFrame, field: str) -> pd.DataFrame:
+    """One field of the outcomes, measures as columns, indexed by setting."""
+    return means.pivot(index=SETTING, columns="measure", values=field)
+
+
+def ranked(means: pd.DataFrame) -> pd.DataFrame:
+    """The settings, most memorizing first, ties by peak gap, undefined last."""
+    values = wide(means, "value")
+    order = values.sort_values(["memorized_fraction", "peak_gap"], ascending=False, na_position="last", kind="stable")
+    return order.index.to_frame(index=False)
+
+
+def above_floor(means: pd.DataFrame) -> pd.Series:
+    """Whether a setting's memorized fraction lies above its floor with intervals apart; by setting."""
+    return wide(means, "low")["memorized_fraction"] > wide(means, "high")["memorized_floor"]
+
+
+def spread_over_ranks(count: int, limit: int) -> list[int]:
+    """At most `limit` ranks out of `count`, evenly spaced, with the first and the last."""
+    return sorted({round(rank) for rank in np.linspace(0, count - 1, min(count, limit))})

@@ -1,0 +1,45 @@
+"""Repeats with different seeds, taken together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def aggregate_seeds(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Mean over the rows that share `keys`, which are repeats with different seeds.
+
+    value: mean of the defined values (geometric for the sigma at the peak); low and high: the lowest and highest end of
+    the seeds' own 95 % intervals, so they hold the images' and the seeds' spread; n: sum; seeds: rows with a value,
+    of: all rows; reason: why some are undefined.
+    """
+    rows = rows.assign(geometric=np.where(rows["measure"] == "sigma_at_peak", logarithm(rows["value"]), np.nan))
+    grouped = rows.groupby(list(keys), dropna=False, sort=False)
+    means = grouped.agg(
+        value=("value", "mean"),
+        geometric=("geometric", "mean"),
+        low=("low", "min"),
+        high=("high", "max"),
+        n=("n", "sum"),
+        seeds=("value", "count"),
+        of=("value", "size"),
+        reason=("reason", _reasons),
+    ).reset_index()
+    geometric = np.exp(means.pop("geometric").to_numpy(float))
+    means["value"] = np.where(np.isnan(geometric), means["value"], geometric)
+    return means
+
+
+def logarithm(values: pd.Series) -> pd.Series:
+    """Natural logarithm, nan where there is none."""
+    return pd.Series(np.log(values.where(values > 0).to_numpy(float)), index=values.index)
+
+
+def _reasons(reasons: pd.Series) -> str:
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def curves_over_seeds(estimates: pd.DataFrame, measures: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
+    """Curves over sigma as means over seeds: one row per setting, which `keys` tell apart, measure and level."""
+    rows = estimates[estimates["measure"].isin(measures) & estimates["sigma"].notna()]
+    return aggregate_seeds(rows, [*keys, "measure", "sigma"])

@@ -1,0 +1,112 @@
+"""One factor at a time: the settings that differ in one factor only."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from diffbench.report.tables.results import shown_factors
+from diffbench.study.study import Study
+from diffbench.summary.tables import FACTORS
+
+SETTING = [factor for factor in FACTORS if factor != "seed"]
+"""What tells cells apart that are not repeats of each other with other seeds."""
+
+TITLES = {
+    "model": "model",
+    "train_size": "training-set size",
+    "granularity": "condition granularity",
+    "seed": "seed",
+    "step": "training step",
+    "guidance": "guidance",
+}
+SIGNS = {"model": "", "train_size": "n ", "granularity": "", "step": "step ", "guidance": "w "}
+NUMERIC = ("train_size", "step")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Settings that differ in `factor` only."""
+
+    factor: str
+    values: tuple[Any, ...]  # two or more, in the order of `ordered`
+    numbers: bool  # whether the values are numbers
+    fixed: dict[str, Any]  # the other factors but the seed
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a table that lie on the slice; factors that the table lacks, or leaves open, hold for all."""
+        keep = pd.Series(True, index=table.index)
+        for name, value in self.fixed.items():
+            if name in table:
+                keep &= (table[name] == value) | table[name].isna()
+        return table[keep]
+
+    def with_values(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a table that lie on the slice, with the factor's value as text in the column `factor_value`."""
+        rows = self.rows(table)
+        return rows.assign(factor_value=rows[self.factor].map(value_text))
+
+    @property
+    def texts(self) -> list[str]:
+        """The factor's values as text, in order."""
+        return [value_text(value) for value in self.values]
+
+    @property
+    def held(self) -> str:
+        """The factors that are held, in short."""
+        return short_name(self.fixed)
+
+
+def short_name(factors: Mapping[str, Any] | pd.Series) -> str:
+    """Factors in one line, such as "mlp-small · n 32 · classes · step 60 · w 0"."""
+    return " · ".join(f"{SIGNS[name]}{value_text(factors[name])}" for name in SETTING if name in factors)
+
+
+def value_text(value: object) -> str:
+    """A factor's value as text."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def slices(study: Study) -> list[Slice]:
+    """For each factor that is varied, the slice with most values; of equals that nearest to the centre, and late."""
+    cells = pd.DataFrame([shown_factors(cell) for cell in study.cells])[SETTING].drop_duplicates()
+    best = (_best_slice(study, cells, factor) for factor in SETTING)
+    return [slice_ for slice_ in best if slice_]
+
+
+def _best_slice(study: Study, cells: pd.DataFrame, factor: str) -> Slice | None:
+    others = [name for name in SETTING if name != factor]
+    center = dict(study.center) | {"guidance": study.center.guidance.text}
+
+    def preference(fixed: tuple[Any, ...], values: pd.Series) -> tuple[int, int, int]:
+        named = dict(zip(others, fixed, strict=True))
+        agreeing = sum(named[name] == value for name, value in center.items() if name in named)
+        return values.nunique(), agreeing, named.get("step", 0)
+
+    fixed, values = max(cells.groupby(others)[factor], key=lambda group: preference(*group))  # pyright: ignore
+    if values.nunique() < 2:
+        return None
+    present = ordered(study, factor, set(values))
+    numbers = factor in NUMERIC or (factor == "guidance" and _weights_alone(study, present))
+    return Slice(factor, tuple(present), numbers, dict(zip(others, fixed, strict=True)))
+
+
+def _weights_alone(study: Study, texts: list[str]) -> bool:
+    return all(each.plain for each in study.guidances.values() if each.text in texts)
+
+
+def ordered(study: Study, factor: str, values: Collection[Any]) -> list[Any]:
+    """Values of a factor: numbers rising, guidance by kind and weight, names in the order of the study file."""
+    if factor in NUMERIC:
+        return sorted(values)
+    if factor == "guidance":
+        return [each.text for each in study.guidances.values() if each.text in values]
+    named = dict.fromkeys(_named(study, factor))
+    return [value for value in named if value in values]
+
+
+def _named(study: Study, factor: str) -> Iterator[Any]:
+    for sweep in study.sweeps:
+        yield from sweep.varied.get(factor, [])
+    yield getattr(study.center, factor)
