@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class Denoiser(nn.Module):
-    """D(x, sigma, label) of pixels in [-1, 1]: from x (b, C, H, W) = x0 + sigma n and sigma (b,), an estimate of x0."""
+    """A network that knows pixels in [-1, 1] and no labels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -21,6 +21,7 @@ class Denoiser(nn.Module):
         self.last = nn.Linear(width, 64)
 
     def forward(self, x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+        """D(x, sigma, label): from x (b, C, H, W) = x0 + sigma n and sigma (b,), an estimate of x0, of x's shape."""
         s = sigma[:, None]
         skip = 1 / (1 + s**2)  # at low noise the answer is nearly x
         inputs = torch.cat([x.flatten(1) * skip.sqrt(), s.log() / 4], dim=1)
