@@ -54,6 +54,15 @@ def test_results_open_as_tables_and_arrays(inspected: Path) -> None:
     assert not re.search(r'<script[^>]+src="http', chart), "the chart asks the network"
 
 
+def test_every_measure_stands_on_a_page_of_methods(inspected: Path) -> None:
+    pages = " ".join(page.read_text() for page in (ROOT / "docs/methods").glob("*.md"))
+    paths = [path for path in (inspected / "summary").glob("*.csv") if path.read_text().strip()]
+    tables = [pd.read_csv(path) for path in paths]
+    measures = {name for table in tables if "measure" in table for name in table["measure"]}
+    assert len(measures) > 40
+    assert {name for name in measures if not re.search(rf"`{name}`", pages)} == set()
+
+
 def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
     said = run("examples/audit_arrays.py", str(tmp_path / "audited"))
     assert "100 samples are copies; 100 of them were planted" in said

@@ -38,7 +38,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def _layers() -> str:
     """Rooms of the package, highest first, from the contract that lint-imports checks."""
     contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
-    rows = ["| | Room | |", "|---|---|---|"]
+    rows = ["| Layer | Room | What it is |", "|---|---|---|"]
     for level, layer in enumerate(contract["layers"]):
         for name in layer.split(" | "):
             name = name.removeprefix("diffbench.")
