@@ -73,8 +73,8 @@ def test_keys_that_a_data_set_does_not_take_are_refused() -> None:
     with pytest.raises(DiffbenchError, match=r"key 'data\.points': 'digits' does not take it, only blobs, "):
         catalog.facts(_spec(name="digits", points=10))
     given = {"path": "x", "images": "x", "labels": "x", "resize": 2, "points": 8, "noise": 0.1}
-    for name, found in SOURCES.items():
-        for key in set(given) - set(found.keys):
+    for name, known in SOURCES.items():
+        for key in set(given) - set(known.keys):
             with pytest.raises(DiffbenchError, match=rf"key 'data\.{key}': '{name}' does not take it"):
                 catalog.facts(_spec(name=name, **{key: given[key]}))
 

@@ -45,11 +45,11 @@ def test_digits_are_the_real_ones_scaled_and_labelled(digits: Path) -> None:
         (chosen.train, chosen.train_labels),
         (chosen.validation, chosen.validation_labels),
     ):
-        raw = np.rint(images.astype(np.float64) / chosen.scale + mean)
+        raw = np.rint(images.astype(np.float64) / chosen.scaling.scale + mean)
         assert [real[tuple(image.ravel())] for image in raw] == labels.tolist()
     assert chosen.shape == (1, 8, 8)
     assert chosen.label_count == 10
-    whole, _ = read_images(digits, 1740 - 256)
+    whole = read_images(digits, 1740 - 256)
     assert whole.train.mean(dtype=np.float64) == pytest.approx(0, abs=1e-6)
     assert whole.train.std(dtype=np.float64) == pytest.approx(0.5, rel=1e-6)
 
@@ -63,7 +63,7 @@ def test_the_split_of_digits_stays_as_it_is(digits: Path) -> None:
 
 
 def test_subsets_are_nested_and_leave_validation_alone(digits: Path) -> None:
-    subsets = [read_images(digits, size)[0] for size in (16, 32, 64, 1484)]
+    subsets = [read_images(digits, size) for size in (16, 32, 64, 1484)]
     for small, large in pairwise(subsets):
         assert np.array_equal(small.train, large.train[: len(small.train)])
         assert np.array_equal(small.validation, large.validation)
@@ -121,7 +121,7 @@ def test_scaling_in_blocks_equals_scaling_at_once(tmp_path: Path, monkeypatch: p
     size = 25
     monkeypatch.setattr(raw_images, "BLOCK_VALUES", 70)  # 7 images
     expected = (file["pool"][:size].astype(np.float64) - file.attributes["mean"]) * file.attributes["scale"]
-    assert np.array_equal(read_images(data, size)[0].train, expected.astype(np.float32))
+    assert np.array_equal(read_images(data, size).train, expected.astype(np.float32))
 
 
 def test_duplicates_across_the_split_are_gone_and_resizing_comes_first(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_random_planar_sets_are_independent_draws_of_any_size(tmp_path: Path, na
     file = store.read(data, "data")
     assert (file["pool"].shape, file["validation"].shape) == ((200, 2), (700, 2))
     assert not set(map(tuple, file["pool"])) & set(map(tuple, file["validation"]))
-    whole, _ = read_images(data, 200)
+    whole = read_images(data, 200)
     assert whole.shape == (2,)
     assert whole.train.std(dtype=np.float64) == pytest.approx(0.5, rel=1e-6)
     # Both come from the same distribution: their moments agree within four standard errors.
@@ -169,11 +169,11 @@ def test_planar_sets_take_every_granularity_without_classes(tmp_path: Path, name
 
 @pytest.mark.parametrize("train_size", [2, 10, 12, 60, 120])
 def test_every_subset_of_the_symmetric_circle_is_a_symmetric_circle(tmp_path: Path, train_size: int) -> None:
-    chosen, _ = read_images(_data(tmp_path, name=SYMMETRIC, points=240), train_size)
+    chosen = read_images(_data(tmp_path, name=SYMMETRIC, points=240), train_size)
     expected = planar_set(SYMMETRIC, 2 * train_size, noise=0, seed=0)
-    assert chosen.scale == pytest.approx(0.5 / (RADIUS / 2**0.5), rel=1e-12)
-    assert np.allclose(chosen.train / chosen.scale, expected.train, atol=1e-5)
-    assert np.allclose(chosen.validation / chosen.scale, expected.validation, atol=1e-5)
+    assert chosen.scaling.scale == pytest.approx(0.5 / (RADIUS / 2**0.5), rel=1e-12)
+    assert np.allclose(chosen.train / chosen.scaling.scale, expected.train, atol=1e-5)
+    assert np.allclose(chosen.validation / chosen.scaling.scale, expected.validation, atol=1e-5)
 
 
 @pytest.mark.parametrize(("train_size", "sigma", "gap"), [(10, 1.184, 0.3627), (12, 0.999, 0.1769)])
@@ -186,16 +186,16 @@ def test_the_symmetric_circle_has_the_converged_gap_of_the_laboratory(
     from diffbench.denoisers.blurred import BlurredOptimalDenoiser
     from diffbench.denoisers.optimal import OptimalDenoiser
 
-    chosen, _ = read_images(_data(tmp_path, name=SYMMETRIC, points=240), train_size)
+    chosen = read_images(_data(tmp_path, name=SYMMETRIC, points=240), train_size)
     optimal = OptimalDenoiser(torch.from_numpy(chosen.train), torch.zeros(train_size, dtype=torch.int64))
-    denoiser = BlurredOptimalDenoiser(optimal, 1.6 * chosen.scale)
+    denoiser = BlurredOptimalDenoiser(optimal, 1.6 * chosen.scaling.scale)
     noise = torch.randn(4000, 1, 2, generator=torch.Generator().manual_seed(0))
 
     def mean_error(points: np.ndarray) -> float:
         """Mean L2 norm of the error, the same noise for every point."""
         clean = torch.from_numpy(points).expand(4000, -1, 2)
-        noised = (clean + sigma * chosen.scale * noise).reshape(-1, 2)
-        levels = torch.full((len(noised),), sigma * chosen.scale)
+        noised = (clean + sigma * chosen.scaling.scale * noise).reshape(-1, 2)
+        levels = torch.full((len(noised),), sigma * chosen.scaling.scale)
         return float((denoiser(noised, levels) - clean.reshape(-1, 2)).norm(dim=1).mean())
 
     train, validation = mean_error(chosen.train), mean_error(chosen.validation)
@@ -204,7 +204,7 @@ def test_the_symmetric_circle_has_the_converged_gap_of_the_laboratory(
 
 def test_subsets_of_the_symmetric_circle_are_nested_along_divisors(tmp_path: Path) -> None:
     data = _data(tmp_path, name=SYMMETRIC, points=64, noise=0.5)
-    train = [{row.tobytes() for row in read_images(data, size)[0].train} for size in (4, 8, 16, 32)]
+    train = [{row.tobytes() for row in read_images(data, size).train} for size in (4, 8, 16, 32)]
     assert [len(rows) for rows in train] == [4, 8, 16, 32]
     assert all(small < large for small, large in pairwise(train))
 

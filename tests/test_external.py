@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.build import describe, load_denoiser
 from diffbench.settings.models import External
@@ -29,7 +30,7 @@ def training_set(scale: float = 0.008, mean: float = 110.0, labels: int = 3, raw
     raw = rng.integers(0, 256, (6, 1, 4, 4))
     images = ((raw - mean) * scale).astype(np.float32)
     classes = np.arange(6) % labels
-    return TrainingSet(images, classes, images[:2], classes[:2], labels, images[:2], scale, mean, raw_type)
+    return TrainingSet(images, classes, images[:2], classes[:2], labels, images[:2], Scaling(mean, scale), raw_type)
 
 
 def external(name: str = SHRINKING, **keys: Any) -> External:
@@ -38,8 +39,8 @@ def external(name: str = SHRINKING, **keys: Any) -> External:
 
 SCALES = {
     "suite": lambda x, data: x,
-    "raw": lambda x, data: x / data.scale + data.mean,
-    "minus-one-one": lambda x, data: (x / data.scale + data.mean) / 127.5 - 1,
+    "raw": lambda x, data: x / data.scaling.scale + data.scaling.mean,
+    "minus-one-one": lambda x, data: (x / data.scaling.scale + data.scaling.mean) / 127.5 - 1,
 }
 
 
@@ -139,7 +140,7 @@ def test_an_unknown_range_of_pixels_is_asked_for() -> None:
     with pytest.raises(DiffbenchError, match=r"such as range: \[0, 1\]; the images are stored as float32"):
         load_denoiser(external(), training_set(raw_type="float32"), None, CPU)
     data = training_set()
-    dark = replace(data, train=((data.train / data.scale + data.mean) / 16 - data.mean) * data.scale)
+    dark = replace(data, train=data.scaling.scaled(data.scaling.raw(data.train) / 16))
     with pytest.raises(DiffbenchError, match=r"such as range: \[0, 16\]; no training image is brighter than 16"):
         load_denoiser(external(), dark, None, CPU)
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sklearn.neural_network import MLPClassifier
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import read_images
 from diffbench.files.estimates import rows
 from diffbench.files.store import read
@@ -131,11 +132,11 @@ def encoders(tmp_path_factory):
 @pytest.mark.parametrize("file", ["Pooling.pt", "dynamic.pt2"])
 def test_encoders_see_images_in_the_units_and_shape_of_the_data(encoders, file):
     raw = np.random.default_rng(0).uniform(0, 255, (300, 1, 4, 5))
-    encoder = read_encoder(encoders / file, (1, 4, 5), mean=100.0, scale=0.01)
+    encoder = read_encoder(encoders / file, (1, 4, 5), Scaling(mean=100.0, scale=0.01))
     assert encoder.name == f"encoder:{file}"
     scaled = ((raw - 100.0) * 0.01).reshape(300, -1)
     np.testing.assert_allclose(encoder.transform(scaled), raw.mean(axis=2)[:, 0], rtol=1e-5)
-    again = Encoder(file, encoder.content, (1, 4, 5), 100.0, 0.01)
+    again = Encoder(file, encoder.content, (1, 4, 5), encoder.scaling)
     np.testing.assert_array_equal(again.transform(scaled), encoder.transform(scaled))
 
 
@@ -152,7 +153,7 @@ def test_encoders_see_images_in_the_units_and_shape_of_the_data(encoders, file):
 )
 def test_bad_encoders_are_refused(encoders, file, message):
     with pytest.raises(DiffbenchError, match=message) as error:
-        read_encoder(encoders / file, (1, 4, 5), 0.0, 1.0)
+        read_encoder(encoders / file, (1, 4, 5), Scaling(0.0, 1.0))
     assert "\n" not in str(error.value)
 
 
@@ -175,7 +176,7 @@ def digits(tmp_path_factory):
 )
 def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_path, settings, name, count):
     features_stage.run(settings, digits, tmp_path / "features.h5")
-    training_set, _ = read_images(digits, 100)
+    training_set = read_images(digits, 100)
     reference = features_stage.read_reference(tmp_path / "features.h5", digits, training_set)
     assert reference.space.name == name
     assert reference.train.shape == (100, count)
@@ -207,7 +208,7 @@ def test_an_encoders_file_travels_with_the_features(digits, tmp_path):
     settings = QualitySettings(space="encoder", encoder=str(encoder))
     features_stage.run(settings, digits, tmp_path / "features.h5")
     encoder.unlink()
-    training_set, _ = read_images(digits, 100)
+    training_set = read_images(digits, 100)
     reference = features_stage.read_reference(tmp_path / "features.h5", digits, training_set)
     assert reference.space.name == "encoder:rows.pt"
     raw = read(digits, "data")["pool"][:100]
@@ -217,7 +218,7 @@ def test_an_encoders_file_travels_with_the_features(digits, tmp_path):
 def test_features_of_other_images_are_refused(digits, tmp_path):
     features_stage.run(QualitySettings(space="pca"), digits, tmp_path / "features.h5")
     data_stage.run(DataSettings(validation=200, split_seed=1), tmp_path / "data.h5")
-    other, _ = read_images(tmp_path / "data.h5", 100)
+    other = read_images(tmp_path / "data.h5", 100)
     with pytest.raises(DiffbenchError, match="not those of the images in"):
         features_stage.read_reference(tmp_path / "features.h5", tmp_path / "data.h5", other)
 
@@ -225,7 +226,7 @@ def test_features_of_other_images_are_refused(digits, tmp_path):
 def test_points_of_the_plane_are_compared_as_they_are(tmp_path, encoders):
     data_stage.run(DataSettings(name="circle-symmetric", points=240), tmp_path / "data.h5")
     features_stage.run(QualitySettings(), tmp_path / "data.h5", tmp_path / "features.h5")
-    training_set, _ = read_images(tmp_path / "data.h5", 60)
+    training_set = read_images(tmp_path / "data.h5", 60)
     reference = features_stage.read_reference(tmp_path / "features.h5", tmp_path / "data.h5", training_set)
     assert isinstance(reference.space, Pixels)
     np.testing.assert_array_equal(reference.validation, training_set.flat_validation)

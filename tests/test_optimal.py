@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.build import ConstantDenoiser, load_denoiser
 from diffbench.denoisers.optimal import OptimalDenoiser
@@ -124,7 +125,7 @@ def test_it_minimizes_the_denoising_loss() -> None:
 def training_set() -> TrainingSet:
     images = np.random.default_rng(0).normal(0, 0.5, (6, 1, 2, 2)).astype(np.float32)
     labels = np.arange(6) % 2
-    return TrainingSet(images, labels, images[:2], labels[:2], 2, images[:2], 0.1, 0.0, "float32")
+    return TrainingSet(images, labels, images[:2], labels[:2], 2, images[:2], Scaling(0.0, 0.1), "float32")
 
 
 def test_constant_denoiser_ignores_its_input() -> None:

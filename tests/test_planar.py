@@ -1,3 +1,5 @@
+"""Planar sets lie where they should, are what their seed says, and refuse what makes no set."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

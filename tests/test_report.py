@@ -370,8 +370,7 @@ def test_pairs_run_from_the_closest_copy_and_show_the_images(folder):
     assert first.pairs[0].ratio == ratios[0]
     assert first.pairs[-1].ratio == ratios[-1]
     assert all(pair.memorized == (pair.ratio < 1 / 3) for pair in first.pairs)
-    with store.opened(folder / "data.h5", "data") as (data, _):
-        train = data["pool"][: cell.checkpoint.run.train_size]
+    train = store.header(folder / "data.h5", "data")["pool"][: cell.checkpoint.run.train_size]
     closest = int(np.argsort(file["distance"][:, 0] / file["distance"][:, 1], kind="stable")[0])
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(first.pairs[0].nearest.split(",")[1]))))
     expected = train[file["nearest"][closest], 0] / train.max() * 255

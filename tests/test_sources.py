@@ -173,8 +173,8 @@ def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str
     assert np.array_equal(raw.images, expected)
     assert raw.classes.tolist() == [2, 0, 1, 0, 2, 0]
     assert raw.class_count == 3
-    with arrays.opened(path) as found:
-        assert arrays.image_shape(path, found, "x") == raw.images.shape
+    with arrays.opened(path) as unread:
+        assert arrays.image_shape(path, unread, "x") == raw.images.shape
 
 
 @pytest.mark.parametrize(
@@ -365,11 +365,11 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (so http.server calls it)
             asked.append(self.path)
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served)))
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{listening.server_port}/", served, asked
     listening.shutdown()
     listening.server_close()

@@ -32,6 +32,29 @@ def test_round_trip(path):
     assert file.attributes["wall_seconds"] == 1.5
 
 
+def test_a_header_tells_of_the_arrays_and_reads_the_rows_asked_for(path):
+    header = store.header(path, "denoise")
+    assert header.attributes == store.read(path, "denoise").attributes
+    assert {name: array.shape for name, array in header.arrays.items()} == {
+        "sigma": (2,),
+        "loss": (2, 3),
+        "reason": (2,),
+        "image": (3,),
+    }
+    assert header["loss"].dtype == np.float64
+    assert len(header["image"]) == 3
+    np.testing.assert_array_equal(header["loss"][1:], VARIABLES["loss"].values[1:])
+    np.testing.assert_array_equal(header["image"][0:3:2], [0, 2])
+    assert header["reason"][:].tolist() == ["", "too few"]
+
+
+def test_a_file_that_goes_before_its_rows_are_read_is_named(path):
+    header = store.header(path, "denoise")
+    path.unlink()
+    with pytest.raises(DiffbenchError, match=r"file\.h5: no such file; run snakemake"):
+        header["loss"][:1]
+
+
 def test_xarray_opens_it(path):
     xarray = pytest.importorskip("xarray")
     with xarray.open_dataset(path, engine="h5netcdf") as dataset:
@@ -62,8 +85,9 @@ def test_foreign_and_older_files_are_refused(path, damage, message):
 
 
 def test_file_of_another_stage_is_refused(path):
-    with pytest.raises(DiffbenchError, match="of stage 'denoise', not 'sample'"):
-        store.read(path, "sample")
+    for reader in (store.read, store.header):
+        with pytest.raises(DiffbenchError, match="of stage 'denoise', not 'sample'"):
+            reader(path, "sample")
 
 
 def test_missing_file(tmp_path):

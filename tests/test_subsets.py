@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data import raw_images as raw_images
+from diffbench.data import raw_images
 from diffbench.data.raw_images import RawImages, unlabelled, without_duplicates
-from diffbench.data.subsets import balanced_order, moments, split
+from diffbench.data.scaling import Scaling, fitted_scaling
+from diffbench.data.subsets import balanced_order, split
 
 labels_of_images = st.lists(st.integers(0, 4), min_size=12, max_size=80).map(np.array)
 
@@ -67,16 +68,27 @@ def test_scaled_pool_has_mean_zero_and_the_standard_deviation_of_the_convention(
     monkeypatch.setattr(raw_images, "BLOCK_VALUES", 100)  # 11 images
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (700, 1, 3, 3)).astype(np.uint8)
-    mean, scale = moments(images)
-    scaled = (images.astype(np.float64) - mean) * scale
+    scaling = fitted_scaling(images)
+    scaled = (images.astype(np.float64) - scaling.mean) * scaling.scale
     assert scaled.mean() == pytest.approx(0, abs=1e-12)
     assert scaled.std() == pytest.approx(0.5, rel=1e-12)
-    assert mean == pytest.approx(images.mean(dtype=np.float64), rel=1e-14)
+    assert scaling.mean == pytest.approx(images.mean(dtype=np.float64), rel=1e-14)
+
+
+def test_scaling_leads_there_and_back() -> None:
+    raw, scaling = np.array([[0, 7, 255]], np.uint8), Scaling(mean=100.0, scale=0.01)
+    scaled = scaling.scaled(raw)
+    assert scaled.dtype == np.float32
+    assert scaled[0].tolist() == pytest.approx([-1.0, -0.93, 1.55])
+    assert scaling.raw(scaled)[0].tolist() == pytest.approx([0, 7, 255], abs=1e-4)
+    assert scaling.scaled_lengths(50.0) == 0.5
+    assert scaling.raw_lengths(np.array([0.5, 1.0])).tolist() == [50, 100]
+    assert Scaling.of(scaling.attributes | {"classes": 3}) == scaling
 
 
 def test_a_constant_pool_cannot_be_scaled() -> None:
     with pytest.raises(DiffbenchError, match="constant"):
-        moments(np.full((5, 1, 2, 2), 7, np.uint8))
+        fitted_scaling(np.full((5, 1, 2, 2), 7, np.uint8))
 
 
 @settings(max_examples=60)

@@ -1,5 +1,6 @@
 """The train stage: segments, killed and resumed ones, refusals."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,45 +13,75 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import Module
 
+from diffbench import cli
 from diffbench.conventions import DiffbenchError
-from diffbench.data.training_set import TrainingSet
+from diffbench.data.scaling import Scaling
+from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.files.checkpoint import read_checkpoint
 from diffbench.settings.models import Dit, Mlp, ModelDefinition, Optimal, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.stages import train
 from diffbench.study.specs import TrainSpec
-from diffbench.training.trainer import Trainer
+from diffbench.training.trainer import batch_indices
 
+CPU = torch.device("cpu")
 KINDS: list[ModelDefinition] = [
     Mlp(width=8, blocks=1),
     Unet(channels=16, multipliers=(1, 2), blocks=1),
     Dit(width=8, depth=1, heads=2),
 ]
-NOWHERE = Path("not-read")
+IMAGES, BATCH = 40, 4
+"""One epoch has ten steps: none of the first nine draws an image that another of them has drawn."""
 
 
 def some_images(shape: tuple[int, ...] = (1, 4, 4)) -> TrainingSet:
-    images = np.random.default_rng(0).normal(0, 0.5, (10, *shape)).astype(np.float32)
-    labels = np.arange(10) % 3
-    return TrainingSet(images, labels, images[:2], labels[:2], 3, images[:2], 1.0, 0.0, "float32")
+    images = np.random.default_rng(0).normal(0, 0.5, (IMAGES, *shape)).astype(np.float32)
+    labels = np.arange(IMAGES) % 3
+    return TrainingSet(images, labels, images[:2], labels[:2], 3, images[:2], Scaling(0.0, 1.0), "float32")
 
 
-@pytest.fixture(autouse=True)
-def data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images in memory instead of the files of the stages before."""
-    monkeypatch.setattr(train, "read_training_set", lambda data, conditions: some_images())
+def spoiled(steps: range, seed: int = 0) -> TrainingSet:
+    """The same images, but NaN where one of these steps draws them: whatever takes such a step diverges."""
+    images = some_images()
+    for step in steps:
+        images.train[batch_indices(IMAGES, BATCH, seed, step - 1)] = np.nan
+    return images
 
 
 def spec(step: int, model: ModelDefinition = KINDS[0], seed: int = 0, **training: Any) -> TrainSpec:
     factors: dict[str, int | float | str] = {"model": "tiny", "seed": seed, "step": step}
-    settings = TrainingSettings.parse({"batch": 4} | training, "test")
+    settings = TrainingSettings.parse({"batch": BATCH} | training, "test")
     return TrainSpec(factors=factors, model=model, training=settings)
 
 
-def run(path: Path, train_spec: TrainSpec, start: Path | None = None) -> bytes:
-    train.run(train_spec, NOWHERE, NOWHERE, path, start, "cpu")
+def run(
+    path: Path,
+    train_spec: TrainSpec,
+    start: Path | None = None,
+    images: TrainingSet | None = None,
+    save_seconds: float = train.SAVE_SECONDS,
+) -> bytes:
+    """Train a segment as the stage does, on images in memory."""
+    images = images or some_images()
+    trainer = train.fresh_trainer(train_spec, images, CPU)
+    train.train_segment(trainer, train_spec, images, path, start, save_seconds)
     return path.read_bytes()
+
+
+def test_the_stage_trains_on_the_files_of_the_stages_before(tmp_path: Path) -> None:
+    data, conditions, out = (tmp_path / name for name in ("data.h5", "conditions.h5", "checkpoint.pt"))
+    np.save(tmp_path / "own.npy", np.random.default_rng(0).random((60, 4, 4)))
+    subset = {"factors": {"train_size": IMAGES, "granularity": "random-3"}, "seed": 0}
+    own = {"name": "file", "path": str(tmp_path / "own.npy"), "validation": 20}
+    assert cli.main(["data", "--spec", json.dumps(own), "--out", str(data)]) == 0
+    read = ["--data", str(data), "--out"]
+    assert cli.main(["conditions", "--spec", json.dumps(subset), *read, str(conditions)]) == 0
+    options = ["--conditions", str(conditions), "--device", "cpu"]
+    assert cli.main(["train", "--spec", spec(9).model_dump_json(), *read, str(out), *options]) == 0
+    expected = run(tmp_path / "expected.pt", spec(9), images=read_training_set(data, conditions))
+    assert out.read_bytes() == expected != run(tmp_path / "other.pt", spec(9))
 
 
 @pytest.mark.parametrize("model", KINDS, ids=lambda model: model.kind)
@@ -66,24 +97,15 @@ def test_segments_write_the_bytes_of_one_run(model: ModelDefinition, tmp_path: P
 
 
 @pytest.mark.parametrize("model", KINDS, ids=lambda model: model.kind)
-def test_the_side_file_of_a_stopped_segment_is_resumed(
-    model: ModelDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Stopped right after a save, as by a kill; the rest is trained from there, and the side file goes."""
+def test_the_side_file_of_a_stopped_segment_is_resumed(model: ModelDefinition, tmp_path: Path) -> None:
+    """Stopped right after a save, as by a kill: the rest, and no more, is trained; the side file goes."""
     whole = run(tmp_path / "whole.pt", spec(9, model, dropout=0.1))
     path, side = tmp_path / "out.pt", tmp_path / "out.pt.partial"
-    original = Trainer._update
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "SAVE_SECONDS", -1.0)
-        patch.setattr(Trainer, "_update", lambda self: original(self) if self.step < 5 else 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            run(path, spec(9, model, dropout=0.1))
+    with pytest.raises(DiffbenchError, match="diverged by step 6"):
+        run(path, spec(9, model, dropout=0.1), images=spoiled(range(6, 10)), save_seconds=-1)
     assert not path.exists()
     assert read_checkpoint(side)["step"] == 5
-    steps = []
-    monkeypatch.setattr(Trainer, "_update", lambda self: steps.append(self.step) or original(self))
-    assert run(path, spec(9, model, dropout=0.1)) == whole
-    assert steps == [5, 6, 7, 8]
+    assert run(path, spec(9, model, dropout=0.1), images=spoiled(range(1, 6))) == whole
     assert not side.exists()
 
 
@@ -98,11 +120,8 @@ def test_a_side_file_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from diffbench.stages import train
-from tests.test_train_stage import some_images, spec
-train.read_training_set = lambda data, conditions: some_images()
-train.SAVE_SECONDS = 0.02
-train.run(spec(int(sys.argv[2]), dropout=0.1), Path(), Path(), Path(sys.argv[1]), None, "cpu")
+from tests.test_train_stage import run, spec
+run(Path(sys.argv[1]), spec(int(sys.argv[2]), dropout=0.1), save_seconds=0.02)
 """
 
 
@@ -128,22 +147,12 @@ def test_other_settings_refuse_the_checkpoint_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save_seconds", [-1.0, 1000.0])
-def test_divergence_is_one_error_and_writes_nothing_bad(
-    save_seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train, "SAVE_SECONDS", save_seconds)
-    original = Trainer._update
-
-    def update(self: Trainer) -> None:
-        if self.step == 3:
-            self._parameters[0].grad = torch.full_like(self._parameters[0], float("nan"))
-        original(self)
-
-    monkeypatch.setattr(Trainer, "_update", update)
+def test_divergence_is_one_error_and_writes_nothing_bad(save_seconds: float, tmp_path: Path) -> None:
     path, side = tmp_path / "out.pt", tmp_path / "out.pt.partial"
     with pytest.raises(DiffbenchError, match=r"diverged by step .*; lower training\.learning_rate"):
-        run(path, spec(9))
+        run(path, spec(9), images=spoiled(range(4, 5)), save_seconds=save_seconds)
     assert not path.exists()
+    assert side.exists() == (save_seconds < 0)
     if side.exists():
         assert read_checkpoint(side)["step"] == 3
 
@@ -152,31 +161,30 @@ def test_divergence_is_one_error_and_writes_nothing_bad(
     ("limit", "advice"),
     [(12, "8 fit: set training.accumulation to 4"), (1, "1 fit: .* to 32"), (0, "not even one image fits")],
 )
-def test_out_of_memory_says_what_would_fit(
-    limit: int, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A device that holds `limit` images."""
-    original = Trainer._backward_part
+def test_out_of_memory_says_what_would_fit(limit: int, advice: str, tmp_path: Path) -> None:
+    """A network that needs more than there is for more than `limit` images."""
 
-    def backward_part(self: Trainer, batch: Any) -> Tensor:
-        if len(batch.clean) > limit:
+    def refuse(network: Module, inputs: tuple[Tensor, ...]) -> None:
+        if len(inputs[0]) > limit:
             raise torch.OutOfMemoryError
-        return original(self, batch)
 
-    monkeypatch.setattr(Trainer, "_backward_part", backward_part)
+    def train_limited(train_spec: TrainSpec) -> None:
+        trainer = train.fresh_trainer(train_spec, some_images(), CPU)
+        trainer.network.register_forward_pre_hook(refuse)
+        train.train_segment(trainer, train_spec, some_images(), tmp_path / "out.pt")
+
     with pytest.raises(DiffbenchError, match=f"out of GPU memory with 32 images at once; {advice}"):
-        run(tmp_path / "out.pt", spec(3, batch=32))
+        train_limited(spec(3, batch=32))
     assert os.listdir(tmp_path) == []
     if limit >= 8:
-        run(tmp_path / "out.pt", spec(3, batch=32, accumulation=4))
+        train_limited(spec(3, batch=32, accumulation=4))
 
 
-def test_what_cannot_be_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_trained(tmp_path: Path) -> None:
     with pytest.raises(DiffbenchError, match="kind 'optimal' cannot be trained"):
         run(tmp_path / "out.pt", spec(1, model=Optimal()))
     with pytest.raises(DiffbenchError, match="1x4x4 have sides that 8 does not divide"):
         run(tmp_path / "out.pt", spec(1, model=Unet(channels=16, multipliers=(1, 1, 1, 1), blocks=1)))
-    monkeypatch.setattr(train, "read_training_set", lambda data, conditions: some_images((2,)))
     with pytest.raises(DiffbenchError, match="horizontal_flip: the data are no images"):
-        run(tmp_path / "out.pt", spec(1, horizontal_flip=True))
+        run(tmp_path / "out.pt", spec(1, horizontal_flip=True), images=some_images((2,)))
     assert os.listdir(tmp_path) == []

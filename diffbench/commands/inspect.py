@@ -141,8 +141,8 @@ def _measure(inspection: Inspection, study: Study) -> None:
         _tell(stage)
         run_stage(stage, study, cell.factors, out)
         if stage == layout.DATA.stage:
-            with store.opened(out / layout.DATA.pattern, stage) as (file, _):
-                study = inspection.study_of(len(file["pool"]))  # without duplicates
+            pool = store.header(out / layout.DATA.pattern, stage)["pool"]
+            study = inspection.study_of(len(pool))  # without duplicates
             (cell,) = study.cells
     (out / layout.TRAJECTORIES.of(cell.factors)).unlink()
     _tell("report")

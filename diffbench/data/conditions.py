@@ -26,9 +26,9 @@ class Conditions:
 
 def conditions(
     granularity: Granularity,
-    train: NDArray[Any],
+    train: np.ndarray,
     train_classes: Labels,
-    validation: NDArray[Any],
+    validation: np.ndarray,
     validation_classes: Labels,
     classes: int,
     seed: int,
@@ -58,14 +58,14 @@ def conditions(
             return Conditions(drawn[1], drawn[0], count)
 
 
-def _clusters(train: NDArray[Any], validation: NDArray[Any], count: int, seed: int) -> Conditions:
+def _clusters(train: np.ndarray, validation: np.ndarray, count: int, seed: int) -> Conditions:
     from sklearn.cluster import KMeans
 
     means: Any = KMeans(count, n_init=4, random_state=seed).fit(train[:CLUSTERED])  # pyright: ignore[reportArgumentType]
     return Conditions(means.predict(train).astype(np.int64), means.predict(validation).astype(np.int64), count)
 
 
-def _unique(train: NDArray[Any], validation: NDArray[Any]) -> Conditions:
+def _unique(train: np.ndarray, validation: np.ndarray) -> Conditions:
     from sklearn.neighbors import NearestNeighbors
 
     nearest = NearestNeighbors(n_neighbors=1).fit(train).kneighbors(validation, return_distance=False)

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import seed_of
-from diffbench.data.raw_images import RawImages, digests, mistake, without_duplicates
-from diffbench.data.subsets import Split, moments
+from diffbench.data.raw_images import Contents, RawImages, digests, mistake, without_duplicates
+from diffbench.data.scaling import fitted_scaling
+from diffbench.data.subsets import Split
 
 
 def given_split(pool: RawImages, held_out: RawImages, validation: int, seed: int) -> Split:
@@ -34,7 +35,7 @@ def given_split(pool: RawImages, held_out: RawImages, validation: int, seed: int
         raise mistake("held_out", "at least two distinct images are needed on either side of the split")
     chosen = held_out.take(whole_order(held_out.classes, seed)[:validation])
     ordered = pool.take(whole_order(pool.classes, seed))
-    return Split(ordered, chosen, *moments(ordered.images))
+    return Split(ordered, chosen, fitted_scaling(ordered.images))
 
 
 def whole_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -51,12 +52,15 @@ def whole_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return np.lexsort((rng.random(len(classes)), places))
 
 
-def check_classes(names: Sequence[str], pool_names: Sequence[str]) -> None:
-    """Refuse held-out images of classes, by name, that the pool does not have. DiffbenchError says which."""
-    if bool(names) != bool(pool_names):
-        some, none = ("held-out", "training") if names else ("training", "held-out")
+def check_alike(held_out: Contents, pool: Contents) -> None:
+    """Refuse held-out images of another shape, or of classes, by name, that the pool does not have."""
+    if held_out.shape != pool.shape:
+        shapes = f"its images have shape {held_out.shape}, the training images {pool.shape}"
+        raise mistake("held_out", f"{shapes}; make all alike")
+    if bool(held_out.class_names) != bool(pool.class_names):
+        some, none = ("held-out", "training") if held_out.class_names else ("training", "held-out")
         raise mistake("held_out", f"the {some} images have classes, the {none} images do not; label both or neither")
-    if unknown := sorted(set(names) - set(pool_names)):
+    if unknown := sorted(set(held_out.class_names) - set(pool.class_names)):
         raise mistake("held_out", f"no training image is of class {', '.join(unknown)}; leave such images out")
 
 

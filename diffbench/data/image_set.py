@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from diffbench.conventions import DiffbenchError
 from diffbench.data.formats.arrays import Array, opened
 from diffbench.data.formats.spool import spooled
-from diffbench.data.raw_images import block_length
+from diffbench.data.raw_images import Blame, block_length
 
 WHITE = 255
 """What uint8 images are divided by, so that they compare with floats in [0, 1]."""
@@ -23,7 +22,7 @@ class ImageSet:
 
     name: str  # of its role, for messages
     origin: str  # the file, and the array inside it
-    flat: NDArray[Any]  # (n, d), mapped from disk
+    flat: np.ndarray  # (n, d), mapped from disk
     shape: tuple[int, ...]
     from_bytes: bool  # whether the file holds uint8, of which 255 is 1 here
 
@@ -42,14 +41,14 @@ def read_image_set(name: str, location: str) -> ImageSet:
     block. DiffbenchError, naming `name`, for whatever is no set of images of uint8 or floats.
     """
     path, array_name = _split(location)
-    try:
-        with opened(path) as arrays:
-            array, array_name = _chosen(name, path, arrays, array_name)
-            _check(name, path, array)
-            images = array.mapped()
-    except DiffbenchError as error:
-        text = str(error).removeprefix("key 'data.path': ")
-        raise DiffbenchError(text if text.startswith(f"{name}: ") else f"{name}: {text}") from None
+
+    def blame(text: str) -> DiffbenchError:
+        return DiffbenchError(f"{name}: {text}")
+
+    with opened(path, blame) as arrays:
+        array, array_name = _chosen(path, arrays, array_name, blame)
+        _check(path, array, blame)
+        images = array.mapped()
     from_bytes = images.dtype == np.uint8
     if from_bytes:
         images = _copied(images, np.dtype(np.float32), lambda block: block.astype(np.float32) / WHITE)
@@ -67,29 +66,27 @@ def _split(location: str) -> tuple[Path, str | None]:
     return Path(file), array
 
 
-def _chosen(name: str, path: Path, arrays: dict[str, Array], array_name: str | None) -> tuple[Array, str]:
+def _chosen(path: Path, arrays: dict[str, Array], array_name: str | None, blame: Blame) -> tuple[Array, str]:
     if array_name is None and len(arrays) == 1:
         array_name = next(iter(arrays))
     if array_name not in arrays:
         known = ", ".join(sorted(filter(None, arrays))) or "none with a name"
         wrong = f"no array '{array_name}'" if array_name else "several arrays or none"
-        raise DiffbenchError(f"{name}: {path} holds {wrong}; give FILE:ARRAY, it has {known}")
+        raise blame(f"{path} holds {wrong}; give FILE:ARRAY, it has {known}")
     return arrays[array_name], array_name
 
 
-def _check(name: str, path: Path, array: Array) -> None:
+def _check(path: Path, array: Array, blame: Blame) -> None:
     if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise DiffbenchError(f"{name}: {path}: values are of type {array.dtype}; give uint8 (0 to 255) or floats")
+        raise blame(f"{path}: values are of type {array.dtype}; give uint8 (0 to 255) or floats")
     if len(array.shape) < 2 or 0 in array.shape:
-        raise DiffbenchError(f"{name}: {path}: shape {array.shape} is not (n, ...) with at least one image and value")
+        raise blame(f"{path}: shape {array.shape} is not (n, ...) with at least one image and value")
 
 
-def _copied(
-    images: NDArray[Any], dtype: np.dtype[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]
-) -> NDArray[Any]:
+def _copied(images: np.ndarray, dtype: np.dtype, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     length = block_length(images.shape[1:])
 
-    def parts() -> Iterator[NDArray[Any]]:
+    def parts() -> Iterator[np.ndarray]:
         for start in range(0, len(images), length):
             yield convert(images[start : start + length])
 

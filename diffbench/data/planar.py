@@ -1,9 +1,8 @@
 """Planar data sets: curves and blobs in R^2 whose true distribution can be sampled exactly, without bound.
 
-A set is a true distribution (a curve or a grid of centres) plus isotropic Gaussian noise of a given standard
-deviation. All sets have extent RADIUS, so that one error scale delta means the same in each of them. Unlike
-images they are not scaled to SIGMA_DATA: lengths here are in units of the circle of radius 10 on which the
-closed forms were checked.
+A set is a true distribution (a curve or a grid of centres) plus isotropic Gaussian noise of a given standard deviation.
+All sets have extent RADIUS, so that one error scale delta means the same in each of them. They are not scaled to
+SIGMA_DATA here: lengths are in units of the circle of radius 10 on which the closed forms were checked.
 """
 
 from collections.abc import Callable
@@ -101,9 +100,8 @@ def _check(name: str, noise: float) -> None:
 def sample_true(name: str, count: int, noise: float, seed: int) -> Points:
     """Independent draws from the true distribution of a set. Shape (count, 2).
 
-    noise: standard deviation of the Gaussian added to the curve, in the units of RADIUS. Independent of
-    `planar_set` for another seed; its points are those of `planar_set` for the same seed, the symmetric
-    circle excepted.
+    noise: standard deviation of the Gaussian added to the curve, in the units of RADIUS. Independent of `planar_set`
+    for another seed; for the same seed these are the points of `planar_set`, unless that is the symmetric circle.
     """
     _check(name, noise)
     rng = np.random.default_rng(seed)
@@ -114,8 +112,8 @@ def sample_true(name: str, count: int, noise: float, seed: int) -> Points:
 def planar_set(name: str, points: int, noise: float, seed: int) -> PlanarSet:
     """A training and a validation set of points / 2 each.
 
-    circle-symmetric: `points` equidistant points of the circle, even ones train, odd ones validation (noise
-    moves each). All other sets: independent draws from the true distribution, the first half trains.
+    circle-symmetric: `points` equidistant points of the circle, each moved by the noise; even ones train, odd ones are
+    validation points. All other sets: independent draws from the true distribution, the first half trains.
     """
     check_points(points)
     _check(name, noise)

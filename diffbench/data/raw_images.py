@@ -2,9 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,12 @@ BLOCK_VALUES = 2**22
 class RawImages:
     """Images (n, *shape) of a real type, and classes (n,) in [0, class_count); all 0 where there are none."""
 
-    images: NDArray[Any]
+    images: np.ndarray
     classes: NDArray[np.int64]
     class_count: int
     """0 where the images have no classes."""
 
-    def take(self, indices: NDArray[Any]) -> "RawImages":
+    def take(self, indices: np.ndarray) -> "RawImages":
         """These images, in this order."""
         return RawImages(self.images[indices], self.classes[indices], self.class_count)
 
@@ -34,8 +34,10 @@ class Facts:
     """What is known of a data set without loading it."""
 
     pool: int
-    """At most so many images are left to train on, class-balanced and beside the validation images. Exact
-    duplicates are found only when the images are read."""
+    """At most so many images are left to train on, class-balanced and beside the validation images.
+
+    Exact duplicates are seen only when the images are read.
+    """
     classes: int
     """0 where the images have no classes."""
     shape: tuple[int, ...]
@@ -44,12 +46,32 @@ class Facts:
     """Whether an n-subset is every k-th of the pool, so that n must divide it, rather than its first n."""
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a set of images holds, known without reading the images."""
+
+    count: int
+    balanced: int
+    """At most so many images stand in a class-balanced order."""
+    class_names: tuple[str, ...]
+    """In the order of the classes' numbers; none where the images have no classes."""
+    shape: tuple[int, ...]
+    """Shape (C, H, W) of one image as it is stored."""
+
+
 def mistake(key: str, text: str) -> DiffbenchError:
     """The error for a wrong key of a study's data section."""
     return DiffbenchError(f"key 'data.{key}': {text}")
 
 
-def unlabelled(images: NDArray[Any]) -> RawImages:
+Blame = Callable[[str], DiffbenchError]
+"""Makes an error of what is wrong with a file: it names the key, or the option, by which the file was given."""
+
+blame_path: Blame = partial(mistake, "path")
+"""For files that data.path names."""
+
+
+def unlabelled(images: np.ndarray) -> RawImages:
     """Images without classes."""
     return RawImages(images, np.zeros(len(images), np.int64), 0)
 
@@ -59,7 +81,7 @@ def balanced_count(class_sizes: NDArray[np.int64]) -> int:
     return len(class_sizes) * int(class_sizes.min())
 
 
-def digests(images: NDArray[Any]) -> Iterator[bytes]:
+def digests(images: np.ndarray) -> Iterator[bytes]:
     """A 128-bit digest of each image, equal for identical ones of one type."""
     for row in np.ascontiguousarray(images.reshape(len(images), -1)):
         yield hashlib.blake2b(row, digest_size=16).digest()
@@ -78,7 +100,7 @@ def block_length(shape: tuple[int, ...]) -> int:
     return max(1, BLOCK_VALUES // math.prod(shape))
 
 
-def blocks(images: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+def blocks(images: np.ndarray) -> Iterator[NDArray[np.float64]]:
     """The images in float64, block by block."""
     length = block_length(images.shape[1:])
     for start in range(0, len(images), length):

@@ -1,7 +1,5 @@
 """Reduction of images by area averaging: a new pixel is the mean over the area of old ones that it covers."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +14,7 @@ def check_side(shape: tuple[int, ...], side: int) -> None:
         raise mistake("resize", f"{side} is beyond the {shape[1]} pixels that the images have; give at most that")
 
 
-def reduced(images: NDArray[Any], side: int) -> NDArray[Any]:
+def reduced(images: np.ndarray, side: int) -> np.ndarray:
     """Images (n, C, S, S) as (n, C, side, side), in the same type; integers are rounded to the nearest."""
     check_side(images.shape[1:], side)
     weights = _area_weights(images.shape[-1], side)

@@ -1,28 +1,24 @@
 """The split into validation and training pool, and the nested, class-balanced order of both."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.conventions import SIGMA_DATA, DiffbenchError, seed_of
-from diffbench.data.raw_images import RawImages, blocks, mistake
+from diffbench.conventions import seed_of
+from diffbench.data.raw_images import RawImages, mistake
+from diffbench.data.scaling import Scaling, fitted_scaling
 
 
 @dataclass(frozen=True)
 class Split:
-    """Raw images in their final order. The n-subset for training is the first n images of the pool.
-
-    Scaled images are (raw - mean) * scale, whose standard deviation over the pool is SIGMA_DATA.
-    """
+    """Raw images in their final order. The n-subset for training is the first n images of the pool."""
 
     pool: RawImages
     validation: RawImages | None
-    """None for equidistant points: there the n-subset is every k-th point of the pool, k = points / n, and
-    the n points halfway between are its validation points."""
-    mean: float
-    scale: float
+    """None for equidistant points: there the n-subset is every k-th point of the pool, k = points / n, and the n
+    points halfway between are its validation points."""
+    scaling: Scaling
     unseen: RawImages | None = None
     """Draws from the true distribution in the place of validation images, where samples are judged: the points halfway
     between equidistant ones lie as far from them as can be, and would make a floor that no honest sampler reaches."""
@@ -43,8 +39,8 @@ def balanced_order(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 def split(raw: RawImages, validation: int, seed: int) -> Split:
     """Split into `validation` held-out images and the training pool. DiffbenchError if no pool is left.
 
-    Prefixes of the pool are balanced to within one image where the number of classes divides `validation`, else
-    to within two: the pool goes on amid a round.
+    Prefixes of the pool are balanced to within one image where the number of classes divides `validation`, else to
+    within two: the pool goes on amid a round.
     """
     order = balanced_order(raw.classes, seed)
     if validation > len(order) - 2:
@@ -53,13 +49,4 @@ def split(raw: RawImages, validation: int, seed: int) -> Split:
             f"{validation} leaves no training pool among {len(order)} class-balanced, distinct images",
         )
     held_out, pool = raw.take(order[:validation]), raw.take(order[validation:])
-    return Split(pool, held_out, *moments(pool.images))
-
-
-def moments(images: NDArray[Any]) -> tuple[float, float]:
-    """Mean over all values, and the factor that brings their standard deviation to SIGMA_DATA."""
-    mean = sum(float(block.sum()) for block in blocks(images)) / images.size
-    variance = sum(float(np.square(block - mean).sum()) for block in blocks(images)) / images.size
-    if variance == 0:
-        raise DiffbenchError("the training pool is constant: its images cannot be scaled to standard deviation 0.5")
-    return mean, SIGMA_DATA / variance**0.5
+    return Split(pool, held_out, fitted_scaling(pool.images))

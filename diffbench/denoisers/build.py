@@ -84,11 +84,11 @@ def load_denoiser(
         case Optimal():
             return OptimalDenoiser(points, labels)
         case Blurred(delta=delta):
-            return BlurredOptimalDenoiser(OptimalDenoiser(points, labels), delta * training_set.scale)
+            return BlurredOptimalDenoiser(OptimalDenoiser(points, labels), training_set.scaling.scaled_lengths(delta))
         case Autoguided():
             optimal = OptimalDenoiser(points, labels)
             better, worse = (
-                BlurredOptimalDenoiser(optimal, delta * training_set.scale)
+                BlurredOptimalDenoiser(optimal, training_set.scaling.scaled_lengths(delta))
                 for delta in (definition.delta, definition.guide_delta)
             )
             return Guided(better, worse, definition.guidance)

@@ -126,13 +126,13 @@ def import_factory(name: str) -> Callable[..., object]:
 
 def pixel_scale(definition: External, training_set: TrainingSet) -> tuple[float, float]:
     """Factors (p, q) of x_f = p x + q, from scaled to the model's pixels. DiffbenchError if they are not known."""
-    scale, mean = training_set.scale, training_set.mean
+    scaling = training_set.scaling
     if definition.scale == "suite":
         return 1.0, 0.0
     if definition.scale == "raw":
-        return 1 / scale, mean
+        return 1 / scaling.scale, scaling.mean
     low, high = definition.range or _byte_range(definition, training_set)
-    return 2 / ((high - low) * scale), 2 * (mean - low) / (high - low) - 1
+    return 2 / scaling.scaled_lengths(high - low), 2 * (scaling.mean - low) / (high - low) - 1
 
 
 def _byte_range(definition: External, training_set: TrainingSet) -> tuple[float, float]:
@@ -140,7 +140,7 @@ def _byte_range(definition: External, training_set: TrainingSet) -> tuple[float,
     hint = f"model '{definition.factory}': say which raw values are -1 and 1 to it, such as range:"
     if training_set.raw_type != "uint8":
         raise DiffbenchError(f"{hint} [0, 1]; the images are stored as {training_set.raw_type}, not in 8 bits")
-    largest = float(training_set.train.max()) / training_set.scale + training_set.mean
+    largest = float(training_set.scaling.raw(training_set.train.max()))
     if largest <= DARK:
         raise DiffbenchError(f"{hint} [0, {largest:.0f}]; no training image is brighter than {largest:.0f} of 255")
     return BYTE_RANGE

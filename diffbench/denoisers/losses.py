@@ -36,10 +36,7 @@ def losses_of_splits(
 ) -> Losses:
     """Losses on at most settings.images images of each split."""
     square, norm = {}, {}
-    for split, images, labels in (
-        ("train", training_set.train, training_set.train_labels),
-        ("validation", training_set.validation, training_set.validation_labels),
-    ):
+    for split, (images, labels) in training_set.splits.items():
         count = settings.images
         square[split], norm[split] = per_image_losses(
             denoiser, images[:count], labels[:count], split, gap_sigmas(settings), settings.noises, device

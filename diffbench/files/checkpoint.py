@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.store import atomic
+from diffbench.files.store import REBUILD, atomic
 
 FIELDS = {"step", "settings", "weights", "ema", "optimizer"}
 
@@ -20,13 +20,12 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU. DiffbenchError if it is missing, truncated or foreign."""
-    rebuild = "delete it and run snakemake again to rebuild it"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DiffbenchError(f"{path}: no such checkpoint; run snakemake to make it") from None
     except Exception as error:
-        raise DiffbenchError(f"{path}: truncated or not a checkpoint ({type(error).__name__}); {rebuild}") from None
+        raise DiffbenchError(f"{path}: truncated or not a checkpoint ({type(error).__name__}); {REBUILD}") from None
     if not isinstance(state, dict) or set(state) != FIELDS:
-        raise DiffbenchError(f"{path}: not a checkpoint of diffbench; {rebuild}")
+        raise DiffbenchError(f"{path}: not a checkpoint of diffbench; {REBUILD}")
     return state

@@ -5,17 +5,17 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 PACKAGES = ("diffbench", "numpy", "torch", "h5py", "scipy", "scikit-learn")
 
 
-def attributes(factors: dict[str, Any], settings: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
+def attributes(factors: Mapping[str, object], settings: Mapping[str, object], device: str = "cpu") -> dict[str, object]:
     """Factors and settings of a stage, versions, commit, machine, device, wall seconds and peak memory so far."""
     return {
         "factors": factors,

@@ -1,6 +1,7 @@
-"""The only file that touches HDF5: atomic writes in netCDF style, and reading with errors that say what to do.
+"""Stage files: atomic writes of HDF5 in netCDF style, and reading with errors that say what to do.
 
 Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open them.
+No other module touches the HDF5 of results; data/formats/arrays.py reads the HDF5 files that users bring.
 """
 
 import json
@@ -13,11 +14,13 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 
 SCHEMA_VERSION = 1
+
+REBUILD = "delete it and run snakemake again to rebuild it"
+"""What to do about a damaged result, in messages."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,41 @@ class StageFile:
     """What a stage wrote: arrays by name, and attributes."""
 
     path: Path
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Mapping[str, np.ndarray]
     attributes: Mapping[str, Any]
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array of a stage file, of which only those rows are read that are asked for: `array[start:stop]`."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        with _opened(self.path) as file:
+            dataset = file[self.name]
+            assert isinstance(dataset, h5py.Dataset)
+            return _values(dataset, rows)
+
+
+@dataclass(frozen=True)
+class StageHeader:
+    """What a stage wrote, the arrays unread."""
+
+    path: Path
+    arrays: Mapping[str, StoredArray]
+    attributes: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> StoredArray:
         return self.arrays[name]
 
 
@@ -56,7 +90,7 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write(path: Path, stage: str, variables: Mapping[str, Variable], attributes: Mapping[str, Any]) -> None:
+def write(path: Path, stage: str, variables: Mapping[str, Variable], attributes: Mapping[str, object]) -> None:
     """Write a stage's file. Attributes that are not plain numbers or text are stored as JSON."""
     with atomic(path) as temporary, h5py.File(temporary, "w", libver="v110", track_order=True) as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
@@ -102,45 +136,58 @@ def _create(file: h5py.File, name: str, variable: Variable) -> h5py.Dataset:
 
 def read(path: Path, stage: str) -> StageFile:
     """Read a whole stage file. DiffbenchError if it is missing, truncated, foreign, of another stage or schema."""
-    with opened(path, stage) as (file, attributes):
-        arrays = {
-            name: np.asarray(item.asstr()[()] if item.dtype.kind == "O" else item[()])
-            for name, item in file.items()
-            if isinstance(item, h5py.Dataset)
-        }
+    with _opened(path) as file:
+        attributes = _attributes(file, path, stage)
+        arrays = {name: _values(dataset, ()) for name, dataset in _datasets(file)}
     return StageFile(path, arrays, attributes)
 
 
+def header(path: Path, stage: str) -> StageHeader:
+    """What a stage file holds, without reading its arrays. Errors as of `read`."""
+    with _opened(path) as file:
+        attributes = _attributes(file, path, stage)
+        arrays = {name: StoredArray(path, name, dataset.shape, dataset.dtype) for name, dataset in _datasets(file)}
+    return StageHeader(path, arrays, attributes)
+
+
 @contextmanager
-def opened(path: Path, stage: str) -> Iterator[tuple[Any, Mapping[str, Any]]]:
-    """A stage file's arrays by name, read where they are indexed, and its attributes. Errors as of `read`."""
+def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
-            attributes = {name: _plain(value) for name, value in file.attrs.items()}
-            _check_origin(path, attributes, stage)
-            yield file, attributes
+            yield file
     except FileNotFoundError:
         raise DiffbenchError(f"{path}: no such file; run snakemake to make it") from None
     except (OSError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise DiffbenchError(
-            f"{path}: truncated or not an HDF5 file ({reason}); delete it and run snakemake again to rebuild it"
-        ) from None
+        raise DiffbenchError(f"{path}: truncated or not an HDF5 file ({reason}); {REBUILD}") from None
 
 
-def _plain(value: Any) -> Any:
-    """An attribute as it was given to `write`."""
+def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+    return ((name, item) for name, item in file.items() if isinstance(item, h5py.Dataset))
+
+
+def _values(dataset: h5py.Dataset, rows: slice | tuple[()]) -> np.ndarray:
+    return np.asarray(dataset.asstr()[rows] if dataset.dtype.kind == "O" else dataset[rows])
+
+
+def _attributes(file: h5py.File, path: Path, stage: str) -> dict[str, Any]:
+    """The attributes as they were given to `write`, of a file of this stage."""
+    attributes = {name: _plain(value) for name, value in file.attrs.items()}
+    _check_origin(path, attributes, stage)
+    return attributes
+
+
+def _plain(value: object) -> object:
     if isinstance(value, str) and value[:1] in ("{", "["):
         return json.loads(value)
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _check_origin(path: Path, attributes: Mapping[str, Any], stage: str) -> None:
-    rebuild = "delete it and run snakemake again to rebuild it"
+def _check_origin(path: Path, attributes: Mapping[str, object], stage: str) -> None:
     if "schema_version" not in attributes or "stage" not in attributes:
-        raise DiffbenchError(f"{path}: not a file of diffbench (no stage and schema version); {rebuild}")
+        raise DiffbenchError(f"{path}: not a file of diffbench (no stage and schema version); {REBUILD}")
     if attributes["schema_version"] != SCHEMA_VERSION:
-        found = attributes["schema_version"]
-        raise DiffbenchError(f"{path}: has schema version {found}, this diffbench reads {SCHEMA_VERSION}; {rebuild}")
+        version = attributes["schema_version"]
+        raise DiffbenchError(f"{path}: has schema version {version}, this diffbench reads {SCHEMA_VERSION}; {REBUILD}")
     if attributes["stage"] != stage:
-        raise DiffbenchError(f"{path}: is a file of stage '{attributes['stage']}', not '{stage}'; {rebuild}")
+        raise DiffbenchError(f"{path}: is a file of stage '{attributes['stage']}', not '{stage}'; {REBUILD}")

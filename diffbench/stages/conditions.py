@@ -12,14 +12,14 @@ from diffbench.study.specs import ConditionsSpec
 def run(spec: ConditionsSpec, data: Path, out: Path) -> None:
     """Label the training subset of factors["train_size"] images, or that of its twin."""
     granularity = Granularity.parse(str(spec.factors["granularity"]))
-    images, classes = read_images(data, int(spec.factors["train_size"]), granularity.twin)
+    images = read_images(data, int(spec.factors["train_size"]), granularity.twin)
     labels = conditions(
         granularity,
         images.flat_train,
-        classes.train,
+        images.train_labels,
         images.flat_validation,
-        classes.validation,
-        classes.count,
+        images.validation_labels,
+        images.label_count,
         spec.seed,
     )
     variables = {

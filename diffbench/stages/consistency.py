@@ -1,11 +1,8 @@
 """Consistency: whether a run and its twin, trained on other images, draw the same images from the same noise."""
 
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from diffbench.data.training_set import read_training_set
+from diffbench.data.training_set import Images, read_training_set
 from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
 from diffbench.measures.consistency import pair_consistency
@@ -39,5 +36,5 @@ def run(
     store.write(out, "consistency", scalar_variables(estimates), provenance.attributes(spec.factors, {}))
 
 
-def _flat(images: NDArray[Any]) -> NDArray[Any]:
+def _flat(images: Images) -> Images:
     return images.reshape(len(images), -1)

@@ -16,8 +16,8 @@ def run(spec: DataSettings, out: Path) -> None:
         variables |= _variables("validation", "held_out", parts.validation, "held-out images")
     if parts.unseen:
         variables |= _variables("unseen", "draw", parts.unseen, "draws from the true distribution")
-    scaling = {"mean": parts.mean, "scale": parts.scale, "classes": parts.pool.class_count}
-    store.write(out, "data", variables, provenance.attributes({}, spec.model_dump()) | scaling)
+    known = parts.scaling.attributes | {"classes": parts.pool.class_count}
+    store.write(out, "data", variables, provenance.attributes({}, spec.model_dump()) | known)
 
 
 def _variables(name: str, dim: str, raw: RawImages, long_name: str) -> dict[str, store.Variable]:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.files import provenance, store
 from diffbench.files.estimates import curve_variables
-from diffbench.files.store import StageFile
 from diffbench.lab.equivalent import DELTA_RANGE, ErrorTable, equivalent_estimates
 from diffbench.noise import gap_noise
 from diffbench.study.specs import EquivalentSpec
@@ -27,20 +27,17 @@ def run(spec: EquivalentSpec, data: Path, conditions: Path, losses: Path, out: P
     if training_set.shape != (2,):
         raise DiffbenchError(f"{data}: holds images of shape {training_set.shape}, the laboratory needs points")
     measured = store.read(losses, "denoise")
-    sigmas = measured["sigma"] / training_set.scale
-    norms = measured["norm_train"] / training_set.scale
-    table = _table(training_set, measured, spec.noises)
+    sigmas = training_set.scaling.raw_lengths(measured["sigma"])
+    norms = training_set.scaling.raw_lengths(measured["norm_train"])
+    table = _table(training_set, sigmas, norms.shape[1], spec.noises)
     curves = {"equivalent_delta": equivalent_estimates(sigmas, norms, table, SEED)}
     variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level in units of the raw data")}
     settings = {"noises": spec.noises, "delta_range": DELTA_RANGE}
     store.write(out, "equivalent", variables | curve_variables(curves), provenance.attributes(spec.factors, settings))
 
 
-def _table(training_set: TrainingSet, measured: StageFile, noises: int) -> ErrorTable:
-    """Errors of y_delta at the measured images under their noise, in raw units."""
-    count = measured["norm_train"].shape[1]
-    points = training_set.train.astype(np.float64) / training_set.scale
-    noise = [
-        [gap_noise("train", level, draw, count, 2) for draw in range(noises)] for level in range(len(measured["sigma"]))
-    ]
-    return ErrorTable(points, points[:count], measured["sigma"] / training_set.scale, noise)
+def _table(training_set: TrainingSet, sigmas: NDArray[np.float64], count: int, noises: int) -> ErrorTable:
+    """Errors of y_delta at the first `count` training points under the noise of the losses, in raw units."""
+    points = training_set.scaling.raw_lengths(training_set.train.astype(np.float64))
+    noise = [[gap_noise("train", level, draw, count, 2) for draw in range(noises)] for level in range(len(sigmas))]
+    return ErrorTable(points, points[:count], sigmas, noise)

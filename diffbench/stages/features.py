@@ -1,16 +1,18 @@
 """Features: the space in which the quality of a study's samples is measured, fitted once to the training pool."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.data.raw_images import block_length
+from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet, read_images
 from diffbench.files import provenance, store
 from diffbench.files.estimates import Estimate, scalar_variables
+from diffbench.files.store import StageHeader
 from diffbench.measures.features.encoder import Encoder, read_encoder
 from diffbench.measures.features.fitting import fit_classifier, fit_pca, fitted_count
 from diffbench.measures.features.spaces import FeatureSpace, Layered, Pixels
@@ -32,20 +34,18 @@ class Reference:
 
 def run(spec: QualitySettings, data: Path, out: Path) -> None:
     """Fit the space, or load the encoder, and write it with the features of all images of the data file."""
-    space, estimates = _space(spec, data)
-    variables = scalar_variables(estimates, dict.fromkeys(estimates, space.name))
-    if isinstance(space, Layered):
-        for name, array in space.arrays().items():
-            dims = tuple(f"{name}_axis{axis}" for axis in range(array.ndim))
-            variables[name] = store.Variable(array, dims, "layer of the feature space: x @ weight + bias")
-    if isinstance(space, Encoder):
-        variables["encoder"] = store.Variable(space.content, ("byte",), "the encoder's file")
+    file = store.header(data, "data")
+    space, estimates = _space(spec, file)
+    variables = scalar_variables(estimates, dict.fromkeys(estimates, space.name)) | _content(space)
     if not isinstance(space, Pixels):
-        variables |= _features(space, data)
-    settings: dict[str, str | int] = {"kind": type(space).__name__.lower(), "space": space.name}
+        variables |= {
+            "pool": _features(space, file, "pool", "image", "features of the training pool"),
+            "validation": _features(space, file, "validation", "held_out", "features of the validation images"),
+        }
+    known: dict[str, str | int] = {"kind": type(space).__name__.lower(), "space": space.name}
     if isinstance(space, Layered):
-        settings["rectified"] = int(space.rectified)
-    store.write(out, "features", variables, provenance.attributes({}, spec.model_dump()) | settings)
+        known["rectified"] = int(space.rectified)
+    store.write(out, "features", variables, provenance.attributes({}, spec.model_dump()) | known)
 
 
 def read_reference(features: Path, data: Path, training_set: TrainingSet) -> Reference:
@@ -53,17 +53,11 @@ def read_reference(features: Path, data: Path, training_set: TrainingSet) -> Ref
 
     DiffbenchError if the file's features are not those of that subset's images.
     """
-    with store.opened(features, "features") as (file, attributes):
-        if attributes["kind"] == "pixels":
-            return Reference(Pixels(), training_set.flat_train, training_set.flat_validation)
-        if attributes["kind"] == "encoder":
-            with store.opened(data, "data") as (_, scaling):
-                mean, scale = scaling["mean"], scaling["scale"]
-            name = attributes["space"].removeprefix("encoder:")
-            space: FeatureSpace = Encoder(name, file["encoder"][()], training_set.shape, mean, scale)
-        else:
-            space = Layered.of(attributes["space"], file, bool(attributes["rectified"]))
-        train, validation = file["pool"][: len(training_set.train)], file["validation"][()]
+    file = store.header(features, "features")
+    space = _written_space(file, training_set)
+    if isinstance(space, Pixels):
+        return Reference(space, training_set.flat_train, training_set.flat_validation)
+    train, validation = file["pool"][: len(training_set.train)], file["validation"][:]
     few = slice(0, 4)
     again = space.transform(training_set.flat_train[few])
     if len(train) < len(training_set.train) or not np.allclose(again, train[few], rtol=1e-3, atol=1e-4):
@@ -73,47 +67,79 @@ def read_reference(features: Path, data: Path, training_set: TrainingSet) -> Ref
     return Reference(space, train, validation)
 
 
-def _space(spec: QualitySettings, data: Path) -> tuple[FeatureSpace, dict[str, Estimate]]:
+def _space(spec: QualitySettings, data: StageHeader) -> tuple[FeatureSpace, dict[str, Estimate]]:
     """The space that `spec` asks for, and what is known of it."""
-    with store.opened(data, "data") as (file, attributes):
-        pool, *shape = file["pool"].shape
-        mean, scale, classes = attributes["mean"], attributes["scale"], attributes["classes"]
-    dimension = int(np.prod(shape))
+    shape = data["pool"].shape[1:]
+    match _kind(spec, shape, data.attributes["classes"]):
+        case "encoder":
+            return read_encoder(Path(spec.encoder or ""), shape, Scaling.of(data.attributes)), {}
+        case "pca":
+            images = _fitted_images(data)
+            return fit_pca([images.flat_train, images.flat_validation], spec.dimensions, seed_of("pca") % 2**32), {}
+        case "classifier":
+            images = _fitted_images(data)
+            classifier = fit_classifier(
+                images.flat_train,
+                images.train_labels,
+                images.flat_validation,
+                images.validation_labels,
+                spec.dimensions,
+                seed_of("classifier") % 2**32,
+            )
+            return classifier.space, {ACCURACY: classifier.accuracy}
+        case _:
+            return Pixels(), {}
+
+
+def _kind(spec: QualitySettings, shape: tuple[int, ...], classes: int) -> str:
+    """The kind of space for such images: what auto means, and pixels where a PCA would keep them all."""
     kind = spec.space
     if kind == "auto":
         kind = "classifier" if classes > 1 else "pca"
-    if kind == "pixels" or (kind == "pca" and dimension <= spec.dimensions):
-        return Pixels(), {}
-    if kind == "encoder":
-        if len(shape) == 1:
-            raise DiffbenchError("measures.quality.space: the data are points, not images to encode; use pixels")
-        return read_encoder(Path(spec.encoder or ""), tuple(shape), mean, scale), {}
+    if kind == "encoder" and len(shape) == 1:
+        raise DiffbenchError("measures.quality.space: the data are points, not images to encode; use pixels")
     if kind == "classifier" and classes < 2:
         raise DiffbenchError("measures.quality.space: the data have no classes to train a classifier on; use pca")
-    # The pool's order is random and class-balanced: its first images are as good as any.
-    images, labels = read_images(data, fitted_count(pool, dimension))
-    if kind == "pca":
-        return fit_pca([images.flat_train, images.flat_validation], spec.dimensions, seed_of("pca") % 2**32), {}
-    fitted = fit_classifier(
-        images.flat_train,
-        labels.train,
-        images.flat_validation,
-        labels.validation,
-        spec.dimensions,
-        seed_of("classifier") % 2**32,
-    )
-    return fitted.space, {ACCURACY: fitted.accuracy}
+    return "pixels" if kind == "pca" and math.prod(shape) <= spec.dimensions else kind
 
 
-def _features(space: FeatureSpace, data: Path) -> dict[str, store.Variable]:
-    """Features of the training pool, in its order, and of the validation images, read block by block."""
-    found: dict[str, store.Variable] = {}
-    with store.opened(data, "data") as (file, attributes):
-        for name, dim, text in (("pool", "image", "training pool"), ("validation", "held_out", "validation images")):
-            parts: list[Any] = []
-            for start in range(0, len(file[name]), block_length(file[name].shape[1:])):
-                block = file[name][start : start + block_length(file[name].shape[1:])].astype(np.float64)
-                scaled = ((block - attributes["mean"]) * attributes["scale"]).astype(np.float32)
-                parts.append(space.transform(scaled.reshape(len(scaled), -1)))
-            found[name] = store.Variable(np.concatenate(parts), (dim, "feature"), f"features of the {text}")
-    return found
+def _fitted_images(data: StageHeader) -> TrainingSet:
+    """The images that a space is fitted to. The pool's order is random: its first images are as good as any."""
+    count, *shape = data["pool"].shape
+    return read_images(data.path, fitted_count(count, math.prod(shape)))
+
+
+def _features(space: FeatureSpace, data: StageHeader, name: str, dim: str, text: str) -> store.Variable:
+    """Features of all images of an array of the data file, in its order, read block by block."""
+    images, scaling = data[name], Scaling.of(data.attributes)
+    length = block_length(images.shape[1:])
+    parts: list[np.ndarray] = []
+    for start in range(0, len(images), length):
+        scaled = scaling.scaled(images[start : start + length])
+        parts.append(np.asarray(space.transform(scaled.reshape(len(scaled), -1))))
+    return store.Variable(np.concatenate(parts), (dim, "feature"), text)
+
+
+def _content(space: FeatureSpace) -> dict[str, store.Variable]:
+    """What the space consists of, so that others can use it again."""
+    if isinstance(space, Encoder):
+        return {"encoder": store.Variable(space.content, ("byte",), "the encoder's file")}
+    arrays = space.arrays() if isinstance(space, Layered) else {}
+    text = "layer of the feature space: x @ weight + bias"
+    return {
+        name: store.Variable(array, tuple(f"{name}_axis{axis}" for axis in range(array.ndim)), text)
+        for name, array in arrays.items()
+    }
+
+
+def _written_space(file: StageHeader, training_set: TrainingSet) -> FeatureSpace:
+    """The space that `run` wrote, for these images."""
+    name = file.attributes["space"]
+    match file.attributes["kind"]:
+        case "pixels":
+            return Pixels()
+        case "encoder":
+            content = file["encoder"][:]
+            return Encoder(name.removeprefix("encoder:"), content, training_set.shape, training_set.scaling)
+        case _:
+            return Layered.of(name, file.arrays, bool(file.attributes["rectified"]))

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
+from diffbench.data.training_set import Images, TrainingSet, in_turn, read_training_set
 from diffbench.files import provenance, store
 from diffbench.files.estimates import curve_variables
 from diffbench.files.store import StageFile
@@ -38,17 +35,14 @@ def populations_at(level: int, recorded: StageFile, training_set: TrainingSet) -
     populations = {
         "states": Population(_flat(recorded["state"][level]), _flat(recorded["denoised"][level]), recorded["label"])
     }
-    for split, images, labels in (
-        ("train", training_set.flat_train, training_set.train_labels),
-        ("validation", training_set.flat_validation, training_set.validation_labels),
-    ):
+    for split, (images, labels) in training_set.splits.items():
         denoised = _flat(recorded[f"denoised_{split}"][level])
-        count = len(denoised)
-        rows = in_turn(len(images), count)
-        noised = images[rows] + sigma * overlap_noise(split, level, count, images.shape[1])
+        rows = in_turn(len(images), len(denoised))
+        clean = _flat(images[rows])
+        noised = clean + sigma * overlap_noise(split, level, *clean.shape)
         populations[split] = Population(noised, denoised, labels[rows])
     return populations
 
 
-def _flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _flat(images: Images) -> Images:
     return images.reshape(len(images), -1)

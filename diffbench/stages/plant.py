@@ -44,7 +44,7 @@ def other_images(model: Planted, training_set: TrainingSet, data: Path, count: i
         available = training_set.validation
     else:
         size = len(training_set.train)
-        available = read_images(data, size + count)[0].train[size:]
+        available = read_images(data, size + count).train[size:]
     if len(available) < count:
         raise DiffbenchError(
             f"models: a control needs {count} {model.rest} images, of which there are {len(available)};"

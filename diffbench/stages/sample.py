@@ -1,25 +1,26 @@
 """Sample: samples of a cell, and what its overlap with noised data is judged by."""
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from diffbench.conventions import karras_sigmas
-from diffbench.data.training_set import TrainingSet, in_turn, read_training_set
+from diffbench.data.training_set import Images, TrainingSet, in_turn, read_training_set
 from diffbench.denoisers.base import BATCH, Denoiser, denoise_batched
 from diffbench.denoisers.build import load_denoiser
 from diffbench.denoisers.guidance import Guided
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
 from diffbench.noise import overlap_noise, sample_noise
-from diffbench.sampling import SOLVERS
+from diffbench.sampling import SOLVERS, SamplingStep
 from diffbench.settings.sampling import SamplingSettings
 from diffbench.study.specs import SampleSpec
-
-Array = NDArray[Any]
 
 
 def run(
@@ -41,29 +42,12 @@ def run(
     denoiser = guided_denoiser(spec, training_set, checkpoint, guide, where)
     sigmas = karras_sigmas(spec.sampling.steps, spec.sampling.sigma_min, spec.sampling.sigma_max, spec.sampling.rho)
     labels = sample_labels(training_set, spec.sampling.samples)
-    samples, recorded = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
-    recorded |= noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)
-
-    axes = tuple(f"axis{index}" for index in range(len(training_set.shape)))
+    drawn = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
+    predictions = noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)
     settings = spec.model_dump(mode="json", exclude={"factors"})
     attributes = provenance.attributes(spec.factors, settings, str(where))
-    kept = {
-        "samples": store.Variable(samples, ("sample", *axes), "generated images, scaled"),
-        "label": store.Variable(labels, ("sample",), "condition label"),
-    }
-    levels = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")}
-    texts = {
-        "state": ("sample", "state of the trajectory"),
-        "denoised": ("sample", "D at the state"),
-        "denoised_train": ("image", "D at noised training images"),
-        "denoised_validation": ("held_out", "D at noised validation images"),
-    }
-    for name, values in recorded.items():
-        dim, text = texts[name]
-        levels[name] = store.Variable(values, ("sigma", dim, *axes), text)
-    levels["label"] = store.Variable(labels[: spec.sampling.trajectories], ("sample",), "condition label")
-    store.write(trajectories, "trajectories", levels, attributes)
-    store.write(out, "sample", kept, attributes)
+    store.write(trajectories, "trajectories", _trajectory_variables(sigmas, labels, drawn, predictions), attributes)
+    store.write(out, "sample", _sample_variables(labels, drawn.samples), attributes)
 
 
 def guided_denoiser(
@@ -89,6 +73,14 @@ def sample_labels(training_set: TrainingSet, count: int) -> NDArray[np.int64]:
     return np.searchsorted(cumulated, quantiles, side="right").astype(np.int64)
 
 
+class Drawn(NamedTuple):
+    """Samples, and the trajectories of the first of them: their states and what the denoiser made of these."""
+
+    samples: Images  # (samples, *shape)
+    state: Images  # (levels, trajectories, *shape)
+    denoised: Images  # (levels, trajectories, *shape)
+
+
 def draw(
     denoiser: Denoiser,
     shape: tuple[int, ...],
@@ -96,25 +88,28 @@ def draw(
     labels: NDArray[np.int64],
     settings: SamplingSettings,
     device: torch.device,
-) -> tuple[Array, dict[str, Array]]:
-    """Samples (count, *shape) float32, and "state" and "denoised" (levels, trajectories, *shape) of the first ones."""
+) -> Drawn:
+    """As many samples as there are labels, on noise that depends on a sample's number alone."""
     levels = torch.from_numpy(sigmas).to(device)
-    samples: list[Array] = []
-    recorded: dict[str, list[Array]] = {"state": [], "denoised": []}
+    parts: list[Drawn] = []
     for first in range(0, len(labels), BATCH):
         label = torch.from_numpy(labels[first : first + BATCH]).to(device)
-        noise = torch.from_numpy(sample_noise(first, len(label), int(np.prod(shape)))).to(device)
-        keep = max(0, min(len(label), settings.trajectories - first))
-        sample = noise.double().view(-1, *shape)
-        states, denoised = [], []
-        for step in SOLVERS[settings.solver](denoiser, sample, levels, label):
-            states.append(step.state[:keep].float().cpu().numpy())
-            denoised.append(step.denoised[:keep].float().cpu().numpy())
-            sample = step.next_state
-        samples.append(sample.float().cpu().numpy())
-        recorded["state"].append(np.stack(states))
-        recorded["denoised"].append(np.stack(denoised))
-    return np.concatenate(samples), {name: np.concatenate(parts, axis=1) for name, parts in recorded.items()}
+        noise = torch.from_numpy(sample_noise(first, len(label), math.prod(shape))).to(device)
+        steps = SOLVERS[settings.solver](denoiser, noise.double().view(-1, *shape), levels, label)
+        parts.append(_followed(steps, kept=max(0, min(len(label), settings.trajectories - first))))
+    samples, state, denoised = zip(*parts, strict=True)
+    return Drawn(np.concatenate(samples), np.concatenate(state, axis=1), np.concatenate(denoised, axis=1))
+
+
+def _followed(steps: Iterator[SamplingStep], kept: int) -> Drawn:
+    """Where the steps of a solver end, and what they pass in the first `kept` trajectories."""
+    states, denoised, last = [], [], None
+    for step in steps:
+        states.append(_to_numpy(step.state[:kept]))
+        denoised.append(_to_numpy(step.denoised[:kept]))
+        last = step
+    assert last is not None  # there are at least two noise levels
+    return Drawn(_to_numpy(last.next_state), np.stack(states), np.stack(denoised))
 
 
 @torch.no_grad()
@@ -124,13 +119,10 @@ def noised_predictions(
     sigmas: NDArray[np.float64],
     count: int,
     device: torch.device,
-) -> dict[str, Array]:
-    """D at `count` noised training and validation images, (levels, count, *shape), on noise shared by all cells."""
-    result = {}
-    for split, images, labels in (
-        ("train", training_set.train, training_set.train_labels),
-        ("validation", training_set.validation, training_set.validation_labels),
-    ):
+) -> dict[str, Images]:
+    """D at `count` noised images of either split, (levels, count, *shape), on noise shared by all cells."""
+    predictions = {}
+    for split, (images, labels) in training_set.splits.items():
         rows = in_turn(len(images), count)
         clean = torch.from_numpy(images[rows]).to(device)
         label = torch.from_numpy(labels[rows]).to(device)
@@ -139,5 +131,38 @@ def noised_predictions(
             noise = torch.from_numpy(overlap_noise(split, level, len(clean), clean[0].numel())).to(device)
             noised = clean + float(sigma) * noise.view_as(clean)
             outputs.append(denoise_batched(denoiser, noised, float(sigma), label).cpu().numpy())
-        result[f"denoised_{split}"] = np.stack(outputs)
-    return result
+        predictions[split] = np.stack(outputs)
+    return predictions
+
+
+def _sample_variables(labels: NDArray[np.int64], samples: Images) -> dict[str, store.Variable]:
+    return {
+        "samples": store.Variable(samples, ("sample", *_axes(samples[0])), "generated images, scaled"),
+        "label": store.Variable(labels, ("sample",), "condition label"),
+    }
+
+
+def _trajectory_variables(
+    sigmas: NDArray[np.float64], labels: NDArray[np.int64], drawn: Drawn, predictions: dict[str, Images]
+) -> dict[str, store.Variable]:
+    axes = _axes(drawn.samples[0])
+
+    def of_levels(values: Images, dim: str, text: str) -> store.Variable:
+        return store.Variable(values, ("sigma", dim, *axes), text)
+
+    return {
+        "sigma": store.Variable(sigmas, ("sigma",), "noise level"),
+        "state": of_levels(drawn.state, "sample", "state of the trajectory"),
+        "denoised": of_levels(drawn.denoised, "sample", "D at the state"),
+        "denoised_train": of_levels(predictions["train"], "image", "D at noised training images"),
+        "denoised_validation": of_levels(predictions["validation"], "held_out", "D at noised validation images"),
+        "label": store.Variable(labels[: drawn.state.shape[1]], ("sample",), "condition label"),
+    }
+
+
+def _axes(image: Images) -> tuple[str, ...]:
+    return tuple(f"axis{index}" for index in range(image.ndim))
+
+
+def _to_numpy(values: Tensor) -> Images:
+    return values.float().cpu().numpy()

@@ -4,6 +4,8 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +32,11 @@ SHOW_SECONDS = 5.0
 def run(
     spec: TrainSpec, data: Path, conditions: Path, out: Path, start: Path | None = None, device: str = "auto"
 ) -> None:
-    """Train to step factors["step"] from the checkpoint `start`, or from the side file that a killed run
-    left."""
+    """Train to step factors["step"] from the checkpoint `start`, or from the side file that a killed run left."""
     keep_freed_memory()
     training_set = read_training_set(data, conditions)
     trainer = fresh_trainer(spec, training_set, pick_device(device))
-    settings = _settings(spec)
-    side = out.with_name(f"{out.name}.partial")
-    _resume(trainer, side, start, settings, int(spec.factors["step"]))
-    _train(trainer, spec, training_set, side, settings)
-    _save(trainer, out, settings)
-    side.unlink(missing_ok=True)
+    train_segment(trainer, spec, training_set, out, start)
 
 
 def fresh_trainer(spec: TrainSpec, training_set: TrainingSet, device: torch.device) -> Trainer:
@@ -55,29 +51,50 @@ def fresh_trainer(spec: TrainSpec, training_set: TrainingSet, device: torch.devi
     return Trainer(network.to(device), spec.training)
 
 
-def _train(trainer: Trainer, spec: TrainSpec, training_set: TrainingSet, side: Path, settings: str) -> None:
-    """Train to the end of the segment, with a progress bar, saving to the side file now and then."""
-    seed, stop = int(spec.factors["seed"]), int(spec.factors["step"])
+def train_segment(
+    trainer: Trainer,
+    spec: TrainSpec,
+    training_set: TrainingSet,
+    out: Path,
+    start: Path | None = None,
+    save_seconds: float = SAVE_SECONDS,
+) -> None:
+    """Train a fresh trainer to the end of a segment and write its checkpoint.
+
+    Every `save_seconds` the state goes to a side file. Training goes on from that of a killed segment, if there is one,
+    else from the checkpoint `start`.
+    """
+    seed, stop, settings = int(spec.factors["seed"]), int(spec.factors["step"]), _settings(spec)
+    side = out.with_name(f"{out.name}.partial")
+    _resume(trainer, side, start, settings, stop)
     images = torch.from_numpy(training_set.train).to(trainer.device)
     labels = torch.from_numpy(training_set.train_labels).to(trainer.device)
+    steps = trainer.run(images, labels, seed, stop)
+    if not _all_done(steps, trainer.step, stop, partial(_save, trainer, side, settings), save_seconds):
+        raise DiffbenchError(_memory_advice(trainer, images, labels))
+    _save(trainer, out, settings)
+    side.unlink(missing_ok=True)
+
+
+def _all_done(
+    steps: Iterator[TrainingStep], first: int, stop: int, save: Callable[[], None], save_seconds: float
+) -> bool:
+    """Do the steps with a progress bar, saving now and then. False if memory does not hold a batch."""
     saved = shown = time.monotonic()
-    bar = tqdm(total=stop, initial=trainer.step, unit="step", mininterval=SHOW_SECONDS, file=sys.stderr)
-    try:
-        for record in trainer.run(images, labels, seed, stop):
-            now = time.monotonic()
-            if now - shown > SHOW_SECONDS or record.step == stop:
-                _show(bar, record)
-                shown = now
-            bar.update()
-            if now - saved > SAVE_SECONDS:
-                _save(trainer, side, settings)
-                saved = now
-        return
-    except torch.OutOfMemoryError:
-        pass  # dealt with below, where the frames that hold the memory are gone
-    finally:
-        bar.close()
-    raise DiffbenchError(_memory_advice(trainer, images, labels))
+    with tqdm(total=stop, initial=first, unit="step", mininterval=SHOW_SECONDS, file=sys.stderr) as bar:
+        try:
+            for record in steps:
+                now = time.monotonic()
+                if now - shown > SHOW_SECONDS or record.step == stop:
+                    _show(bar, record)
+                    shown = now
+                bar.update()
+                if now - saved > save_seconds:
+                    save()
+                    saved = now
+        except torch.OutOfMemoryError:
+            return False  # the caller deals with it, where the frames that hold the memory are gone
+    return True
 
 
 def _show(bar: "tqdm[Any]", record: TrainingStep) -> None:

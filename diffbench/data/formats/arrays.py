@@ -1,4 +1,7 @@
-"""A user's own images in an array file: .npz, .npy or .h5, with optional class labels."""
+"""A user's own images in an array file: .npz, .npy or .h5, with optional class labels.
+
+HDF5 of the results is the business of files/store.py alone; that of users has neither its layout nor its errors.
+"""
 
 import math
 import zipfile
@@ -6,13 +9,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.data.formats.spool import spooled
-from diffbench.data.raw_images import RawImages, block_length, blocks, mistake, unlabelled
+from diffbench.data.raw_images import Blame, RawImages, blame_path, block_length, blocks, mistake, unlabelled
 
 CHANNELS = (1, 3)
 
@@ -21,24 +23,24 @@ class Array(NamedTuple):
     """An array in a file that has not been read yet."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    read: Callable[[], NDArray[Any]]
-    mapped: Callable[[], NDArray[Any]]
+    dtype: np.dtype
+    read: Callable[[], np.ndarray]
+    mapped: Callable[[], np.ndarray]
     """The array on disk, not in memory: the file itself where it is .npy, else a temporary copy."""
 
 
-def load(path: Path, images: str | None, labels: str | None) -> RawImages:
+def load(path: Path, images: str | None, labels: str | None, blame: Blame = blame_path) -> RawImages:
     """Images (n, C, H, W) from the arrays so named of a file, and their classes, numbered in sorted order.
 
     Arrays (n, H, W), (n, C, H, W) and (n, H, W, C) are understood, C = 1 or 3; floats are stored in float32.
     """
-    with opened(path) as arrays:
+    with opened(path, blame) as arrays:
         array = _images(path, arrays, images)
         values = _plain(array.read())
         classes = None if labels is None else read_labels(path, arrays, labels, len(values))
     for block in blocks(values) if values.dtype.kind == "f" else ():
         if not np.isfinite(block).all():
-            raise mistake("path", f"{path}: the images hold NaN or values beyond float32; remove or mend them")
+            raise blame(f"{path}: the images hold NaN or values beyond float32; remove or mend them")
     values = _channels_first(values)
     if classes is None:
         return unlabelled(values)
@@ -53,7 +55,7 @@ def image_shape(path: Path, arrays: dict[str, Array], images: str | None) -> tup
     return order.shape
 
 
-def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> NDArray[Any]:
+def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> np.ndarray:
     """The labels (n,) of `count` images: whole numbers or text."""
     array = _named(path, arrays, name, "labels")
     labels = array.read().astype(str) if array.dtype.kind == "O" else array.read()
@@ -66,19 +68,19 @@ def read_labels(path: Path, arrays: dict[str, Array], name: str, count: int) -> 
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[dict[str, Array]]:
+def opened(path: Path, blame: Blame = blame_path) -> Iterator[dict[str, Array]]:
     """The arrays of a file by name, unread; the single array of a .npy file is named ''."""
     openers = {".npy": _npy, ".npz": _npz, ".h5": _h5, ".hdf5": _h5}
     if path.suffix not in openers:
-        raise mistake("path", f"{path}: not one of {', '.join(openers)}")
+        raise blame(f"{path}: not one of {', '.join(openers)}")
     try:
         with openers[path.suffix](path) as arrays:
             yield arrays
     except FileNotFoundError:
-        raise mistake("path", f"{path}: no such file") from None
+        raise blame(f"{path}: no such file") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
-        raise mistake("path", f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})") from None
+        raise blame(f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})") from None
 
 
 @contextmanager
@@ -95,7 +97,7 @@ def _npz(path: Path) -> Iterator[dict[str, Array]]:
             with archive.open(f"{name}.npy") as member:
                 shape, fortran, dtype = _header(member)
 
-            def mapped() -> NDArray[Any]:
+            def mapped() -> np.ndarray:
                 parts = _rows(archive, name) if not fortran else [arrays[name]]
                 return spooled(shape, dtype, parts)
 
@@ -104,14 +106,14 @@ def _npz(path: Path) -> Iterator[dict[str, Array]]:
         yield {name: array(name) for name in arrays.files}
 
 
-def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and type of the array in .npy format that begins here."""
     version = np.lib.format.read_magic(member)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(member)
 
 
-def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[NDArray[Any]]:
+def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
     """The rows of an array of a .npz file in order, some at a time, so that it need not fit in memory."""
     with archive.open(f"{name}.npy") as member:
         shape, _, dtype = _header(member)
@@ -129,7 +131,7 @@ def _h5(path: Path) -> Iterator[dict[str, Array]]:
     def array(dataset: h5py.Dataset) -> Array:
         text = dataset.dtype.kind == "O"
 
-        def mapped() -> NDArray[Any]:
+        def mapped() -> np.ndarray:
             length = block_length(dataset.shape[1:])
             parts = (dataset[start : start + length] for start in range(0, len(dataset), length))
             return spooled(dataset.shape, dataset.dtype, parts)
@@ -165,7 +167,7 @@ def _images(path: Path, arrays: dict[str, Array], name: str | None) -> Array:
     return array
 
 
-def _plain(values: NDArray[Any]) -> NDArray[Any]:
+def _plain(values: np.ndarray) -> np.ndarray:
     """Floats in float32, without negative zeros, which would hide duplicates; the rest in the least type."""
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
@@ -174,7 +176,7 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.promote_types(*ends))
 
 
-def _channels_first(images: NDArray[Any]) -> NDArray[Any]:
+def _channels_first(images: np.ndarray) -> np.ndarray:
     if images.ndim == 3:
         return images[:, None]
     return images if images.shape[1] in CHANNELS else np.moveaxis(images, 3, 1)

@@ -1,7 +1,7 @@
 """The binary versions of CIFAR-10 and CIFAR-100: .bin files in a folder or in the .tar.gz as distributed.
 
-A record is one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), then 3 x 32 x 32 bytes, channel
-by channel (Krizhevsky 2009, "Learning multiple layers of features from tiny images").
+A record is one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), then 3 x 32 x 32 bytes, channel by channel
+(Krizhevsky 2009, "Learning multiple layers of features from tiny images").
 """
 
 import gzip

@@ -24,13 +24,13 @@ CLASSES = 10
 
 def find(folder: Path) -> list[Path]:
     """The four files, images before labels and train before t10k, plain or gzipped."""
-    found = []
+    paths = []
     for name in FILES:
         candidates = [path for path in (folder / f"{name}.gz", folder / name) if path.is_file()]
         if not candidates:
             raise mistake("path", f"{folder}: has no file {name}.gz; give the folder that holds {', '.join(FILES)}")
-        found.append(candidates[0])
-    return found
+        paths.append(candidates[0])
+    return paths
 
 
 def load(folder: Path) -> RawImages:

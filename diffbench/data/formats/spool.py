@@ -3,15 +3,13 @@
 import math
 import tempfile
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 
 
-def spooled(shape: tuple[int, ...], dtype: np.dtype[Any], parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+def spooled(shape: tuple[int, ...], dtype: np.dtype, parts: Iterable[np.ndarray]) -> np.ndarray:
     """An array of rows that arrive in `parts`, mapped from a temporary file, which goes with the array.
 
     DiffbenchError if the disk is full.

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.scaling import Scaling
 from diffbench.measures.neighbors import Images
 from diffbench.shapes import Float, Float32, UInt8
 
@@ -23,8 +24,7 @@ class Encoder:
     file: str  # its name, for messages and the name of the space
     content: UInt8[np.ndarray, " bytes"]  # the file's bytes, so that what was used can be used again
     shape: tuple[int, ...]  # of one image
-    mean: float
-    scale: float  # scaled = (raw - mean) * scale
+    scaling: Scaling
 
     @property
     def name(self) -> str:
@@ -38,7 +38,7 @@ class Encoder:
         count = images.shape[0]
         parts: list[np.ndarray] = []
         for start in range(0, count, BATCH):
-            block = np.asarray(images[start : start + BATCH], np.float64) / self.scale + self.mean
+            block = self.scaling.raw(images[start : start + BATCH])
             batch = torch.from_numpy(block.astype(np.float32).reshape(-1, *self.shape))
             try:
                 with torch.inference_mode():
@@ -78,13 +78,13 @@ class Encoder:
             ) from None
 
 
-def read_encoder(path: Path, shape: tuple[int, ...], mean: float, scale: float) -> Encoder:
+def read_encoder(path: Path, shape: tuple[int, ...], scaling: Scaling) -> Encoder:
     """The encoder in a file, for images of `shape`, checked on a grey image. DiffbenchError if it is not one."""
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise DiffbenchError(f"measures.quality.encoder: {path}: {error.strerror}") from None
-    encoder = Encoder(path.name, content, shape, mean, scale)
+    encoder = Encoder(path.name, content, shape, scaling)
     encoder.transform(np.zeros((2, math.prod(shape)), np.float32))
     return encoder
 

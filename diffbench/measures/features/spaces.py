@@ -86,5 +86,5 @@ class Layered:
         layers: list[Layer] = []
         while f"weight{len(layers)}" in arrays:
             index = len(layers)
-            layers.append(Layer(arrays[f"weight{index}"][()], arrays[f"bias{index}"][()]))
+            layers.append(Layer(arrays[f"weight{index}"][:], arrays[f"bias{index}"][:]))
         return Layered(name, tuple(layers), rectified)

@@ -58,7 +58,7 @@ def sheets(results: Results, means: pd.DataFrame, width: int, count: int) -> lis
     cells = list(_with_samples(results, means))
     sizes = {cell.checkpoint.run.train_size for cell in cells}
     try:
-        sets = {size: read_images(results.path(DATA, {}), size)[0] for size in sizes}
+        sets = {size: read_images(results.path(DATA, {}), size) for size in sizes}
     except DiffbenchError:
         return []  # without the images there is nothing to picture; the tables stand on their own
     if not sets:

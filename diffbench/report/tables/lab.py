@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.scaling import Scaling
 from diffbench.files import store
 from diffbench.files.estimates import rows
 from diffbench.files.store import StageFile
@@ -69,7 +70,7 @@ def closed_form_gaps(results: Results, gap: StageFile) -> pd.DataFrame:
         measured.extend({"model": f"{run.model}, n {run.train_size}", "setting": setting} | row for row in curve)
     table = pd.DataFrame(measured)
     if len(table):
-        table["sigma"] /= _scale(results)
+        table["sigma"] = _scaling(results).raw_lengths(table["sigma"].to_numpy(np.float64))
     return table
 
 
@@ -94,7 +95,6 @@ def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return bool(np.allclose(one, other, equal_nan=True))
 
 
-def _scale(results: Results) -> float:
-    """Scaled = raw * scale, of the study's data."""
-    with store.opened(results.path(DATA, {}), DATA.stage) as (_, attributes):
-        return float(attributes["scale"])
+def _scaling(results: Results) -> Scaling:
+    """Between raw and scaled units, of the study's data."""
+    return Scaling.of(store.header(results.path(DATA, {}), DATA.stage).attributes)

@@ -1,0 +1,66 @@
+"""Sets of images as data sets of a study: what is known of them before they are read, and how they are split."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from diffbench.data.held_out import check_alike, given_split, renumbered
+from diffbench.data.raw_images import Contents, Facts, RawImages, mistake, without_duplicates
+from diffbench.data.resize import check_side, reduced
+from diffbench.data.subsets import Split, split
+from diffbench.settings.data import DataSettings
+
+Key = Literal["path", "held_out"]
+"""Which key of the data section says where the images lie."""
+
+
+class ImageSource(ABC):
+    """A set of images: a part of it is held out, or, where it takes the key held_out, another set of the kind is."""
+
+    keys: ClassVar[tuple[str, ...]]
+    """The optional keys of the data section that it takes."""
+
+    @abstractmethod
+    def contents(self, spec: DataSettings, key: Key) -> Contents:
+        """What lies at spec.path, or at spec.held_out. DiffbenchError names the key."""
+
+    @abstractmethod
+    def load(self, spec: DataSettings, key: Key) -> RawImages:
+        """The images that lie there. DiffbenchError names the key."""
+
+    def facts(self, spec: DataSettings) -> Facts:
+        """What a study can be checked against."""
+        own = self.contents(spec, "path")
+        shape = own.shape
+        if spec.resize is not None:
+            check_side(shape, spec.resize)
+            shape = (shape[0], spec.resize, spec.resize)
+        if spec.held_out is not None:
+            self._check_held_out(spec, own)
+            return Facts(own.count, len(own.class_names), shape)
+        pool = own.balanced - spec.validation
+        if pool < 2:
+            raise mistake(
+                "validation",
+                f"{spec.validation} leaves no training pool among {own.balanced} class-balanced images of"
+                f" '{spec.name}'",
+            )
+        return Facts(pool, len(own.class_names), shape)
+
+    def split(self, spec: DataSettings) -> Split:
+        """The images, read and split."""
+        if spec.held_out is None:
+            return split(without_duplicates(self._images(spec, "path")), spec.validation, spec.split_seed)
+        own = self.contents(spec, "path")
+        other = self._check_held_out(spec, own)
+        held_out = renumbered(self._images(spec, "held_out"), other.class_names, own.class_names)
+        return given_split(self._images(spec, "path"), held_out, spec.validation, spec.split_seed)
+
+    def _check_held_out(self, spec: DataSettings, own: Contents) -> Contents:
+        """What the held-out set holds, if its images are like those of the pool."""
+        other = self.contents(spec, "held_out")
+        check_alike(other, own)
+        return other
+
+    def _images(self, spec: DataSettings, key: Key) -> RawImages:
+        raw = self.load(spec, key)
+        return raw if spec.resize is None else RawImages(reduced(raw.images, spec.resize), raw.classes, raw.class_count)
