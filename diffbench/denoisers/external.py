@@ -130,9 +130,8 @@ def pixel_scale(definition: External, training_set: TrainingSet) -> tuple[float,
     if definition.scale == "suite":
         return 1.0, 0.0
     if definition.scale == "raw":
-        return 1 / scaling.scale, scaling.mean
-    low, high = definition.range or _byte_range(definition, training_set)
-    return 2 / scaling.scaled_lengths(high - low), 2 * (scaling.mean - low) / (high - low) - 1
+        return scaling.to_raw
+    return scaling.to_range(*(definition.range or _byte_range(definition, training_set)))
 
 
 def _byte_range(definition: External, training_set: TrainingSet) -> tuple[float, float]:

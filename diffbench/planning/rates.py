@@ -25,6 +25,7 @@ from diffbench.measures.battery import memorization_battery, quality_battery
 from diffbench.measures.trajectories import Population, References, level_estimates
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
+from diffbench.shapes import Float32
 from diffbench.stages.denoise import estimates
 from diffbench.training.trainer import Trainer
 
@@ -35,8 +36,6 @@ MEASURED_SECONDS = 0.3
 POINTS_MAXIMUM = 2048
 """Training images of measured statistics; what grows with them is extrapolated."""
 QUERIES = 128
-
-Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ def memorization_seconds(
     return _line(at, sizes)
 
 
-def _images(count: int, dimension: int) -> Floats:
+def _images(count: int, dimension: int) -> Float32[np.ndarray, "n d"]:
     return np.random.default_rng(count).standard_normal((count, dimension), np.float32)
 
 
