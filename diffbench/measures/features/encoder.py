@@ -59,7 +59,7 @@ class Encoder:
         if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != count or output.shape[1] == 0:
             given = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
             raise DiffbenchError(f"{self.file}: gives {given} for {count} images; features must be ({count}, k)")
-        features = output.float().numpy()
+        features = output.float().numpy().copy()  # a network may use its buffer again
         if not np.isfinite(features).all():
             raise DiffbenchError(f"{self.file}: gives NaN or infinite features")
         return features
