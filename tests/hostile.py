@@ -9,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
+
+from diffbench.conventions import DiffbenchError
 
 
 class Payload:
@@ -33,6 +36,14 @@ class Rows(nn.Module):
 
     def forward(self, x):
         return x.mean(dim=2).flatten(1) * self.weight + self.shift
+
+
+def refused(mark: Path, act: Callable[[], object], message: str | None = None) -> None:
+    """One line, and no mark."""
+    with pytest.raises(DiffbenchError, match=message) as caught:
+        act()
+    assert not mark.exists()
+    assert "\n" not in str(caught.value)
 
 
 def torch_pickle(payload: Any) -> bytes:
