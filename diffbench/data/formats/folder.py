@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from diffbench.data.raw_images import Blame, RawImages, blame_path, unlabelled
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+"""Pillow's readers of them; by itself it goes by the content, and runs programs for some, such as Ghostscript."""
 MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
 """What Pillow's kinds of image are read as: grey or colour, 8 bits a channel."""
 
@@ -49,7 +51,7 @@ def read(path: Path, blame: Blame = blame_path) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             mode, converted = image.mode, image.convert(MODES.get(image.mode))
             transparent = "transparency" in image.info
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
