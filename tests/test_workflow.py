@@ -94,6 +94,7 @@ use rule * from suite
 INCLUDED = f"""
 config["name"] = "changed"
 include: "{ROOT / "workflow/Snakefile"}"
+workflow.default_target = "all"
 """
 
 
