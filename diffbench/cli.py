@@ -8,6 +8,7 @@ start without torch. argparse, since libraries that read signatures (tyro, cyclo
 import argparse
 import importlib
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action(**options)
     except DiffbenchError as error:
         return _failed(command, str(error))
+    except BrokenPipeError:  # whoever read what is printed, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's; importing it for its name would cost seconds
             raise

@@ -68,7 +68,7 @@ def dpmpp_2m(
     sigmas: Float[Tensor, " levels"],
     label: Int64[Tensor, " m"] | None,
 ) -> Iterator[SamplingStep]:
-    """DPM-Solver++(2M), of order 2 with one evaluation per step (Lu et al. 2022, arXiv 2211.01095, algorithm 2).
+    """DPM-Solver++(2M), of order 2 with one evaluation per step (Lu et al. 2022, arXiv 2211.01095).
 
     Variance exploding: alpha = 1, lambda = -ln(sigma). The first step and the one to sigma = 0 are of order 1.
     """

@@ -1,6 +1,8 @@
 """Models "made elsewhere" for tests: factories as users write them."""
 
+import argparse
 import math
+import sys
 from pathlib import Path
 
 import torch
@@ -56,3 +58,43 @@ def broken(how: str):
 
 
 not_a_function = 3
+
+
+def writing(returns: str):
+    """A denoiser that writes into all that it is handed, and whose result is its own memory or that of its input."""
+    reused = torch.empty(0)
+
+    def denoise(x: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
+        nonlocal reused
+        if reused.shape != x.shape:
+            reused = torch.empty_like(x)
+        result = {"its own buffer": lambda: reused.copy_(x).mul_(0.5), "its input": lambda: x.mul_(0.5)}[returns]()
+        sigma.zero_()
+        if label is not None:
+            label.fill_(7)
+        return result
+
+    return denoise
+
+
+def ending(how: str):
+    """A factory, or a denoiser, that ends the program in one way."""
+    print("text for people")
+
+    def end(*_: object) -> None:
+        match how.removesuffix(" called"):
+            case "exit":
+                sys.exit("enough")
+            case "parser":
+                print("more text")
+                parser = argparse.ArgumentParser(prog="train.py")
+                parser.add_argument("--data", required=True)
+                parser.parse_args()
+            case "base exception":
+                raise BaseExceptionGroup("several", [GeneratorExit()])
+            case "interrupt":
+                raise KeyboardInterrupt
+
+    if not how.endswith(" called"):
+        end()
+    return end

@@ -72,5 +72,5 @@ def test_images_that_nobody_copied_are_hardly_ever_memorized(judged):
     assert judged.loc[judged["measure"] == "memorized_fraction", "floor"].max() < 0.02
 
 
-def test_copies_score_as_in_the_literature(judged):
-    assert value(judged, "copies-100", "c_t") < -8  # Meehan et al., arXiv 2004.05675: about -8.5 for copies
+def test_copies_score_as_copies(judged):
+    assert value(judged, "copies-100", "c_t") < -8  # strongly negative = copying: Meehan et al., arXiv 2004.05675

@@ -190,7 +190,7 @@ def test_description_of_a_denoiser_without_a_network() -> None:
 
 
 def test_published_size_of_dit_s() -> None:
-    """Peebles & Xie, table 1: 33 M parameters for DiT-S, patches of a 32x32 latent aside."""
+    """Peebles & Xie, table 4: 33 M parameters for DiT-S, patches of a 32x32 latent aside."""
     described = describe(fresh_network(PRESETS["dit-s"], (4, 32, 32), 1000, seed=0), (4, 32, 32))  # type: ignore[arg-type]
     assert described["parameters"] == pytest.approx(33e6, rel=0.02)
 

@@ -23,6 +23,8 @@ from tests.external_models import Shrinking
 CPU = torch.device("cpu")
 SHRINKING = "tests.external_models:shrinking"
 BROKEN = "tests.external_models:broken"
+WRITING = "tests.external_models:writing"
+ENDING = "tests.external_models:ending"
 
 
 def training_set(scale: float = 0.008, mean: float = 110.0, labels: int = 3, raw_type: str = "uint8") -> TrainingSet:
@@ -35,6 +37,12 @@ def training_set(scale: float = 0.008, mean: float = 110.0, labels: int = 3, raw
 
 def external(name: str = SHRINKING, **keys: Any) -> External:
     return External.parse({"import": name} | keys, "models.theirs")
+
+
+def called(name: str, arguments: dict[str, Any]) -> Any:
+    """What a model makes of ones."""
+    denoiser = load_denoiser(external(name, scale="suite", arguments=arguments), training_set(), None, CPU)
+    return denoiser(torch.ones(2, 1, 4, 4), torch.ones(2), None)
 
 
 SCALES = {
@@ -126,6 +134,91 @@ def test_a_factory_that_fails_is_one_clear_line(keys: dict[str, Any], message: s
         load_denoiser(external(**{"name": keys.pop("import", SHRINKING)} | keys), training_set(), None, CPU)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", ["suite", "raw"])
+@pytest.mark.parametrize("returns", ["its own buffer", "its input"])
+@settings(max_examples=10, deadline=None)
+@given(count=st.integers(1, 5), double=st.booleans())
+def test_a_model_may_write_into_what_it_is_handed_and_use_its_memory_again(scale, returns, count, double) -> None:
+    data = training_set(1.0, 0.0) if scale == "suite" else training_set()
+    denoiser = load_denoiser(external(WRITING, scale=scale, arguments={"returns": returns}), data, None, CPU)
+    handed = [torch.randn(count, 1, 4, 4), torch.rand(count) + 1, torch.arange(count)]
+    handed = [value.double() if double and value.is_floating_point() else value for value in handed]
+    before = [value.clone() for value in handed]
+    first = denoiser(*handed)
+    kept = first.clone()
+    denoiser(torch.zeros_like(handed[0]), *handed[1:])
+    assert all(torch.equal(value, old) for value, old in zip(handed, before, strict=True))
+    assert torch.equal(first, kept)
+    first.zero_()
+    assert torch.equal(denoiser(*handed), kept)
+    again = handed[0].clone()
+    handed[0].zero_()
+    assert torch.equal(kept, denoiser(again, *handed[1:]))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("exit", "the factory raised SystemExit: enough (external_models.py:"),
+        ("parser", "train.py: error: the following arguments are required: --data; it must neither exit nor parse"),
+        ("base exception", "the factory raised BaseExceptionGroup: several (1 sub-exception) (external_models.py:"),
+        ("exit called", "D(x, sigma, label), without a label, raised SystemExit: enough (external_models.py:"),
+        ("parser called", "train.py: error: the following arguments are required: --data; it must neither exit nor p"),
+        ("base exception called", "D(x, sigma, label), without a label, raised BaseExceptionGroup: several"),
+    ],
+)
+def test_a_model_that_ends_the_program_is_one_line_and_no_usage_text(how, message, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["diffbench", "--data", "the suite's own"])
+    with pytest.raises(DiffbenchError) as caught:
+        called(ENDING, {"how": how})
+    assert str(caught.value).startswith(f"model '{ENDING}': ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    written = capsys.readouterr()
+    assert not written.out
+    assert "usage" not in written.err
+
+
+@pytest.mark.parametrize("how", ["interrupt", "interrupt called"])
+def test_control_c_is_no_mistake_of_the_model(how) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        called(ENDING, {"how": how})
+
+
+PARSING = """
+import argparse, logging, sys
+print("imported")
+logging.basicConfig()
+parser = argparse.ArgumentParser()
+parser.add_argument("--steps", type=int, {keys})
+options = parser.parse_args()
+
+def factory():
+    print("made")
+    def denoise(x, sigma, label):
+        print("called")
+        logging.warning("logged")
+        return options.steps * x
+    return denoise
+"""
+
+
+def test_a_module_that_parses_arguments_sees_none_of_the_suites(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "parses_alone.py").write_text(PARSING.format(keys="default=2"))
+    (tmp_path / "parses_needing.py").write_text(PARSING.format(keys="required=True"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.argv", ["diffbench", "--steps", "3"])
+    assert torch.equal(called("parses_alone:factory", {}), torch.full((2, 1, 4, 4), 2.0))
+    written = capsys.readouterr()
+    assert not written.out
+    for text in ("imported", "made", "called"):
+        assert text in written.err
+    with pytest.raises(DiffbenchError, match=r"^model 'parses_needing:factory': parses_needing cannot be imp.*: --s"):
+        load_denoiser(external("parses_needing:factory"), training_set(), None, CPU)
+    written = capsys.readouterr()
+    assert not written.out + written.err
 
 
 def test_a_factory_beside_the_study_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

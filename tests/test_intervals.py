@@ -113,7 +113,7 @@ def test_auc_equals_sklearn_also_with_ties(positives, negatives):
 
 
 def test_delong_variance_equals_the_jackknife_form():
-    """DeLong's variance written out over all pairs, as in the paper's equations 4 to 6."""
+    """DeLong's variance (DeLong et al. 1988) written out over all pairs."""
     rng = np.random.default_rng(6)
     x, y = rng.normal(0.7, 1, 30), rng.normal(0, 1, 40)
     kernel = (x[:, None] > y[None, :]).astype(float)

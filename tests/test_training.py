@@ -130,7 +130,7 @@ def test_a_step_is_that_of_torch_adam(kind: str) -> None:
 
 @pytest.mark.parametrize(("length", "gamma"), [(0.05, 16.97), (0.10, 6.94)])
 def test_ema_exponent_is_the_published_one(length: float, gamma: float) -> None:
-    """EDM2, section 3.1."""
+    """EDM2, section 3.2."""
     assert ema_exponent(length) == pytest.approx(gamma, abs=0.005)
 
 

@@ -40,6 +40,8 @@ def test_no_two_kinds_share_a_path_and_no_two_jobs_a_log() -> None:
     assert len(set(paths)) == len(paths)
     stages = {kind.log(): kind.stage for kind in layout.KINDS.values()}
     assert len(stages) == len({kind.stage for kind in layout.KINDS.values()})
+    assert layout.TABLE.log() == "logs/summary.log"
+    assert layout.PAGE.log() == "logs/report.log"
 
 
 def test_a_missing_file_is_looked_up_in_the_logs_of_its_own_stage_and_of_those_before() -> None:
@@ -80,6 +82,33 @@ def test_results_paths_are_spelled_in_the_layout_alone() -> None:
 def test_words_of_earlier_study_files_say_what_took_their_place(change: dict[str, object], message: str) -> None:
     with pytest.raises(DiffbenchError, match=re.escape(f"mine.yaml: {message}")):
         parse_study({"name": "mine", "steps": [1]} | change, "mine.yaml")
+
+
+SMOKE = ROOT / "config/studies/smoke.yaml"
+MODULE = f"""
+module suite:
+    snakefile: "{ROOT / "Snakefile"}"
+    config: {{"name": "changed", "steps": [2], "seeds": [0], "center": {{"model": "mlp-small", "train_size": 32}}}}
+use rule * from suite
+"""
+INCLUDED = f"""
+config["name"] = "changed"
+include: "{ROOT / "workflow/Snakefile"}"
+workflow.default_target = "all"
+"""
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize(
+    ("text", "options"), [(MODULE, []), (INCLUDED, ["--configfile", str(SMOKE)])], ids=["module", "included"]
+)
+def test_a_workflow_that_uses_this_one_gives_it_its_study(tmp_path: Path, text: str, options: list[str]) -> None:
+    (tmp_path / "Snakefile").write_text(text)
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--directory", str(tmp_path)]
+    command += ["--snakefile", str(tmp_path / "Snakefile"), *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(re.findall(r"results/(\w+)/", done.stdout + done.stderr)) == {"changed"}
 
 
 def test_every_study_that_comes_along_can_be_read() -> None:

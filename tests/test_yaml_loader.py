@@ -1,5 +1,6 @@
 """YAML: numbers as people write them, keys once, no bombs."""
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -46,9 +47,14 @@ def test_numbers_as_python_prints_them_are_read_as_they_are(number: float) -> No
     assert load_yaml(f"[{number!r}]", "study.yaml") == [number]
 
 
+WORDS = st.text().filter(lambda text: not re.fullmatch(r"[-+0-9._eE]+", text))
+"""Text that PyYAML's own rules and those of YAML 1.2 both take for text: PyYAML writes 1e5 without quotes."""
+
+
 @given(
     st.recursive(
-        st.booleans() | st.integers() | st.text(), lambda part: st.lists(part) | st.dictionaries(st.text(), part)
+        st.booleans() | st.integers() | WORDS,
+        lambda part: st.lists(part) | st.dictionaries(st.text(), part),
     )
 )
 def test_what_pyyaml_writes_is_read_back(value: Any) -> None:

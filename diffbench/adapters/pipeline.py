@@ -86,8 +86,9 @@ def _diffusers() -> Any:
 def _schedule(diffusers: Any, folder: Path) -> tuple[TableSchedule, Prediction]:
     """The noise schedule of a scheduler's folder, computed by the scheduler's own class, and what is predicted."""
     name = _config(folder / "scheduler_config.json").get("_class_name")
-    kind = getattr(diffusers, str(name), None)
-    scheduler: Any = None if kind is None else kind.from_pretrained(folder, local_files_only=True)
+    kind: Any = getattr(diffusers, str(name), None)
+    known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)  # a pipeline could bring its own code
+    scheduler: Any = kind.from_pretrained(folder, local_files_only=True) if known else None
     if not hasattr(scheduler, "alphas_cumprod"):
         raise DiffbenchError(f"weights: {folder}: a {name} has no alphas_cumprod; use one like DDPMScheduler")
     predicted = scheduler.config.get("prediction_type", "epsilon")

@@ -25,9 +25,6 @@ from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.study import Study
 
-MARK = "inspection.json"
-"""What an inspection's folder is known by; it holds the study."""
-
 
 @dataclass(frozen=True)
 class Inspection:
@@ -124,16 +121,15 @@ def _parsed(option: str, text: str, kind: type) -> Any:
 
 
 def _check_free(out: Path) -> None:
-    if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
+    if out.exists() and not (out.is_dir() and ((out / layout.INSPECTION).is_file() or not any(out.iterdir()))):
         raise DiffbenchError(f"--out: {out} exists and is no inspection; give a new folder, or remove it")
 
 
 def _clear(out: Path, study: Study) -> None:
     """Remove what an earlier inspection wrote, by the model's folder that its mark names, and mark the folder."""
-    mark = out / MARK
+    mark = out / layout.INSPECTION
     if mark.is_file():
-        earlier = Study.parse_json(mark.read_text(encoding="utf-8"), str(mark))
-        for name in (*layout.FOLDERS, *earlier.models):
+        for name in (*layout.FOLDERS, *_models_of(mark)):
             shutil.rmtree(out / name, ignore_errors=True)
         for path in (layout.DATA.pattern, layout.FEATURES.pattern, layout.CLAIMS):
             (out / path).unlink(missing_ok=True)
@@ -157,6 +153,17 @@ def _with_data(inspection: Inspection, study: Study, folder: Path) -> Study:
     assert isinstance(definition, External)
     pixel_scale(definition, read_images(path, run.train_size))
     return study
+
+
+def _models_of(mark: Path) -> list[str]:
+    """Names of the models of an earlier inspection, also of one by an older diffbench: plain names alone are taken."""
+    try:
+        models = json.loads(mark.read_text(encoding="utf-8"))["models"]
+    except (ValueError, KeyError) as error:
+        raise DiffbenchError(
+            f"{mark}: damaged ({type(error).__name__}); remove the folder, or give a new one"
+        ) from None
+    return [name for name in models if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name)]
 
 
 def _measure(study: Study, out: Path) -> None:

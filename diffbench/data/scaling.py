@@ -40,6 +40,15 @@ class Scaling:
         """Scaled values in raw units."""
         return np.asarray(scaled, np.float64) / self.scale + self.mean
 
+    @property
+    def to_raw(self) -> tuple[float, float]:
+        """Factors (p, q) that take scaled values x to raw ones, p x + q."""
+        return 1 / self.scale, self.mean
+
+    def to_range(self, low: float, high: float) -> tuple[float, float]:
+        """Factors (p, q) that take scaled values x to p x + q, which is -1 and 1 where raw values are low and high."""
+        return 2 / self.scaled_lengths(high - low), 2 * (self.mean - low) / (high - low) - 1
+
     def scaled_lengths(self, raw: Lengths) -> Lengths:
         """Lengths in raw units as lengths in scaled ones."""
         return raw * self.scale

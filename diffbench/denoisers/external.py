@@ -2,8 +2,8 @@
 
 import importlib
 import sys
-import traceback
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from diffbench.conventions import DiffbenchError
 from diffbench.data.scales import BYTES, NORMALISED, misfit
 from diffbench.data.training_set import TrainingSet
+from diffbench.denoisers.outside import contained
 from diffbench.settings.models import External
 from diffbench.shapes import Float, Int64
 
@@ -21,8 +22,8 @@ class ExternalDenoiser:
 
     x_f = x0_f + p sigma n where x = x0 + sigma n, so D(x, sigma) = (D_f(p x + q, p sigma) - q) / p exactly. D_f gets
     float32 x (m, *shape), float32 sigma (m,) and int64 label (m,), or None in a study without conditions and where
-    classifier-free guidance asks for the unconditional model. DiffbenchError for whatever it returns that is no
-    estimate of the images, or raises.
+    classifier-free guidance asks for the unconditional model. All are its own to write into, and its result is copied.
+    DiffbenchError for whatever it returns that is no estimate of the images, or raises.
     """
 
     def __init__(
@@ -47,14 +48,13 @@ class ExternalDenoiser:
         """Estimate of x0. DiffbenchError if the model gives none."""
         theirs = (self._factor * x + self._offset).float()
         noise = (self._factor * sigma).float()
-        label = label if self._conditional else None
-        try:
-            output = self._model(theirs, noise, label)
-        except DiffbenchError as error:
-            raise self._error(f"{error} (its sigma is {self._factor:.4g} times the study's)") from None
-        except Exception as error:
-            given = "without a label" if label is None else "with labels"
-            raise self._error(f"D(x, sigma, label), {given}, raised {_cause(error)}") from error
+        label = label.clone() if label is not None and self._conditional else None
+        given = "without a label" if label is None else "with labels"
+        with contained(self._name, f"D(x, sigma, label), {given}, raised"):
+            try:
+                output = self._model(theirs, noise, label)
+            except DiffbenchError as error:
+                raise DiffbenchError(f"{error} (its sigma is {self._factor:.4g} times the study's)") from None
         return (self._checked(output, x, sigma).to(x.dtype) - self._offset) / self._factor
 
     def _checked(
@@ -82,24 +82,20 @@ class ExternalDenoiser:
 
 def load_external(definition: External, training_set: TrainingSet, device: torch.device) -> ExternalDenoiser:
     """Call the factory that a definition names. DiffbenchError if there is none, or if it fails."""
+    name = definition.factory
     affine = pixel_scale(definition, training_set)
-    keywords: dict[str, object] = dict(definition.arguments)
+    keywords: dict[str, object] = deepcopy(dict(definition.arguments))
     if definition.weights is not None:
         path = Path(definition.weights)
         if not path.exists():
-            raise DiffbenchError(f"model '{definition.factory}': weights: {path}: no such file or folder")
+            raise DiffbenchError(f"model '{name}': weights: {path}: no such file or folder")
         keywords["weights"] = path
-    factory = import_factory(definition.factory)
-    try:
+    factory = import_factory(name)
+    with contained(name, "the factory raised"):
         model = factory(**keywords)
-    except DiffbenchError as error:
-        raise DiffbenchError(f"model '{definition.factory}': {error}") from None
-    except Exception as error:
-        raise DiffbenchError(f"model '{definition.factory}': the factory raised {_cause(error)}") from error
-    if not callable(model):
-        expected = "a function D(x, sigma, label) is expected"
-        raise DiffbenchError(f"model '{definition.factory}': the factory returned {_kind(model)}; {expected}")
-    return ExternalDenoiser(model, definition.factory, device, affine, training_set.label_count > 1)
+        if not callable(model):
+            raise DiffbenchError(f"the factory returned {_kind(model)}; a function D(x, sigma, label) is expected")
+        return ExternalDenoiser(model, name, device, affine, training_set.label_count > 1)
 
 
 def import_factory(name: str) -> Callable[..., object]:
@@ -107,13 +103,9 @@ def import_factory(name: str) -> Callable[..., object]:
     module_name, _, attribute = name.partition(":")
     if str(Path.cwd()) not in sys.path and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
+    here = f"; install it, or run where its folder is (here: {Path.cwd()})"
+    with contained(name, f"{module_name} cannot be imported:", here):
         module = importlib.import_module(module_name)
-    except Exception as error:
-        raise DiffbenchError(
-            f"model '{name}': {module_name} cannot be imported: {_cause(error)};"
-            f" install it, or run where its folder is (here: {Path.cwd()})"
-        ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         lack = "has no" if factory is None else "has no function"
@@ -127,9 +119,8 @@ def pixel_scale(definition: External, training_set: TrainingSet) -> tuple[float,
     if definition.scale == "suite":
         return 1.0, 0.0
     if definition.scale == "raw":
-        return 1 / scaling.scale, scaling.mean
-    low, high = _range(definition, training_set)
-    return 2 / scaling.scaled_lengths(high - low), 2 * (scaling.mean - low) / (high - low) - 1
+        return scaling.to_raw
+    return scaling.to_range(*_range(definition, training_set))
 
 
 def _range(definition: External, training_set: TrainingSet) -> tuple[float, float]:
@@ -156,11 +147,3 @@ def _range(definition: External, training_set: TrainingSet) -> tuple[float, floa
 
 def _kind(value: object) -> str:
     return "None" if value is None else f"a value of type {type(value).__module__}.{type(value).__qualname__}"
-
-
-def _cause(error: Exception) -> str:
-    """An exception in one line, with the place in the external code that raised it."""
-    text = " ".join(str(error).split())
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {text}{where}" if text else f"{type(error).__name__}{where}"

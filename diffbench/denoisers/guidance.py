@@ -20,8 +20,8 @@ class Guided:
 
     weight: w; 0 is off, and then `negative` is never evaluated.
     interval: (lo, hi): w acts only for lo < sigma <= hi, sample by sample; None: at every sigma.
-    negative_label: "none" withholds the label from `negative` (classifier-free guidance), "same" passes it on
-    (autoguidance).
+    negative_label: "none" withholds the label from `negative`: classifier-free guidance; "same" passes it on to it:
+    autoguidance.
     """
 
     def __init__(

@@ -29,8 +29,8 @@ def pair_consistency(
 ) -> PairConsistency:
     """Consistency of the samples of two models, given their training halves.
 
-    Kadkhodaie et al., arXiv 2310.02557, section 2. Correlations are over the pixels of an image; a constant image has
-    none, and its pair is left out.
+    Kadkhodaie et al., arXiv 2310.02557, section 2.2, who take cosine similarities. Correlations are over the pixels of
+    an image; a constant image has none, and its pair is left out.
     """
     if first.shape != second.shape or len(first.shape) != 2:
         raise DiffbenchError(

@@ -35,7 +35,8 @@ def feature_likelihood(
     the training images, by expectation maximization. FLD = -100/d * mean log density - C; C is the same number on
     validation images for kernels at one half of the training set fitted to the other. Features are standardized by the
     training set; a random 10,000 images per set are used at most. The paper's base measure against outliers is left
-    out, and variances stop at 1e-4, where exact copies would take them to 0. Intervals resample the images evaluated.
+    out, and variances stop at 1e-4, where exact copies would take them to 0. The authors' code standardizes by the test
+    set, and gives the gap the other sign. Intervals resample the images evaluated.
     """
     for name, features in (("generated", generated), ("train", train), ("validation", validation)):
         if len(features.shape) != 2 or features.shape[0] < 4 or features.shape[1] != train.shape[1]:

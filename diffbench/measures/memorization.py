@@ -88,7 +88,7 @@ def mem_auc(ratios: Float64[np.ndarray, " m"], seed: int) -> Estimate:
 def calibrated_distances(close: Closeness) -> Float64[np.ndarray, " m"]:
     """Distances d1 / (0.5 * mean distance of t to its 50 nearest other training images); nan where unknown.
 
-    Carlini et al., arXiv 2301.13188, alpha = 0.5. An exact copy has 0, also among constant images (0/0).
+    After Carlini et al., arXiv 2301.13188, with alpha = 0.5. An exact copy has 0, also among constant images (0/0).
     """
     with np.errstate(divide="ignore"):
         return np.divide(close.first, 0.5 * close.scale, out=0.0 * close.scale, where=close.first > 0)

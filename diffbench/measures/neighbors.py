@@ -212,7 +212,7 @@ def _scores(
 
 
 def _score_error(dimensions: int, norms: Float64[np.ndarray, " b"], longest: float) -> Float64[np.ndarray, " b"]:
-    """Bound on |computed - true| score, for any order of summation (Higham, Accuracy and Stability, eq. 3.5).
+    """Bound on |computed - true| score, for any order of summation (Higham, Accuracy and Stability).
 
     A dot product of d terms errs by at most d u/(1 - d u) ||q|| ||r||, rounding both factors to float32 adds 2u; the
     norm and the subtraction add a few u of each term. Eight u in place of those few leaves room for float64 rounding.

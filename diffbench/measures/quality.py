@@ -31,8 +31,8 @@ class Manifold:
 def manifold(generated: Float[Images, "m d"], real: Float[Images, "n d"], seed: int) -> Manifold:
     """Precision, recall, density and coverage; needs at least 6 images on each side.
 
-    Precision and recall: Kynkaanniemi et al. 2019, arXiv 1904.06991. Density and coverage: Naeem et al. 2020,
-    arXiv 2002.09797.
+    Precision and recall: Kynkaanniemi et al. 2019, arXiv 1904.06991.
+    Density and coverage: Naeem et al. 2020, arXiv 2002.09797.
     """
     _check(generated, real, COVERAGE_NEIGHBORS + 1)
     real_reach = _reach(real, COVERAGE_NEIGHBORS)

@@ -28,7 +28,7 @@ def tau_mem(steps: Sequence[int], fractions: Sequence[Estimate], floors: Sequenc
 
 
 def tau_gen(steps: Sequence[int], quality: Sequence[Estimate]) -> Estimate:
-    """Training step of best quality, where lower is better (FD, KID, FLD) (Bonnaire et al., arXiv 2505.17638).
+    """Training step of best quality, where lower is better: FD (Bonnaire et al., arXiv 2505.17638), KID or FLD.
 
     The interval spans the steps whose quality the best step's interval does not exclude. Undefined while quality still
     improves at the last step, or where no step has a defined quality.

@@ -25,6 +25,7 @@ from diffbench.measures.battery import memorization_battery, quality_battery
 from diffbench.measures.trajectories import Population, References, level_estimates
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
+from diffbench.shapes import Float32
 from diffbench.stages.denoise import estimates
 from diffbench.training.trainer import Trainer
 
@@ -35,8 +36,6 @@ MEASURED_SECONDS = 0.3
 POINTS_MAXIMUM = 2048
 """Training images of measured statistics; what grows with them is extrapolated."""
 QUERIES = 128
-
-Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -139,9 +138,9 @@ def gap_statistics(levels: int, images: tuple[int, int], clock: Clock) -> float:
     few = min(levels, 4)
     train, validation = (1 + np.random.default_rng(0).random((few, count)) for count in images)
     losses = Losses({"train": train, "validation": 2 * validation}, {"train": train, "validation": validation})
-    reference: Any = {"loss_train": train / 2, "loss_validation": validation}
+    optimal = {"train": train / 2, "validation": validation}
     sigmas = log_sigmas(few, 0.01, 1.0)
-    return clock.seconds(lambda: estimates(losses, reference, sigmas)) * levels / few
+    return clock.seconds(lambda: estimates(losses, optimal, sigmas)) * levels / few
 
 
 def overlap_level(dimension: int, sizes: Iterable[int], points: int, held_out: int, clock: Clock) -> Line:
@@ -173,7 +172,7 @@ def memorization_seconds(
     return _line(at, sizes)
 
 
-def _images(count: int, dimension: int) -> Floats:
+def _images(count: int, dimension: int) -> Float32[np.ndarray, "n d"]:
     return np.random.default_rng(count).standard_normal((count, dimension), np.float32)
 
 
@@ -188,6 +187,7 @@ def _line(at: Callable[[int], float], sizes: Iterable[int]) -> Line:
 def start_seconds(stage: str) -> float:
     """CPU seconds until a stage's process has imported all that it needs."""
     before = Process().cpu_times()
-    subprocess.run([sys.executable, "-c", f"import diffbench.cli, diffbench.stages.{stage}"], check=True)
+    command = [sys.executable, "-c", f"import diffbench.cli, diffbench.stages.{stage}"]
+    subprocess.run(command, check=True)  # the name of a stage  # nosec B603
     after = Process().cpu_times()
     return after.children_user - before.children_user + after.children_system - before.children_system

@@ -2,8 +2,8 @@
 
 D_w = D + w (D - D_neg) for sigma in the interval, else D. D_neg is the unconditional model for classifier-free guidance
 (Ho & Salimans, arXiv 2207.12598), another model or an earlier milestone of the run for autoguidance (Karras et al.,
-arXiv 2406.02507); the interval is that of Kynkaanniemi et al. (arXiv 2404.07724). No torch here: the DAG is built from
-it.
+arXiv 2406.02507); the interval is that of Kynkaanniemi et al. (arXiv 2404.07724).
+No torch here: the DAG is built from it.
 """
 
 from collections.abc import Collection, Iterator

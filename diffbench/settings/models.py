@@ -25,12 +25,12 @@ class Unet(Strict):
 
     trained: ClassVar[bool] = True
     kind: Literal["unet"] = "unet"
-    channels: int = Field(ge=16, le=65_536, multiple_of=16, description="Channels of the finest level.")
+    channels: int = Field(ge=16, le=65_536, multiple_of=16, description="Channels at the finest resolution.")
     multipliers: tuple[Size, ...] = Field(
-        min_length=1, max_length=16, description="Channels of each level, as multiples."
+        min_length=1, max_length=16, description="Channels of each resolution, as multiples."
     )
-    blocks: Size = Field(description="Residual blocks per level on the way down; one more on the way up.")
-    attention_levels: int = Field(default=1, ge=0, le=16, description="How many of the coarsest levels attend.")
+    blocks: Size = Field(description="Residual blocks per resolution on the way down; one more on the way up.")
+    attention_levels: int = Field(default=1, ge=0, le=16, description="How many of the coarsest resolutions attend.")
 
     @property
     def divisor(self) -> int:

@@ -8,7 +8,7 @@ from diffbench.settings.base import Count, Fraction, Positive, Strict
 
 
 class TrainingSettings(Strict):
-    """How every network of the study is trained: by Adam with betas (0.9, 0.99), as EDM."""
+    """How every network of the study is trained: by Adam with betas (0.9, 0.99), as EDM2."""
 
     batch: Count = Field(default=128, description="Images per step.")
     learning_rate: Positive = Field(

@@ -1,7 +1,8 @@
 """Stages run one after the other in this process, without Snakemake: what they read is what their `run` asks for.
 
 A parameter of `run` that bears the name of a kind of file (`diffbench.study.layout`) is the path of such a file; so the
-order of stages, and what each of them reads, stand nowhere else than in the stages themselves.
+order of stages, and what each of them reads, stand nowhere else than in the stages themselves. Stages that compare two
+files of a kind (consistency), or call one by another name (equivalent), have no part in this.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """Denoise: per-image denoising losses of a checkpoint, and the gap between training and validation images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,6 @@ from diffbench.denoisers.losses import Losses, gap_sigmas, loss_variables, losse
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
 from diffbench.files.estimates import Estimate, curve_variables, scalar_variables
-from diffbench.files.store import StageFile
 from diffbench.measures.gap import gap_curve, memorized_share
 from diffbench.measures.intervals import mean
 from diffbench.measures.membership import membership
@@ -38,7 +37,8 @@ def run(
     where = pick_device(device)
     denoiser = load_denoiser(spec.model, training_set, checkpoint, where)
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
-    scalars, curves = estimates(losses, reference, gap_sigmas(spec.gap))
+    optimal = {split: reference[f"loss_{split}"] for split in losses.square}
+    scalars, curves = estimates(losses, optimal, gap_sigmas(spec.gap))
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     settings = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
     # Those of the suite's own networks the summary counts, once for each: counting costs a job a second and more.
@@ -47,9 +47,12 @@ def run(
 
 
 def estimates(
-    losses: Losses, reference: StageFile, sigmas: NDArray[np.float64]
+    losses: Losses, optimal: Mapping[str, NDArray[np.float64]], sigmas: NDArray[np.float64]
 ) -> tuple[dict[str, Estimate], dict[str, Sequence[Estimate]]]:
-    """Scalars and curves over noise levels (science: denoising gap, oracle-normalized gap, membership)."""
+    """Scalars and curves over noise levels of the denoising gap, its share of the optimum's, and membership.
+
+    optimal: mean square losses (levels, images) of the closed-form optimum, by split.
+    """
     square, norm = losses.square, losses.norm
     gap = gap_curve(sigmas, square["train"], square["validation"], SEED)
     norm_gap = gap_curve(sigmas, norm["train"], norm["validation"], SEED)
@@ -70,8 +73,8 @@ def estimates(
         "memorized_share": memorized_share(
             square["train"],
             square["validation"],
-            reference["loss_train"],
-            reference["loss_validation"],
+            optimal["train"],
+            optimal["validation"],
             SEED,
         ),
         "membership_auc": members.auc,

@@ -19,6 +19,7 @@ from diffbench.denoisers.build import fresh_network
 from diffbench.devices import pick_device
 from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
 from diffbench.settings.models import Dit, Mlp, Unet
+from diffbench.study.layout import side_file
 from diffbench.study.specs import TrainSpec
 from diffbench.training.allocator import keep_freed_memory
 from diffbench.training.trainer import Trainer, TrainingStep
@@ -65,7 +66,7 @@ def train_segment(
     else from the checkpoint `start`.
     """
     seed, stop, settings = int(spec.factors["seed"]), int(spec.factors["step"]), _settings(spec)
-    side = out.with_name(f"{out.name}.partial")
+    side = side_file(out)
     _resume(trainer, side, start, settings, stop)
     images = torch.from_numpy(training_set.train).to(trainer.device)
     labels = torch.from_numpy(training_set.train_labels).to(trainer.device)

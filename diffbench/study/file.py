@@ -1,6 +1,6 @@
 """Reading a study: from YAML or plain values to a checked Study, or one error that names every bad key."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,19 @@ def load_study(path: Path | str) -> Study:
     return parse_study(_read(Path(path)), str(path))
 
 
-def load_configured(files: Sequence[Path | str], given: Mapping[str, Any]) -> Study:
+def load_configured(
+    files: Sequence[Path | str], given: Mapping[str, Any], config: Mapping[str, Any], read: Callable[[Any], Any]
+) -> Study:
     """The study of Snakemake's configuration: its files, later ones over earlier ones, and over them --config.
 
-    Read here, since Snakemake's own reader falls into the traps of YAML 1.1 (see `yaml_loader`).
+    They are read here, since Snakemake's own reader falls into the traps of YAML 1.1 (see `yaml_loader`). Where
+    `config` is something else than `read`, that reader, makes of them, as where this workflow is a module of another,
+    it is the study as it stands.
     """
-    parts = [_read(Path(path)) for path in files] + ([as_written(given)] if given else [])
     origin = ", ".join([*map(str, files), *(["--config"] if given else [])])
-    return parse_study(reduce(_over, parts), origin)
+    if not origin or config != reduce(_over, [*map(read, files), dict(given)]):
+        return parse_study(dict(config), origin or "config")
+    return parse_study(reduce(_over, [*(_read(Path(path)) for path in files), as_written(given)]), origin)
 
 
 def _over(lower: Any, upper: Any) -> Any:

@@ -7,7 +7,7 @@ pattern whose fields are factors; what the files of a cell share (data, conditio
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 RUN_FOLDER = "{model}/n{train_size}/{granularity}/seed{seed}"
@@ -30,6 +30,8 @@ class Kind:
     def log(self, stage: str = "") -> str:
         """Pattern of the log of the job that makes it: that of its stage, or of another that makes it in its stead."""
         path = PurePosixPath(self.pattern)
+        if self.stage in WHOLE:
+            return log_of(self.stage)
         if path.parts[0] == self.stage or len(path.parts) == 1:
             return log_of(str(path.with_suffix("")))
         return log_of(f"{stage or self.stage}/{path.parent}")
@@ -42,12 +44,19 @@ class Kind:
         return f"{job}{BENCHMARK}"
 
 
+def side_file(checkpoint: Path) -> Path:
+    """Where a training that is killed leaves its state, beside the checkpoint that it would have made."""
+    return checkpoint.with_name(f"{checkpoint.name}.partial")
+
+
 def log_of(job: str) -> str:
     """Path of a log, by the name of the job: that of its stage where there is one such job in a study."""
     return f"logs/{job}.log"
 
 
 BENCHMARK = ".benchmark.jsonl"
+WHOLE = ("summary", "report")
+"""Stages of which a study has one job, whatever files they make."""
 
 DATA = Kind("data", "data.h5")
 FEATURES = Kind("features", "features.h5")
@@ -69,6 +78,12 @@ CLAIMS = "claims.json"
 PAGE = Kind("report", "report/{page}.html")
 LOCK = ".lock"
 """Held by the Snakemake that writes the results."""
+INSPECTION = "inspection.json"
+"""What an inspection's folder is known by; it holds the study."""
+CHART_DATA = "data/{name}.csv"
+"""Table of a chart, from its page."""
+SUMMARIES = ("models", "status", "costs")
+"""Tables of the summary that hold no estimates."""
 
 KINDS = {name.lower(): kind for name, kind in globals().items() if isinstance(kind, Kind)}
 """By name, such as "samples"."""

@@ -1,6 +1,6 @@
 """Time scales of a study: when it starts to memorize, when its samples are best, up to which training size it recalls.
 
-Each needs several cells: all milestones of a run, or all training sizes of a design point.
+Each needs several cells: all milestones of a run, or all training sizes beside which the other factors are held.
 """
 
 from collections import defaultdict

@@ -17,7 +17,7 @@ EPSILON = 1e-8
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015, arXiv 1412.6980) with EDM's betas and a constant learning rate.
+    """Adam (Kingma & Ba 2015, arXiv 1412.6980) with EDM2's betas and a constant learning rate.
 
     weights: one vector of all; split: its views, one per parameter, and likewise those of any vector like it.
     """

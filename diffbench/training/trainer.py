@@ -37,7 +37,7 @@ def denoising_loss(
     sigma: Float[Tensor, " m"],
     label: Int64[Tensor, " m"] | None,
 ) -> Float[Tensor, " m"]:
-    """Weighted denoising loss per sample (Karras et al. 2022, eq. 2)."""
+    """Denoising loss per sample (Karras et al. 2022, eq. 2), per dimension, weighted by lambda of table 1."""
     s = sigma.reshape(-1, *[1] * (clean.ndim - 1))
     error = denoiser(clean + s * noise, sigma, label) - clean
     return loss_weight(sigma) * error.square().flatten(1).mean(dim=1)
@@ -192,7 +192,7 @@ class Trainer:
         return losses.detach()
 
     def _update(self) -> None:
-        """One step of the optimizer and of the power-function EMA (EDM2, eq. 121)."""
+        """One step of the optimizer and of the power-function EMA (EDM2, eq. 127)."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         self._optimizer.update(gradients)
         self.step += 1

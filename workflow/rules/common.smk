@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from snakemake.common.configfile import load_configfile
 
 from diffbench.conventions import DiffbenchError
 from diffbench.planning.memory import memory_mb, network_memory_mb
@@ -16,7 +17,9 @@ from diffbench.study.specs import spec_of
 from diffbench.summary import TABLES
 
 try:
-    STUDY = load_configured(workflow.configfiles, workflow.config_settings.config)
+    STUDY = load_configured(
+        workflow.configfiles, workflow.config_settings.config, config, load_configfile
+    )
 except DiffbenchError as error:
     sys.exit(f"diffbench: error: {error}")
 

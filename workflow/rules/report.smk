@@ -31,7 +31,7 @@ rule report:
             else []
         ),
     log:
-        at(layout.log_of("report")),
+        log_at(layout.PAGE),
     threads: 1
     resources:
         mem_mb=1500,

@@ -3,12 +3,12 @@ rule summary:
         MEASURES,
     output:
         expand(at(layout.TABLE), table=TABLES, suffix=["csv", "h5"]),
-        expand(at(layout.TABLE), table=["models", "status", "costs"], suffix="csv"),
+        expand(at(layout.TABLE), table=layout.SUMMARIES, suffix="csv"),
         expand(at(layout.TABLE), table=["controls"] * STUDY.has_controls, suffix="csv"),
         manifest=ensure(at(layout.MANIFEST), non_empty=True),
         claims=ensure(at(layout.CLAIMS), non_empty=True),
     log:
-        at(layout.log_of("summary")),
+        log_at(layout.TABLE),
     threads: 1
     resources:
         mem_mb=1500,

@@ -94,14 +94,14 @@ def opened(path: Path, blame: Blame = blame_path) -> Iterator[dict[str, Array]]:
             yield arrays
     except FileNotFoundError:
         raise blame(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise blame(f"{path}: truncated or not a {path.suffix} file of plain arrays ({reason})") from None
 
 
 @contextmanager
 def _npy(path: Path) -> Iterator[dict[str, Array]]:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = np.lib.format.open_memmap(path, mode="r")  # plain arrays alone; np.load would take an .npz, too
     yield {"": Array(array.shape, array.dtype, lambda: np.array(array), lambda: array)}
 
 

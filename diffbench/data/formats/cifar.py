@@ -106,7 +106,7 @@ def _archived(path: Path, layout: Layout) -> dict[str, bytes]:
             # To the end, where the checksum is compared: tarfile stops at what it takes for it.
             while stream.read(2**20):
                 pass
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+    except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
         raise mistake("path", f"{path}: not a whole .tar.gz ({error}); get the file again") from None
     if missing := [name for name in layout.files if name not in files]:
         raise mistake("path", f"{path}: lacks {', '.join(missing)}; give the binary version of the data set")

@@ -25,6 +25,8 @@ LITTER = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "#rec
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 """Names in lower case that folders bear which are no classes, but parts of a split."""
 
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Pillow's readers of them; by itself it goes by the content, and runs programs for some, such as Ghostscript."""
 MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
 """What Pillow's kinds of image are read as: grey or colour, 8 bits a channel."""
 
@@ -148,7 +150,7 @@ def read(path: Path, blame: Blame = blame_path) -> Picture:
 
     try:
         # Of an open file, since Pillow 13 garbles uncompressed TIFF files that are to be turned and that it may map.
-        with path.open("rb") as file, Image.open(file) as image:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             mode = _kind(image)
             more = getattr(image, "n_frames", 1) - 1
             image.seek(0)

@@ -1,6 +1,5 @@
 """An external encoder, given as a file: TorchScript, or a program of torch.export (.pt2). torch is imported late."""
 
-import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
+from diffbench.measures.features.program import Program
+from diffbench.measures.features.torchscript import load_torchscript
 from diffbench.measures.neighbors import Images
 from diffbench.shapes import Float, Float32, UInt8
 
@@ -36,13 +37,14 @@ class Encoder:
         import torch
 
         count = images.shape[0]
+        network = self._network
         parts: list[np.ndarray] = []
         for start in range(0, count, BATCH):
             block = self.scaling.raw(images[start : start + BATCH])
             batch = torch.from_numpy(block.astype(np.float32).reshape(-1, *self.shape))
             try:
                 with torch.inference_mode():
-                    output = self._network(batch)
+                    output = network(batch)
             except Exception as error:  # whatever an external network raises
                 raise DiffbenchError(
                     f"{self.file}: fails on images of shape {tuple(batch.shape)}: {_first_line(error)}; it must take"
@@ -57,20 +59,18 @@ class Encoder:
         if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != count or output.shape[1] == 0:
             given = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
             raise DiffbenchError(f"{self.file}: gives {given} for {count} images; features must be ({count}, k)")
-        features = output.float().numpy()
+        features = output.float().numpy().copy()  # a network may use its buffer again
         if not np.isfinite(features).all():
             raise DiffbenchError(f"{self.file}: gives NaN or infinite features")
         return features
 
     @cached_property
     def _network(self) -> Callable[..., object]:
-        import torch
-
-        stream = io.BytesIO(self.content.tobytes())
+        content = self.content.tobytes()
         try:
-            if self.file.endswith(".pt2"):
-                return torch.export.load(stream).module()
-            return torch.jit.load(stream, map_location="cpu").eval()
+            return Program(content) if self.file.endswith(".pt2") else load_torchscript(content)
+        except DiffbenchError as error:
+            raise DiffbenchError(f"{self.file}: {error}") from None
         except Exception as error:  # torch raises what it likes on other bytes
             raise DiffbenchError(
                 f"{self.file}: neither TorchScript (torch.jit.save) nor, with the ending .pt2, a program of"

@@ -6,6 +6,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from diffbench.study.layout import CHART_DATA
+
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart | alt.HConcatChart | alt.VConcatChart
 """One panel, or several beside or below each other."""
 
@@ -25,7 +27,7 @@ class Figure:
     @property
     def table(self) -> str:
         """Path of the table's CSV from the page."""
-        return f"data/{self.name}.csv"
+        return CHART_DATA.format(name=self.name)
 
     def specification(self) -> dict[str, Any]:
         """The Vega-Lite specification. ValueError without title or description, or with too many rows."""

@@ -26,7 +26,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Measures by controls at one design point."""
+    """Measures by controls at one training size and granularity."""
 
     name: str
     controls: tuple[str, ...]

@@ -37,7 +37,7 @@ def earliest_onsets(scales: pd.DataFrame) -> pd.DataFrame:
 
 
 def recall_table(scales: pd.DataFrame, study: Study) -> Table:
-    """Effective memorization of every design point, over its training sizes."""
+    """Effective memorization of cells that differ in the training size alone."""
     keys = ["model", "granularity", "step", "guidance", "seed"]
     return _table(scales, keys, ["effective_memorization"], show_count, study)
 
