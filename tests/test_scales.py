@@ -142,7 +142,7 @@ def test_copies_on_another_scale_are_recognized_or_refused(audited: Any, train: 
     if measures is None:
         assert "samples: values lie in [" in said
         assert "those of training images in [" in said
-        assert "bring both to one scale: " in said
+        assert "bring both to one scale" in said
         assert said.count("\n") == 1
         assert {train, samples} != {"bytes", "unit"}
     else:

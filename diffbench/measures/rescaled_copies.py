@@ -46,7 +46,7 @@ def rescaled_copies(
     if len(pairs) < 2 or not all(np.allclose(each, maps[0], rtol=SAME, atol=SAME) for each in maps):
         return RescaledCopies(pairs, None)
     gain, shift = maps[0][:, 0]
-    return RescaledCopies(pairs, (float(gain), float(shift) * unit))
+    return RescaledCopies(pairs, (float(gain), float(shift) * unit if abs(shift) > SAME else 0.0))
 
 
 def _planes(images: Float[np.ndarray, "b d"], shape: tuple[int, ...]) -> Float[np.ndarray, "b c p"]:

@@ -18,8 +18,6 @@ from diffbench.data.formats.spool import spooled
 from diffbench.data.raw_images import Blame, RawImages, blame_path, block_length, blocks, mistake, unlabelled
 
 CHANNELS = (1, 3)
-BYTES = (np.dtype(np.uint8), np.dtype(np.int8))
-"""Types of the elements of HDF5 sequences that are text."""
 
 
 class Array(NamedTuple):
@@ -165,11 +163,11 @@ def _h5(path: Path) -> Iterator[dict[str, Array]]:
 
 
 def _read_h5(dataset: Any) -> np.ndarray:
-    """The values of an HDF5 data set; text and bytes of any length as text."""
+    """The values of an HDF5 data set; strings of any length, text or bytes, as text."""
     import h5py
 
     values = np.asarray(dataset[()])
-    if h5py.check_string_dtype(dataset.dtype) is None and h5py.check_vlen_dtype(dataset.dtype) not in BYTES:
+    if h5py.check_string_dtype(dataset.dtype) is None:
         return values
     texts = [bytes(value).decode("utf-8", "backslashreplace") for value in values.ravel()]
     return np.array(texts, str).reshape(values.shape)
