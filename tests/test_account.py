@@ -15,6 +15,7 @@ from diffbench.data.account import line
 from diffbench.data.catalog import outlook
 from diffbench.data.formats import folder
 from diffbench.files import store
+from diffbench.measures.near_copies import NearCopies, near_copies
 from diffbench.settings.data import DataSettings
 
 
@@ -204,3 +205,20 @@ def test_sets_that_are_shipped_say_what_is_used(tmp_path: Path, capsys: pytest.C
     out = tmp_path / "moons.h5"
     assert cli.main(["data", "--spec", '{"name": "moons", "points": 40, "validation": 9}', "--out", str(out)]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_near_copies_are_those_of_brute_force_and_no_more_are_compared_than_a_minute_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    references = rng.integers(0, 256, (300, 64)).astype(np.uint8)
+    images = np.clip(references[:90] + rng.normal(0, np.linspace(1, 60, 90)[:, None], (90, 64)), 0, 255).astype(
+        np.uint8
+    )
+    distances = np.sqrt(((images[:, None].astype(float) - references[None]) ** 2).sum(axis=2))
+    two = np.sort(distances, axis=1)[:, :2]
+    expected = [(int(row), int(distances[row].argmin())) for row in np.flatnonzero(two[:, 0] < two[:, 1] / 3)]
+    assert 10 < len(expected) < 80
+    assert near_copies(images, references) == NearCopies(expected, 90)
+    monkeypatch.setattr("diffbench.measures.near_copies.MOST_PRODUCTS", 300 * 64 * 20)
+    assert near_copies(images, references) == NearCopies([pair for pair in expected if pair[0] < 20], 20)

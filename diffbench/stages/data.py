@@ -30,9 +30,9 @@ def run(spec: DataSettings, out: Path) -> None:
         variables |= _variables("unseen", "draw", parts.unseen, "draws from the true distribution")
     known: dict[str, object] = {**parts.scaling.attributes, "classes": parts.pool.class_count}
     known |= {"class_names": list(parts.class_names)}
-    known |= {"pixel_scale": scale_of(parts.pool.images, DiffbenchError).name}
     if parts.sets:
-        known |= {"account": _account(parts)}
+        scale = scale_of(parts.pool.images, DiffbenchError)
+        known |= {"pixel_scale": scale.name, "account": _account(parts)}
     store.write(out, "data", variables, provenance.attributes({}, spec.model_dump()) | known)
 
 
