@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
+from diffbench.files.checkpoint import checkpoint_fingerprint, read_checkpoint, write_checkpoint
 
 
 def state() -> dict[str, Any]:
@@ -79,3 +79,19 @@ def test_what_is_not_a_checkpoint(spoil: Any, message: str, tmp_path: Path, monk
         read_checkpoint(path)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "evil").exists()
+
+
+def test_the_fingerprint_of_the_spec_is_told_by_the_last_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, state(), "0123456789abcdef")
+    assert checkpoint_fingerprint(path) == "0123456789abcdef"
+    assert read_checkpoint(path)["step"] == 3
+    flipped = bytearray(path.read_bytes())
+    flipped[-1] |= 0x80
+    path.write_bytes(flipped)
+    assert checkpoint_fingerprint(path) not in ("0123456789abcdef", None)
+    path.write_bytes(bytes(flipped[:-40]))
+    assert checkpoint_fingerprint(path) is None
+    assert checkpoint_fingerprint(tmp_path / "none.pt") is None
+    write_checkpoint(path, state())
+    assert checkpoint_fingerprint(path) is None

@@ -18,11 +18,11 @@ from diffbench.measures.battery import quality_battery
 from diffbench.measures.features.encoder import Encoder, read_encoder
 from diffbench.measures.features.fitting import fit_classifier, fit_pca
 from diffbench.measures.features.spaces import Layer, Layered, Pixels
-from diffbench.settings.data import DataSettings
 from diffbench.settings.measures import QualitySettings
 from diffbench.stages import data as data_stage
 from diffbench.stages import features as features_stage
 from diffbench.stages.summary import feature_space
+from diffbench.study.specs import DataSpec
 
 
 def images(seed, count, dimensions=20):
@@ -160,7 +160,7 @@ def test_bad_encoders_are_refused(encoders, file, message):
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("digits") / "data.h5"
-    data_stage.run(DataSettings(validation=200), path)
+    data_stage.run(DataSpec(validation=200), path)
     return path
 
 
@@ -217,14 +217,14 @@ def test_an_encoders_file_travels_with_the_features(digits, tmp_path):
 
 def test_features_of_other_images_are_refused(digits, tmp_path):
     features_stage.run(QualitySettings(space="pca"), digits, tmp_path / "features.h5")
-    data_stage.run(DataSettings(validation=200, split_seed=1), tmp_path / "data.h5")
+    data_stage.run(DataSpec(validation=200, split_seed=1), tmp_path / "data.h5")
     other = read_images(tmp_path / "data.h5", 100)
     with pytest.raises(DiffbenchError, match="not those of the images in"):
         features_stage.read_reference(tmp_path / "features.h5", tmp_path / "data.h5", other)
 
 
 def test_points_of_the_plane_are_compared_as_they_are(tmp_path, encoders):
-    data_stage.run(DataSettings(name="circle-symmetric", points=240), tmp_path / "data.h5")
+    data_stage.run(DataSpec(name="circle-symmetric", points=240), tmp_path / "data.h5")
     features_stage.run(QualitySettings(), tmp_path / "data.h5", tmp_path / "features.h5")
     training_set = read_images(tmp_path / "data.h5", 60)
     reference = features_stage.read_reference(tmp_path / "features.h5", tmp_path / "data.h5", training_set)

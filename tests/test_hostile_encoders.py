@@ -19,10 +19,10 @@ from diffbench.data.training_set import read_images
 from diffbench.measures.features.encoder import Encoder, read_encoder
 from diffbench.measures.features.program import Program
 from diffbench.measures.features.torchscript import check_code, load_torchscript
-from diffbench.settings.data import DataSettings
 from diffbench.settings.measures import QualitySettings
 from diffbench.stages import data as data_stage
 from diffbench.stages import features as features_stage
+from diffbench.study.specs import DataSpec
 from tests.hostile import Payload, Rows, exported, hostile_programs, hostile_scripts, refused, scripted, torch_pickle
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*Duplicate name:UserWarning")
@@ -81,7 +81,7 @@ def check_encoder(content: bytes, kind: str, name: str, mark: Path, folder: Path
 
 @pytest.mark.parametrize("kind", [*PROGRAMS, *SCRIPTS])
 def test_a_results_file_with_such_an_encoder_runs_nothing(kind: str, mark: Path, tmp_path: Path) -> None:
-    data_stage.run(DataSettings(validation=200), tmp_path / "data.h5")
+    data_stage.run(DataSpec(validation=200), tmp_path / "data.h5")
     name, make = ("rows.pt2", hostile_programs) if kind in PROGRAMS else ("rows.pt", hostile_scripts)
     (tmp_path / name).write_bytes(exported(Rows()) if kind in PROGRAMS else scripted(Rows()))
     quality = QualitySettings(space="encoder", encoder=str(tmp_path / name))

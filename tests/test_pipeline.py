@@ -169,6 +169,34 @@ def test_a_finished_study_has_nothing_to_do(finished):
             },
         ),
         (
+            changed(training__learning_rate=1e-3),  # all milestones in one go
+            {
+                "train": 2,
+                "denoise": 2,
+                "sample": 2,
+                "memorization": 2,
+                "overlap": 2,
+                "summary": 1,
+                "report": 1,
+            },
+        ),
+        (
+            changed(data__split_seed=1),
+            {
+                "data": 1,
+                "conditions": 1,
+                "features": 1,
+                "optimum": 1,
+                "train": 2,
+                "denoise": 2,
+                "sample": 2,
+                "memorization": 2,
+                "overlap": 2,
+                "summary": 1,
+                "report": 1,
+            },
+        ),
+        (
             changed(sweeps=[{"guidance": [0, 1.5]}]),
             {"sample": 2, "memorization": 2, "overlap": 2, "summary": 1, "report": 1},
         ),
@@ -177,7 +205,19 @@ def test_a_finished_study_has_nothing_to_do(finished):
             {"train": 1, "sample": 4, "memorization": 4, "overlap": 4, "summary": 1, "report": 1},
         ),
     ],
-    ids=["chart", "gap", "quality", "sampling", "milestone-between", "milestone-after", "seed", "guidance", "guides"],
+    ids=[
+        "chart",
+        "gap",
+        "quality",
+        "sampling",
+        "milestone-between",
+        "milestone-after",
+        "seed",
+        "training",
+        "data",
+        "guidance",
+        "guides",
+    ],
 )
 def test_a_change_computes_only_what_is_new(finished, study, jobs):
     planned = planned_jobs(finished[0], study)

@@ -207,7 +207,7 @@ def test_variants_make_dropout_and_flips_factors_of_one_study():
     varied = study(**VARIED)
     trained = {}
     for run in varied.runs:
-        spec = TrainSpec.parse_json(spec_of("train", varied, run.factors), "spec")
+        spec = TrainSpec.parse_json(spec_of("train", varied, run.factors | {"step": 10}), "spec")
         trained[run.model] = (spec.model, spec.training.dropout, spec.training.horizontal_flip)
     own = varied.models["own"]
     assert trained == {
@@ -222,7 +222,7 @@ def test_a_variant_beside_a_model_changes_nothing_of_its_runs():
     """Neither paths nor specs, so that finished checkpoints of the model stay valid."""
     varied, plain = study(**VARIED), study(**VARIED | {"sweeps": [], "models": {}})
     assert set(plain.cells) < set(varied.cells)
-    factors = {"model": "mlp-small"}
+    factors = plain.checkpoints[0].factors
     assert spec_of("train", varied, factors) == spec_of("train", plain, factors)
 
 

@@ -1,5 +1,6 @@
 """What all settings share: strict records, and the kinds of numbers and names that they hold."""
 
+import hashlib
 import json
 from typing import Annotated, Any, Self
 
@@ -12,6 +13,11 @@ class Strict(BaseModel):
     """A frozen record that refuses unknown keys and wrong types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell it from other records: of its JSON, by BLAKE2."""
+        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
 
     @classmethod
     def parse(cls, raw: Any, origin: str) -> Self:

@@ -14,10 +14,10 @@ from diffbench.data.sources import source
 from diffbench.data.subsets import Split
 from diffbench.files import provenance, store
 from diffbench.measures.near_copies import near_copies
-from diffbench.settings.data import DataSettings
+from diffbench.study.specs import DataSpec
 
 
-def run(spec: DataSettings, out: Path) -> None:
+def run(spec: DataSpec, out: Path) -> None:
     """Split the data set that `spec` names and write pool and validation images, raw, with their scaling.
 
     What became of the images that were given is said in a line, and kept.

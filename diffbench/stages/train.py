@@ -65,15 +65,15 @@ def train_segment(
     Every `save_seconds` the state goes to a side file. Training goes on from that of a killed segment, if there is one,
     else from the checkpoint `start`.
     """
-    seed, stop, settings = int(spec.factors["seed"]), int(spec.factors["step"]), _settings(spec)
+    seed, stop = int(spec.factors["seed"]), int(spec.factors["step"])
     side = side_file(out)
-    _resume(trainer, side, start, settings, stop)
+    _resume(trainer, spec, side, start)
     images = torch.from_numpy(training_set.train).to(trainer.device)
     labels = torch.from_numpy(training_set.train_labels).to(trainer.device)
     steps = trainer.run(images, labels, seed, stop)
-    if not _all_done(steps, trainer.step, stop, partial(_save, trainer, side, settings), save_seconds):
+    if not _all_done(steps, trainer.step, stop, partial(_save, trainer, spec, side), save_seconds):
         raise DiffbenchError(_memory_advice(trainer, images, labels))
-    _save(trainer, out, settings)
+    _save(trainer, spec, out)
     side.unlink(missing_ok=True)
 
 
@@ -104,13 +104,13 @@ def _show(bar: "tqdm[Any]", record: TrainingStep) -> None:
     bar.set_postfix(loss=f"{float(record.losses.mean()):.4f}", images_per_s=f"{rate:.0f}", refresh=False)
 
 
-def _save(trainer: Trainer, path: Path, settings: str) -> None:
+def _save(trainer: Trainer, spec: TrainSpec, path: Path) -> None:
     """Write a checkpoint, unless training has diverged: bad weights must not pass for a result."""
     if not trainer.finite:
         raise DiffbenchError(
             f"training diverged by step {trainer.step}: weights are not finite; lower training.learning_rate"
         )
-    write_checkpoint(path, trainer.state() | {"settings": settings})
+    write_checkpoint(path, trainer.state() | {"settings": _settings(spec)}, spec.fingerprint)
 
 
 def _memory_advice(trainer: Trainer, images: Tensor, labels: Tensor) -> str:
@@ -127,21 +127,36 @@ def _memory_advice(trainer: Trainer, images: Tensor, labels: Tensor) -> str:
 
 
 def _settings(spec: TrainSpec) -> str:
-    """What must agree between the segments of one run: all but the step."""
+    """What must agree between the segments of one run: data, labels and settings, all but the step."""
     run_factors = {name: value for name, value in spec.factors.items() if name != "step"}
-    return json.dumps([run_factors, spec.model.model_dump(), spec.training.model_dump()], sort_keys=True)
+    parts = [run_factors, spec.inputs, spec.model.model_dump(), spec.training.model_dump()]
+    return json.dumps(parts, sort_keys=True)
 
 
-def _resume(trainer: Trainer, side: Path, start: Path | None, settings: str, stop: int) -> None:
+def _resume(trainer: Trainer, spec: TrainSpec, side: Path, start: Path | None) -> None:
     """Load the latest state: the side file if it belongs to this segment, else the checkpoint before."""
-    if side.exists():
-        state = read_checkpoint(side)
-        if state["settings"] == settings and state["step"] <= stop:
-            trainer.load(state)
-            return
-        side.unlink()
-    if start is not None:
+    state = _side_state(side, spec)
+    if state is None and start is not None:
         state = read_checkpoint(start)
-        if state["settings"] != settings:
-            raise DiffbenchError(f"{start}: made with other settings; delete it and run snakemake again to rebuild it")
+        if state["settings"] != _settings(spec):
+            raise DiffbenchError(
+                f"{start}: made with other settings or data; delete it and run snakemake again to rebuild it"
+            )
+    if state is not None:
         trainer.load(state)
+
+
+def _side_state(side: Path, spec: TrainSpec) -> dict[str, Any] | None:
+    """What a killed segment left, if it is whole and of the same data, labels and settings; else it is dropped."""
+    if not side.exists():
+        return None
+    try:
+        state = read_checkpoint(side)
+    except DiffbenchError as error:
+        print(f"note: {error}; it is dropped, and what it held trained anew", file=sys.stderr)
+    else:
+        if state["settings"] == _settings(spec) and state["step"] <= int(spec.factors["step"]):
+            return state
+        print(f"note: {side}: of other data, labels or settings; it is dropped", file=sys.stderr)
+    side.unlink()
+    return None

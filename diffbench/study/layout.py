@@ -7,6 +7,7 @@ pattern whose fields are factors; what the files of a cell share (data, conditio
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +23,11 @@ class Kind:
 
     stage: str
     pattern: str
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """Factors that such files differ by."""
+        return tuple(re.findall(r"\{(\w+)\}", self.pattern))
 
     def of(self, factors: Mapping[str, Any]) -> str:
         """Path of the file with these factors; others that are given do not matter."""

@@ -6,16 +6,24 @@ from typing import Any
 from pydantic import Field
 
 from diffbench.settings.base import Strict
+from diffbench.settings.data import DataSettings
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.lab import TOPICS, LabSettings
 from diffbench.settings.measures import GapSettings
 from diffbench.settings.models import ModelDefinition, Optimal
 from diffbench.settings.sampling import SamplingSettings
 from diffbench.settings.training import TrainingSettings
+from diffbench.study.layout import CHECKPOINT
 from diffbench.study.study import Study
 
 Factors = dict[str, int | float | str]
 """Factor -> value."""
+
+
+class DataSpec(DataSettings):
+    """The images of a study, split."""
+
+    files: str = Field(default="", description="Fingerprint of the user's files that the images are read from.")
 
 
 class StageSpec(Strict):
@@ -33,6 +41,9 @@ class ConditionsSpec(StageSpec):
 class TrainSpec(StageSpec):
     """One segment of training, up to factors["step"]."""
 
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="Fingerprints of the specs that made the images and their labels."
+    )
     model: ModelDefinition
     training: TrainingSettings
 
@@ -75,8 +86,13 @@ def spec_of(stage: str, study: Study, wildcards: Mapping[str, Any]) -> str:
     return SPECS[stage](study, {name: kind(given[name]) for name, kind in FACTORS.items() if name in given})
 
 
+def data_spec(study: Study) -> DataSpec:
+    """What the data stage reads; files that were overwritten, replaced, added or removed make another one."""
+    return DataSpec(**dict(study.data), files=study.data_files)
+
+
 def _data(study: Study, factors: Factors) -> str:
-    return study.data.model_dump_json()
+    return data_spec(study).model_dump_json()
 
 
 def _features(study: Study, factors: Factors) -> str:
@@ -84,13 +100,31 @@ def _features(study: Study, factors: Factors) -> str:
 
 
 def _conditions(study: Study, factors: Factors) -> str:
-    return ConditionsSpec(factors=factors, seed=study.data.split_seed).model_dump_json()
+    return _conditions_spec(study, factors).model_dump_json()
+
+
+def _conditions_spec(study: Study, factors: Factors) -> ConditionsSpec:
+    own = {name: factors[name] for name in ("train_size", "granularity")}
+    return ConditionsSpec(factors=own, seed=study.data.split_seed)
+
+
+def train_spec(study: Study, wildcards: Mapping[str, Any]) -> TrainSpec:
+    """What the train stage reads, for the checkpoint with these factors, numbers or text."""
+    factors = {name: FACTORS[name](wildcards[name]) for name in CHECKPOINT.fields}
+    model = str(factors["model"])
+    return TrainSpec(
+        factors=factors,
+        inputs={
+            "data": data_spec(study).fingerprint,
+            "conditions": _conditions_spec(study, factors).fingerprint,
+        },
+        model=study.definition(model),
+        training=study.training_of(model),
+    )
 
 
 def _train(study: Study, factors: Factors) -> str:
-    model = str(factors["model"])
-    spec = TrainSpec(factors=factors, model=study.definition(model), training=study.training_of(model))
-    return spec.model_dump_json()
+    return train_spec(study, factors).model_dump_json()
 
 
 def _optimum(study: Study, factors: Factors) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from diffbench.data import catalog
+from diffbench.files.fingerprint import files_fingerprint
 from diffbench.settings.base import Count, Name, Seed, Strict
 from diffbench.settings.data import DataSettings
 from diffbench.settings.granularity import Granularity
@@ -154,6 +155,11 @@ class Study(Strict):
     def without(self, *keys: str) -> str:
         """The study as JSON without some of its keys, for stages that do not read them."""
         return self.model_dump_json(exclude=set(keys))
+
+    @cached_property
+    def data_files(self) -> str:
+        """Fingerprint of the files of the user's that the images are read from."""
+        return files_fingerprint([self.data.path, self.data.held_out])
 
     @cached_property
     def guidances(self) -> dict[str, Guidance]:

@@ -8,12 +8,13 @@ from filelock import FileLock, Timeout
 from snakemake.common.configfile import load_configfile
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.checkpoint import checkpoint_fingerprint
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
 from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint, Run
-from diffbench.study.specs import spec_of
+from diffbench.study.specs import spec_of, train_spec
 from diffbench.summary import TABLES
 
 try:
@@ -125,18 +126,31 @@ GUIDE_WEIGHTS = guide_weights if any(map(STUDY.weights_of, GUIDING)) else []
 def milestone_before(wildcards):
     """The checkpoint that a segment starts from, if it is not the first of its run. A twin has its run's milestones.
 
-    A checkpoint that exists keeps to starts that exist: a milestone put in between later must not retrain it, since where
-    a segment starts changes no byte of its result.
+    A checkpoint that is what the study asks for starts from none: where a segment starts changes no byte of its result, so
+    a milestone that is put in between later, or made anew, must not retrain it. One that is not is trained anew from its
+    start, and thus after it: so a changed setting retrains all milestones of its runs in one go.
     """
-
-    def path(step):
-        return at(layout.CHECKPOINT.of(dict(wildcards) | {"step": step}))
-
+    if is_current(wildcards):
+        return []
     end = checkpoint_of(wildcards, wildcards.granularity.removesuffix(TWIN))
     starts = STUDY.milestones_before(end)
-    if os.path.exists(path(wildcards.step)):
-        starts = [step for step in starts if os.path.exists(path(step))]
-    return path(starts[-1]) if starts else []
+    return (
+        at(layout.CHECKPOINT.of(dict(wildcards) | {"step": starts[-1]}))
+        if starts
+        else []
+    )
+
+
+def is_current(wildcards):
+    """Whether a checkpoint exists that was made by the spec of today, of data and labels that are no newer."""
+    path = Path(at(layout.CHECKPOINT.of(wildcards)))
+    if checkpoint_fingerprint(path) != train_spec(STUDY, wildcards).fingerprint:
+        return False
+    read = [at(kind.of(wildcards)) for kind in (layout.DATA, layout.CONDITIONS)]
+    return all(
+        os.path.exists(each) and os.path.getmtime(each) <= path.stat().st_mtime
+        for each in read
+    )
 
 
 LOCK = FileLock(at(layout.LOCK), timeout=0)
