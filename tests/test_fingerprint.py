@@ -1,4 +1,4 @@
-"""Fingerprints: files of the user's are told apart by name, size and time; specs are the same after the command line."""
+"""Fingerprints: users' files are told apart by name, size and time; specs are the same after the command line."""
 
 import os
 from pathlib import Path

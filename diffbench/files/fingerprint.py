@@ -9,7 +9,7 @@ from pathlib import Path
 def files_fingerprint(paths: Iterable[str | Path | None]) -> str:
     """16 hexadecimal digits of the names, sizes and times (in nanoseconds) of files, and of all files in folders.
 
-    Names are relative to the paths given; None is left out, and so is what is hidden. "" where there is none to tell of.
+    Names are relative to the paths given; None and hidden files are left out. "" where there is nothing to tell.
     """
     digest = hashlib.blake2b(digest_size=8)
     given = [Path(path) for path in paths if path is not None]
