@@ -10,6 +10,7 @@ import pytest
 from diffbench.conventions import DiffbenchError
 from diffbench.study import layout
 from diffbench.study.file import load_study, parse_study
+from diffbench.summary.tables import stage_costs
 
 ROOT = Path(__file__).parent.parent
 
@@ -114,3 +115,11 @@ def test_a_workflow_that_uses_this_one_gives_it_its_study(tmp_path: Path, text: 
 def test_every_study_that_comes_along_can_be_read() -> None:
     for path in (ROOT / "config").glob("**/*.yaml"):
         assert load_study(path).cells
+
+
+def test_a_copy_of_results_beside_them_is_no_job_of_the_study(tmp_path: Path) -> None:
+    own = layout.DENOISE.benchmark.format(**FACTORS)
+    for path in (own, f"backup/{own}", f"old{layout.BENCHMARK}"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text('{"s": 1.0, "cpu_time": 1.0, "max_rss": 1.0}\n')
+    assert list(stage_costs(tmp_path)["job"]) == [own.removesuffix(layout.BENCHMARK)]

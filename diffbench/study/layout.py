@@ -125,6 +125,11 @@ def stage_of(path: str) -> str:
     raise ValueError(f"{path}: a file of no stage")
 
 
+def is_result(path: str) -> bool:
+    """Whether a path is that of a result or of a job's benchmark, rather than of a copy that was put beside them."""
+    return any(pattern.fullmatch(path) for pattern, _ in _PATTERNS)
+
+
 def stage_of_job(name: str) -> str:
     """The stage of a job, by the path of its benchmark without the suffix."""
     return stage_of(f"{name}{BENCHMARK}")

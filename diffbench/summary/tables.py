@@ -10,7 +10,7 @@ import pandas as pd
 from diffbench.conventions import DiffbenchError
 from diffbench.files import store
 from diffbench.files.estimates import rows
-from diffbench.study.layout import BENCHMARK, logs_behind, stage_of
+from diffbench.study.layout import BENCHMARK, is_result, logs_behind, stage_of
 from diffbench.study.study import Study
 
 FACTORS = ["model", "train_size", "granularity", "seed", "step", "guidance"]
@@ -62,6 +62,8 @@ def stage_costs(results: Path) -> pd.DataFrame:
 
 def _benchmark_rows(paths: Iterable[Path], results: Path) -> Iterator[dict[str, Any]]:
     for path in paths:
+        if not is_result(path.relative_to(results).as_posix()):
+            continue
         record = pd.read_json(path, lines=True).iloc[-1]
         yield {
             "job": str(path.relative_to(results)).removesuffix(BENCHMARK),
