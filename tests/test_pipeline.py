@@ -46,6 +46,12 @@ def changed(**changes):
     return study
 
 
+def checkpoints_made_anew(count: int) -> dict[str, int]:
+    """Jobs of so many checkpoints that are trained, each with one cell, and of all that is made of them."""
+    stages = ("train", "denoise", "sample", "memorization", "overlap")
+    return dict.fromkeys(stages, count) | {"summary": 1, "report": 1}
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
@@ -134,67 +140,23 @@ def test_a_finished_study_has_nothing_to_do(finished):
         ),
         (
             changed(steps=[4, 8, 12]),  # a milestone in between must not retrain the later one
-            {
-                "train": 1,
-                "denoise": 1,
-                "sample": 1,
-                "memorization": 1,
-                "overlap": 1,
-                "summary": 1,
-                "report": 1,
-            },
+            checkpoints_made_anew(1),
         ),
         (
             changed(steps=[4, 12, 20]),
-            {
-                "train": 1,
-                "denoise": 1,
-                "sample": 1,
-                "memorization": 1,
-                "overlap": 1,
-                "summary": 1,
-                "report": 1,
-            },
+            checkpoints_made_anew(1),
         ),
         (
             changed(seeds=[0, 1]),
-            {
-                "train": 2,
-                "denoise": 2,
-                "sample": 2,
-                "memorization": 2,
-                "overlap": 2,
-                "summary": 1,
-                "report": 1,
-            },
+            checkpoints_made_anew(2),
         ),
         (
             changed(training__learning_rate=1e-3),  # all milestones in one go
-            {
-                "train": 2,
-                "denoise": 2,
-                "sample": 2,
-                "memorization": 2,
-                "overlap": 2,
-                "summary": 1,
-                "report": 1,
-            },
+            checkpoints_made_anew(2),
         ),
         (
             changed(data__split_seed=1),
-            {
-                "data": 1,
-                "conditions": 1,
-                "features": 1,
-                "optimum": 1,
-                "train": 2,
-                "denoise": 2,
-                "sample": 2,
-                "memorization": 2,
-                "overlap": 2,
-                "summary": 1,
-                "report": 1,
-            },
+            {"data": 1, "conditions": 1, "features": 1, "optimum": 1} | checkpoints_made_anew(2),
         ),
         (
             changed(sweeps=[{"guidance": [0, 1.5]}]),
