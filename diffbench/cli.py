@@ -14,11 +14,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from functools import partial
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.faults import BrokenFileError, set_aside
 from diffbench.files.surroundings import ensure_home, plain_text, print_anything
+from diffbench.study.layout import root_of
 
 STAGES = {
     "data": "split a data set into training pool and validation images",
@@ -49,6 +52,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand. Returns the exit code: 1 for an error that the user can mend, told in one line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options: dict[str, Any] = {}
     command = arguments[0] if arguments else ""
     print_anything()
     ensure_home()
@@ -56,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = vars(_parser(command).parse_args(_joined(arguments)))
         action = options.pop("action")
         action(**options)
+    except BrokenFileError as error:
+        return _failed(command, f"{error}{_set_aside(error.path, options.get('out'))}")
     except DiffbenchError as error:
         return _failed(command, str(error))
     except BrokenPipeError:  # whoever read what is printed, such as head, has seen enough
@@ -77,6 +83,15 @@ def _joined(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _set_aside(path: Path, out: Path | None) -> str:
+    """Rename a damaged file of the results that a job writes to, so that the next run makes it anew; what to say."""
+    results = root_of(out.resolve()) if out else None
+    if results is None or not path.resolve().is_relative_to(results):
+        return ""
+    aside = set_aside(path)
+    return f" (it is {aside.name} now)" if aside else ""
 
 
 def _failed(command: str, text: str) -> int:

@@ -9,7 +9,7 @@ import pytest
 from diffbench import cli
 from diffbench.settings.lab import TOPICS
 from diffbench.study.file import parse_study
-from diffbench.study.specs import spec_of
+from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
 
 SMALL_LAB: dict[str, Any] = {
@@ -44,7 +44,7 @@ def all_topics(factory: pytest.TempPathFactory) -> Path:
     folder = factory.getbasetemp() / "topics"
     for topic in TOPICS:
         out = folder / "lab" / f"{topic}.h5"
-        spec = spec_of("lab", circle_study(), {"topic": topic})
+        spec = Lineage(circle_study()).spec_json("lab", {"topic": topic})
         assert out.exists() or cli.main(["lab", "--spec", spec, "--out", str(out)]) == 0
     return folder
 

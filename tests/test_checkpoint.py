@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 import torch
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.checkpoint import checkpoint_fingerprint, read_checkpoint, write_checkpoint
+from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
+from diffbench.files.faults import StaleFileError
+from diffbench.files.sealed import fingerprint_at
+from tests.hostile import sealed
 
 
 def state() -> dict[str, Any]:
@@ -58,17 +62,30 @@ def spoil_truncated(path: Path) -> None:
 
 def spoil_foreign(path: Path) -> None:
     torch.save({"model": torch.zeros(2)}, path)
+    sealed(path)
+
+
+def spoil_evil(path: Path) -> None:
+    torch.save(state() | {"weights": Evil()}, path)
+    sealed(path)
+
+
+def spoil_hello(path: Path) -> None:
+    path.write_bytes(b"Hello" * 100)
+    sealed(path)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda path: None, "no such checkpoint; run snakemake"),
-        (spoil_truncated, "truncated or not a checkpoint .*; delete it"),
-        (lambda path: path.write_bytes(b""), "truncated or not a checkpoint .*; delete it"),
-        (lambda path: path.write_bytes(b"Hello" * 100), "truncated or not a checkpoint .*; delete it"),
-        (lambda path: torch.save(state() | {"weights": Evil()}, path), "truncated or not a checkpoint .*; delete it"),
-        (spoil_foreign, "not a checkpoint of diffbench; delete it"),
+        (lambda path: None, "no such file; run snakemake"),
+        (spoil_truncated, "truncated, or .*; run snakemake to make it anew"),
+        (lambda path: path.write_bytes(b""), "truncated, or .*; run snakemake to make it anew"),
+        (lambda path: path.write_bytes(b"Hello" * 100), "truncated, or .*; run snakemake to make it anew"),
+        (lambda path: path.mkdir(), "cannot be read: Is a directory"),
+        (spoil_hello, "cannot be read as a checkpoint .*; run snakemake to make it anew"),
+        (spoil_evil, "cannot be read as a checkpoint .*; run snakemake to make it anew"),
+        (spoil_foreign, "not a checkpoint of diffbench; run snakemake to make it anew"),
     ],
 )
 def test_what_is_not_a_checkpoint(spoil: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,17 +98,19 @@ def test_what_is_not_a_checkpoint(spoil: Any, message: str, tmp_path: Path, monk
     assert not (tmp_path / "evil").exists()
 
 
-def test_the_fingerprint_of_the_spec_is_told_by_the_last_bytes(tmp_path: Path) -> None:
+def test_the_fingerprint_of_the_spec_is_told_by_the_last_bytes_and_compared(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     write_checkpoint(path, state(), "0123456789abcdef")
-    assert checkpoint_fingerprint(path) == "0123456789abcdef"
-    assert read_checkpoint(path)["step"] == 3
-    flipped = bytearray(path.read_bytes())
-    flipped[-1] |= 0x80
-    path.write_bytes(flipped)
-    assert checkpoint_fingerprint(path) not in ("0123456789abcdef", None)
-    path.write_bytes(bytes(flipped[:-40]))
-    assert checkpoint_fingerprint(path) is None
-    assert checkpoint_fingerprint(tmp_path / "none.pt") is None
-    write_checkpoint(path, state())
-    assert checkpoint_fingerprint(path) is None
+    assert fingerprint_at(path) == "0123456789abcdef"
+    assert read_checkpoint(path, "0123456789abcdef")["step"] == 3
+    with pytest.raises(StaleFileError, match="made with other settings, factors or inputs"):
+        read_checkpoint(path, "fedcba9876543210")
+
+
+def test_torch_and_zip_read_a_checkpoint_as_it_lies(tmp_path: Path) -> None:
+    """Oracles: the seal is a comment to every other reader."""
+    write_checkpoint(tmp_path / "checkpoint.pt", state(), "0123456789abcdef")
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 3
+    with zipfile.ZipFile(tmp_path / "checkpoint.pt") as archive:
+        assert archive.testzip() is None
+        assert b"diffbench:0123456789abcdef" in archive.comment

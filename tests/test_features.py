@@ -22,7 +22,7 @@ from diffbench.settings.measures import QualitySettings
 from diffbench.stages import data as data_stage
 from diffbench.stages import features as features_stage
 from diffbench.stages.summary import feature_space
-from diffbench.study.specs import DataSpec
+from diffbench.study.specs import DataSpec, FeaturesSpec
 
 
 def images(seed, count, dimensions=20):
@@ -167,11 +167,11 @@ def digits(tmp_path_factory):
 @pytest.mark.parametrize(
     ("settings", "name", "count"),
     [
-        (QualitySettings(), "classifier", 32),
-        (QualitySettings(dimensions=8), "classifier", 8),
-        (QualitySettings(space="pca"), "pca-32", 32),
-        (QualitySettings(space="pca", dimensions=64), "pixels", 64),
-        (QualitySettings(space="pixels"), "pixels", 64),
+        (FeaturesSpec(), "classifier", 32),
+        (FeaturesSpec(dimensions=8), "classifier", 8),
+        (FeaturesSpec(space="pca"), "pca-32", 32),
+        (FeaturesSpec(space="pca", dimensions=64), "pixels", 64),
+        (FeaturesSpec(space="pixels"), "pixels", 64),
     ],
 )
 def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_path, settings, name, count):
@@ -193,7 +193,7 @@ def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_p
 
 def test_the_manifest_reports_the_classifiers_accuracy(digits, tmp_path):
     assert feature_space(tmp_path) is None
-    features_stage.run(QualitySettings(dimensions=4), digits, tmp_path / "features.h5")
+    features_stage.run(FeaturesSpec(dimensions=4), digits, tmp_path / "features.h5")
     known = feature_space(tmp_path)
     assert known is not None
     assert known["name"] == "classifier"
@@ -205,7 +205,7 @@ def test_the_manifest_reports_the_classifiers_accuracy(digits, tmp_path):
 def test_an_encoders_file_travels_with_the_features(digits, tmp_path):
     encoder = tmp_path / "rows.pt"
     torch.jit.save(torch.jit.trace(Pooling(), torch.zeros(2, 1, 8, 8)), str(encoder))
-    settings = QualitySettings(space="encoder", encoder=str(encoder))
+    settings = FeaturesSpec(space="encoder", encoder=str(encoder))
     features_stage.run(settings, digits, tmp_path / "features.h5")
     encoder.unlink()
     training_set = read_images(digits, 100)
@@ -216,7 +216,7 @@ def test_an_encoders_file_travels_with_the_features(digits, tmp_path):
 
 
 def test_features_of_other_images_are_refused(digits, tmp_path):
-    features_stage.run(QualitySettings(space="pca"), digits, tmp_path / "features.h5")
+    features_stage.run(FeaturesSpec(space="pca"), digits, tmp_path / "features.h5")
     data_stage.run(DataSpec(validation=200, split_seed=1), tmp_path / "data.h5")
     other = read_images(tmp_path / "data.h5", 100)
     with pytest.raises(DiffbenchError, match="not those of the images in"):
@@ -225,16 +225,16 @@ def test_features_of_other_images_are_refused(digits, tmp_path):
 
 def test_points_of_the_plane_are_compared_as_they_are(tmp_path, encoders):
     data_stage.run(DataSpec(name="circle-symmetric", points=240), tmp_path / "data.h5")
-    features_stage.run(QualitySettings(), tmp_path / "data.h5", tmp_path / "features.h5")
+    features_stage.run(FeaturesSpec(), tmp_path / "data.h5", tmp_path / "features.h5")
     training_set = read_images(tmp_path / "data.h5", 60)
     reference = features_stage.read_reference(tmp_path / "features.h5", tmp_path / "data.h5", training_set)
     assert isinstance(reference.space, Pixels)
     np.testing.assert_array_equal(reference.validation, training_set.flat_validation)
-    settings = QualitySettings(space="encoder", encoder=str(encoders / "Pooling.pt"))
+    settings = FeaturesSpec(space="encoder", encoder=str(encoders / "Pooling.pt"))
     with pytest.raises(DiffbenchError, match="points, not images"):
         features_stage.run(settings, tmp_path / "data.h5", tmp_path / "features.h5")
     with pytest.raises(DiffbenchError, match="no classes"):
-        features_stage.run(QualitySettings(space="classifier"), tmp_path / "data.h5", tmp_path / "features.h5")
+        features_stage.run(FeaturesSpec(space="classifier"), tmp_path / "data.h5", tmp_path / "features.h5")
 
 
 @pytest.mark.parametrize("settings", [{"space": "encoder"}, {"encoder": "a.pt"}, {"space": "pca", "dimensions": 1}])

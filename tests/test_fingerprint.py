@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from diffbench.files.fingerprint import files_fingerprint
-from diffbench.study.file import load_study
-from diffbench.study.specs import DataSpec, TrainSpec, data_spec, spec_of, train_spec
 
 STUDIES = sorted(Path("config").glob("**/*.yaml"))
 
@@ -52,13 +50,3 @@ def test_links_that_lead_back_do_not_hang(folder: Path) -> None:
         (folder / "a" / name).symlink_to(folder)
     (folder / "gone.png").symlink_to(folder / "nowhere")
     assert files_fingerprint([folder])
-
-
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_a_spec_has_one_fingerprint_before_and_after_the_command_line(path: Path) -> None:
-    study = load_study(path)
-    assert DataSpec.parse_json(spec_of("data", study, {}), "spec").fingerprint == data_spec(study).fingerprint
-    for checkpoint in study.checkpoints[:20]:
-        as_text = {name: str(value) for name, value in checkpoint.factors.items()}
-        spec = TrainSpec.parse_json(spec_of("train", study, as_text), "spec")
-        assert spec.fingerprint == train_spec(study, checkpoint.factors).fingerprint

@@ -24,7 +24,7 @@ from diffbench.settings.models import PRESETS
 from diffbench.settings.sampling import SamplingSettings
 from diffbench.stages.sample import sample_labels
 from diffbench.study.file import parse_study
-from diffbench.study.specs import spec_of
+from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
 from tests.snakemake_runs import TINY
 
@@ -184,12 +184,12 @@ def trained(tmp_path_factory) -> Path:
     planned = study([0])
     inputs = ["--data", str(folder / "data.h5"), "--conditions", str(folder / "conditions.h5")]
     assert cli.main(["data", "--spec", planned.data.model_dump_json(), "--out", inputs[1]]) == 0
-    spec = spec_of("conditions", planned, {"train_size": 20, "granularity": "classes"})
+    spec = Lineage(planned).spec_json("conditions", {"train_size": 20, "granularity": "classes"})
     assert cli.main(["conditions", "--spec", spec, "--data", inputs[1], "--out", inputs[3]]) == 0
     for model, step in (("mlp-medium", 4), ("mlp-medium", 12), ("mlp-small", 12)):
         factors = {"model": model, "train_size": 20, "granularity": "classes", "seed": 0, "step": step}
         out = str(folder / f"{model}-{step}.pt")
-        assert cli.main(["train", "--spec", spec_of("train", planned, factors), *inputs, "--out", out]) == 0
+        assert cli.main(["train", "--spec", Lineage(planned).spec_json("train", factors), *inputs, "--out", out]) == 0
     return folder
 
 
@@ -201,7 +201,7 @@ def sampled(folder: Path, guidance: dict, guide: str) -> np.ndarray:
     factors = run | {"step": 12, "guidance": label}
     arguments = ["--data", folder / "data.h5", "--conditions", folder / "conditions.h5", "--guide", folder / guide]
     files = ["--out", folder / "s.h5", "--trajectories", folder / "t.h5", "--checkpoint", folder / "mlp-medium-12.pt"]
-    spec = ["sample", "--spec", spec_of("sample", planned, factors)]
+    spec = ["sample", "--spec", Lineage(planned).spec_json("sample", factors)]
     assert cli.main([*spec, *map(str, [*arguments, *files])]) == 0
     written = store.read(folder / "s.h5", "sample")
     assert written.attributes["factors"]["guidance"] == label

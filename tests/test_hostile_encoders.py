@@ -19,11 +19,20 @@ from diffbench.data.training_set import read_images
 from diffbench.measures.features.encoder import Encoder, read_encoder
 from diffbench.measures.features.program import Program
 from diffbench.measures.features.torchscript import check_code, load_torchscript
-from diffbench.settings.measures import QualitySettings
 from diffbench.stages import data as data_stage
 from diffbench.stages import features as features_stage
-from diffbench.study.specs import DataSpec
-from tests.hostile import Payload, Rows, exported, hostile_programs, hostile_scripts, refused, scripted, torch_pickle
+from diffbench.study.specs import DataSpec, FeaturesSpec
+from tests.hostile import (
+    Payload,
+    Rows,
+    exported,
+    hostile_programs,
+    hostile_scripts,
+    refused,
+    scripted,
+    sealed,
+    torch_pickle,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*Duplicate name:UserWarning")
 PROGRAMS, SCRIPTS = (list(make(Path("mark"))) for make in (hostile_programs, hostile_scripts))
@@ -84,14 +93,15 @@ def test_a_results_file_with_such_an_encoder_runs_nothing(kind: str, mark: Path,
     data_stage.run(DataSpec(validation=200), tmp_path / "data.h5")
     name, make = ("rows.pt2", hostile_programs) if kind in PROGRAMS else ("rows.pt", hostile_scripts)
     (tmp_path / name).write_bytes(exported(Rows()) if kind in PROGRAMS else scripted(Rows()))
-    quality = QualitySettings(space="encoder", encoder=str(tmp_path / name))
+    quality = FeaturesSpec(space="encoder", encoder=str(tmp_path / name))
     features_stage.run(quality, tmp_path / "data.h5", tmp_path / "features.h5")
     evil = np.frombuffer(make(mark)[kind], np.uint8)
     with h5py.File(tmp_path / "features.h5", "r+") as file:
         del file["encoder"]
         file["encoder"] = evil
+    sealed(tmp_path / "features.h5")
     some = read_images(tmp_path / "data.h5", 50)
-    with suppress(DiffbenchError):  # the digest of the content, or the encoder
+    with suppress(DiffbenchError):
         features_stage.read_reference(tmp_path / "features.h5", tmp_path / "data.h5", some)
     assert not mark.exists()
 

@@ -25,7 +25,7 @@ from diffbench.files.checkpoint import read_checkpoint
 from diffbench.files.store import read
 from diffbench.study.file import load_study
 from tests.data_formats import write_cifar
-from tests.hostile import Payload, refused
+from tests.hostile import Payload, refused, sealed
 
 
 @pytest.fixture
@@ -79,6 +79,7 @@ def test_objects_in_hdf5_are_bytes(mark: Path, tmp_path: Path) -> None:
         refused(mark, lambda name=name: load(tmp_path / "evil.h5", "images", name))
     with opened(tmp_path / "evil.h5") as arrays:
         assert set(arrays) >= {"images", "opaque"}
+    sealed(tmp_path / "evil.h5")
     refused(mark, lambda: read(tmp_path / "evil.h5", "data"))
 
 
@@ -87,6 +88,7 @@ def test_a_checkpoint_or_side_file_is_not_unpickled(member: str, mark: Path, tmp
     state: Any = {"step": 1, "settings": "{}", "weights": {}, "ema": {}, "optimizer": {}} | {member: Payload(mark)}
     for name in ("checkpoint.pt", ".checkpoint.pt.partial"):
         torch.save(Payload(mark) if member == "whole" else state, tmp_path / name)
+        sealed(tmp_path / name)
         refused(mark, lambda name=name: read_checkpoint(tmp_path / name), name)
 
 

@@ -16,7 +16,7 @@ import torch
 
 from diffbench.files.store import read
 from diffbench.study.file import parse_study
-from diffbench.study.specs import spec_of
+from diffbench.study.lineage import Lineage
 from tests.snakemake_runs import TINY, command, planned_jobs, snakemake
 
 pytestmark = pytest.mark.pipeline
@@ -105,7 +105,7 @@ def test_measuring_a_checkpoint_loads_neither_dynamo_nor_sympy(finished, tmp_pat
         "checkpoint": results / cell.checkpoint.path / "checkpoint.pt",
         "out": tmp_path / "denoise.h5",
     }
-    spec = spec_of("denoise", study, cell.factors)
+    spec = Lineage(study).spec_json("denoise", cell.factors)
     loaded = "[name for name in ('torch._dynamo', 'sympy') if name in sys.modules]"
     program = f"import sys; from diffbench import cli; assert cli.main(sys.argv[1:]) == 0; print({loaded})"
     options = [text for name, path in files.items() for text in (f"--{name}", str(path))]

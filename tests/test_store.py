@@ -8,6 +8,8 @@ import pytest
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files import store
+from diffbench.files.faults import StaleFileError
+from tests.hostile import sealed
 
 VARIABLES = {
     "sigma": store.Variable(np.array([0.1, 1.0]), ("sigma",), "noise level"),
@@ -66,20 +68,21 @@ def test_xarray_opens_it(path):
 
 def test_truncated_file_is_named_with_what_to_do(path):
     os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(DiffbenchError, match=r"file\.h5: truncated.*delete it and run snakemake again"):
+    with pytest.raises(DiffbenchError, match=r"file\.h5: truncated, or .*; run snakemake to make it anew"):
         store.read(path, "denoise")
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda file: file.attrs.clear(), "not a file of diffbench"),
+        (lambda file: file.attrs.clear(), "not a file of a stage"),
         (lambda file: file.attrs.__setitem__("schema_version", 0), "schema version 0, this diffbench reads"),
     ],
 )
 def test_foreign_and_older_files_are_refused(path, damage, message):
     with h5py.File(path, "a") as file:
         damage(file)
+    sealed(path)
     with pytest.raises(DiffbenchError, match=message):
         store.read(path, "denoise")
 
@@ -88,6 +91,25 @@ def test_file_of_another_stage_is_refused(path):
     for reader in (store.read, store.header):
         with pytest.raises(DiffbenchError, match="of stage 'denoise', not 'sample'"):
             reader(path, "sample")
+
+
+def test_file_of_another_spec_is_refused(path):
+    store.write(path, "denoise", VARIABLES, ATTRIBUTES, "0123456789abcdef")
+    for reader in (store.read, store.header):
+        assert reader(path, "denoise", "0123456789abcdef").attributes["wall_seconds"] == 1.5
+        with pytest.raises(StaleFileError, match=r"file\.h5: made with other settings, factors or inputs"):
+            reader(path, "denoise", "fedcba9876543210")
+    rows = store.header(path, "denoise", "0123456789abcdef")["loss"]
+    store.write(path, "denoise", VARIABLES, ATTRIBUTES, "fedcba9876543210")
+    with pytest.raises(StaleFileError):  # it was replaced in between
+        rows[:1]
+
+
+def test_what_is_no_hdf5_is_named_though_it_is_whole(tmp_path):
+    (tmp_path / "file.h5").write_bytes(b"Hello" * 300)
+    sealed(tmp_path / "file.h5")
+    with pytest.raises(DiffbenchError, match=r"file\.h5: cannot be read as HDF5"):
+        store.read(tmp_path / "file.h5", "denoise")
 
 
 def test_missing_file(tmp_path):

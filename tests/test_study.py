@@ -15,7 +15,8 @@ from diffbench.conventions import DiffbenchError
 from diffbench.settings.models import PRESETS
 from diffbench.study.file import load_study, parse_study
 from diffbench.study.grid import Checkpoint
-from diffbench.study.specs import TrainSpec, spec_of
+from diffbench.study.lineage import Lineage
+from diffbench.study.specs import TrainSpec
 from diffbench.study.study import Study
 
 BASE = {"name": "t", "steps": [10, 20], "seeds": [0]}
@@ -207,7 +208,7 @@ def test_variants_make_dropout_and_flips_factors_of_one_study():
     varied = study(**VARIED)
     trained = {}
     for run in varied.runs:
-        spec = TrainSpec.parse_json(spec_of("train", varied, run.factors | {"step": 10}), "spec")
+        spec = TrainSpec.parse_json(Lineage(varied).spec_json("train", run.factors | {"step": 10}), "spec")
         trained[run.model] = (spec.model, spec.training.dropout, spec.training.horizontal_flip)
     own = varied.models["own"]
     assert trained == {
@@ -223,7 +224,7 @@ def test_a_variant_beside_a_model_changes_nothing_of_its_runs():
     varied, plain = study(**VARIED), study(**VARIED | {"sweeps": [], "models": {}})
     assert set(plain.cells) < set(varied.cells)
     factors = plain.checkpoints[0].factors
-    assert spec_of("train", varied, factors) == spec_of("train", plain, factors)
+    assert Lineage(varied).spec("train", factors) == Lineage(plain).spec("train", factors)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from diffbench.settings.models import External
 from diffbench.stages.chain import in_order, run_stage
 from diffbench.study import layout
 from diffbench.study.file import parse_study
+from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
 
 
@@ -143,7 +144,7 @@ def _with_data(inspection: Inspection, study: Study, folder: Path) -> Study:
 
     stage, path = layout.DATA.stage, folder / layout.DATA.pattern
     _tell(stage)
-    run_stage(stage, study, study.cells[0].factors, folder)
+    run_stage(stage, Lineage(study), study.cells[0].factors, folder)
     file = store.header(path, stage)
     if names := file.attributes["class_names"]:
         _tell(f"classes: {numbered(names)}")
@@ -171,10 +172,11 @@ def _measure(study: Study, out: Path) -> None:
     from diffbench.stages import report, summary
 
     (cell,) = study.cells
+    lineage = Lineage(study)
     for stage in in_order(map(layout.stage_of, study.files)):
         if stage != layout.DATA.stage:
             _tell(stage)
-            run_stage(stage, study, cell.factors, out)
+            run_stage(stage, lineage, cell.factors, out)
     (out / layout.TRAJECTORIES.of(cell.factors)).unlink()
     _tell("report")
     summary.run(study, out)

@@ -1,7 +1,9 @@
 """What every stage after the data stages reads: a training subset with labels, and the validation images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from diffbench.files import store
 from diffbench.files.store import StageHeader, StoredArray
 
 Images = NDArray[np.float32]
+
+UNKNOWN: Mapping[str, str] = MappingProxyType({})
+"""Of files whose makers are not known: none are compared."""
 
 ROUNDING = 1e-4
 """Raw values so near to a whole number were that number before they were scaled."""
@@ -74,10 +79,13 @@ class TrainingSet:
         return _flat(self.validation)
 
 
-def read_training_set(data: Path, conditions: Path) -> TrainingSet:
-    """The training set that the data file and a conditions file describe together."""
-    labels = store.read(conditions, "conditions")
-    images = read_images(data, len(labels["train_label"]), bool(labels.attributes["twin"]))
+def read_training_set(data: Path, conditions: Path, made_by: Mapping[str, str] = UNKNOWN) -> TrainingSet:
+    """The training set that the data file and a conditions file describe together.
+
+    made_by: fingerprints of the specs that must have made `data` and `conditions`, by these names, if they are known.
+    """
+    labels = store.read(conditions, "conditions", made_by.get("conditions"))
+    images = read_images(data, len(labels["train_label"]), bool(labels.attributes["twin"]), made_by.get("data"))
     return replace(
         images,
         train_labels=labels["train_label"],
@@ -86,13 +94,14 @@ def read_training_set(data: Path, conditions: Path) -> TrainingSet:
     )
 
 
-def read_images(data: Path, train_size: int, twin: bool = False) -> TrainingSet:
+def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | None = None) -> TrainingSet:
     """The training subset of `train_size` images from the data file, labelled with the true classes.
 
     A twin's subset is as large and shares no image with it: it comes next in the pool. No more of the file is read
-    than that. DiffbenchError if the pool has no such subset.
+    than that. made_by: fingerprint of the spec that must have made the file, if it is known. DiffbenchError if the pool
+    has no such subset.
     """
-    file = store.header(data, "data")
+    file = store.header(data, "data", made_by)
     scaling, pool = Scaling.of(file.attributes), file["pool"]
     subset, (held_out, name) = _subset(file, train_size, twin), _held_out(file, train_size)
     validation = read_scaled(file[name], held_out, scaling)

@@ -69,9 +69,16 @@ def _raw_network(definition: TrainedDefinition, shape: tuple[int, ...], label_co
 
 
 def load_denoiser(
-    definition: ModelDefinition, training_set: TrainingSet, checkpoint: Path | None, device: torch.device
+    definition: ModelDefinition,
+    training_set: TrainingSet,
+    checkpoint: Path | None,
+    device: torch.device,
+    made_by: str | None = None,
 ) -> Denoiser:
-    """The denoiser that is measured: the checkpoint's EMA weights, or the closed form of the training set."""
+    """The denoiser that is measured: the checkpoint's EMA weights, or the closed form of the training set.
+
+    made_by: fingerprint of the spec that must have made the checkpoint, if it is known.
+    """
     points = torch.from_numpy(training_set.train).to(device)
     labels = torch.from_numpy(training_set.train_labels).to(device)
     match definition:
@@ -79,7 +86,7 @@ def load_denoiser(
             if checkpoint is None:
                 raise DiffbenchError("a trained model needs a checkpoint: give --checkpoint")
             network = fresh_network(definition, training_set.shape, training_set.label_count, seed=0)
-            network.load_state_dict(read_checkpoint(checkpoint)["ema"])
+            network.load_state_dict(read_checkpoint(checkpoint, made_by)["ema"])
             return network.to(device).eval().requires_grad_(False)
         case Optimal():
             return OptimalDenoiser(points, labels)

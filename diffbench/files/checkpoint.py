@@ -1,18 +1,12 @@
-"""Checkpoints: plain dictionaries of tensors and numbers, written atomically, read without running code.
+"""Checkpoints: plain dictionaries of tensors and numbers, written atomically, read without running code."""
 
-At its end, as the comment of its zip archive, a checkpoint has the fingerprint of the spec that made it: the workflow
-reads that of thousands without torch.
-"""
-
-import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.store import REBUILD, atomic
-
-MARK = b"diffbench:"
-FINGERPRINT_DIGITS = 16
+from diffbench.files.faults import REBUILD, StaleFileError
+from diffbench.files.sealed import opened, seal
+from diffbench.files.store import atomic
 
 FIELDS = {"step", "settings", "weights", "ema", "optimizer"}
 
@@ -21,36 +15,28 @@ def write_checkpoint(path: Path, state: dict[str, Any], fingerprint: str = "") -
     """Write step, settings, raw weights, EMA weights and optimizer state; fingerprint: of the spec that made them."""
     import torch
 
-    with atomic(path) as temporary:
-        # Through an open file: torch writes a path's name into the archive, and equal states give equal bytes.
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-        if fingerprint:
-            with zipfile.ZipFile(temporary, "a") as archive:
-                archive.comment = MARK + fingerprint.encode()
+    # Through an open file: torch writes a path's name into the archive, and equal states give equal bytes.
+    with atomic(path) as temporary, temporary.open("w+b") as file:
+        torch.save(state, file)
+        seal(file, fingerprint)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint to the CPU. DiffbenchError if it is missing, truncated or foreign."""
+def read_checkpoint(path: Path, made_by: str | None = None) -> dict[str, Any]:
+    """Read a checkpoint to the CPU. made_by: fingerprint of the spec that must have made it, if that is known.
+
+    BrokenFileError if it is damaged; StaleFileError if another spec made it, or it is none of diffbench's;
+    DiffbenchError if it is missing or cannot be read.
+    """
     import torch
 
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise DiffbenchError(f"{path}: no such checkpoint; run snakemake to make it") from None
-    except Exception as error:
-        raise DiffbenchError(f"{path}: truncated or not a checkpoint ({type(error).__name__}); {REBUILD}") from None
+    with opened(path, made_by) as content:
+        content.compare_all()
+        try:
+            state = torch.load(cast(IO[bytes], content), map_location="cpu", weights_only=True)
+        except Exception as error:
+            # Whole by its seal, so no damage: what is no checkpoint at all, or memory that ran out.
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DiffbenchError(f"{path}: cannot be read as a checkpoint ({reason}); {REBUILD}") from None
     if not isinstance(state, dict) or set(state) != FIELDS:
-        raise DiffbenchError(f"{path}: not a checkpoint of diffbench; {REBUILD}")
+        raise StaleFileError(path, f"not a checkpoint of diffbench; {REBUILD}")
     return state
-
-
-def checkpoint_fingerprint(path: Path) -> str | None:
-    """Fingerprint of the spec that made a checkpoint, from its last bytes; None if it has none, or is missing."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-len(MARK) - FINGERPRINT_DIGITS, 2)
-            end = file.read()
-    except OSError:
-        return None
-    return end.removeprefix(MARK).decode("ascii", "replace") if end.startswith(MARK) else None

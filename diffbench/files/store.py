@@ -16,11 +16,10 @@ import h5py
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.faults import REBUILD, StaleFileError
+from diffbench.files.sealed import opened, seal
 
-SCHEMA_VERSION = 1
-
-REBUILD = "delete it and run snakemake again to rebuild it"
-"""What to do about a damaged result, in messages."""
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class StoredArray:
     """An array of a stage file, of which only those rows are read that are asked for: `array[start:stop]`."""
 
     path: Path
+    made_by: str | None
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -58,7 +58,7 @@ class StoredArray:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        with _opened(self.path) as file:
+        with _opened(self.path, self.made_by) as file:
             dataset = file[self.name]
             assert isinstance(dataset, h5py.Dataset)
             return _values(dataset, rows)
@@ -90,17 +90,28 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write(path: Path, stage: str, variables: Mapping[str, Variable], attributes: Mapping[str, object]) -> None:
-    """Write a stage's file. Attributes that are not plain numbers or text are stored as JSON."""
-    with atomic(path) as temporary, h5py.File(temporary, "w", libver="v110", track_order=True) as file:
-        file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["stage"] = stage
-        for name, value in attributes.items():
-            file.attrs[name] = value if isinstance(value, int | float | str) else json.dumps(value)
-        _write_scales(file, variables)
-        for name, variable in variables.items():
-            if variable.dims != (name,):
-                _write_variable(file, name, variable)
+def write(
+    path: Path,
+    stage: str,
+    variables: Mapping[str, Variable],
+    attributes: Mapping[str, object],
+    fingerprint: str = "",
+) -> None:
+    """Write a stage's file; fingerprint: of the spec that made it.
+
+    Attributes that are not plain numbers or text are stored as JSON.
+    """
+    with atomic(path) as temporary, temporary.open("w+b") as raw:
+        with h5py.File(raw, "w", libver="v110", track_order=True) as file:
+            file.attrs["schema_version"] = SCHEMA_VERSION
+            file.attrs["stage"] = stage
+            for name, value in attributes.items():
+                file.attrs[name] = value if isinstance(value, int | float | str) else json.dumps(value)
+            _write_scales(file, variables)
+            for name, variable in variables.items():
+                if variable.dims != (name,):
+                    _write_variable(file, name, variable)
+        seal(raw, fingerprint)
 
 
 def _write_scales(file: h5py.File, variables: Mapping[str, Variable]) -> None:
@@ -134,32 +145,38 @@ def _create(file: h5py.File, name: str, variable: Variable) -> h5py.Dataset:
     return dataset
 
 
-def read(path: Path, stage: str) -> StageFile:
-    """Read a whole stage file. DiffbenchError if it is missing, truncated, foreign, of another stage or schema."""
-    with _opened(path) as file:
+def read(path: Path, stage: str, made_by: str | None = None) -> StageFile:
+    """Read a whole stage file. made_by: fingerprint of the spec that must have made it, if that is known.
+
+    BrokenFileError if it is damaged; StaleFileError if it is whole but of another spec, stage or schema;
+    DiffbenchError if it is missing or cannot be read.
+    """
+    with _opened(path, made_by) as file:
         attributes = _attributes(file, path, stage)
         arrays = {name: _values(dataset, ()) for name, dataset in _datasets(file)}
     return StageFile(path, arrays, attributes)
 
 
-def header(path: Path, stage: str) -> StageHeader:
+def header(path: Path, stage: str, made_by: str | None = None) -> StageHeader:
     """What a stage file holds, without reading its arrays. Errors as of `read`."""
-    with _opened(path) as file:
+    with _opened(path, made_by) as file:
         attributes = _attributes(file, path, stage)
-        arrays = {name: StoredArray(path, name, dataset.shape, dataset.dtype) for name, dataset in _datasets(file)}
+        arrays = {
+            name: StoredArray(path, made_by, name, dataset.shape, dataset.dtype) for name, dataset in _datasets(file)
+        }
     return StageHeader(path, arrays, attributes)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except FileNotFoundError:
-        raise DiffbenchError(f"{path}: no such file; run snakemake to make it") from None
-    except (OSError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise DiffbenchError(f"{path}: truncated or not an HDF5 file ({reason}); {REBUILD}") from None
+def _opened(path: Path, made_by: str | None) -> Iterator[h5py.File]:
+    with opened(path, made_by) as content:
+        try:
+            with h5py.File(content, "r") as file:
+                yield file
+        except (OSError, KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            # Whole by its seal, so no damage: what is no HDF5 at all, or memory that ran out.
+            raise DiffbenchError(f"{path}: cannot be read as HDF5 ({reason}); {REBUILD}") from None
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -185,9 +202,9 @@ def _plain(value: object) -> object:
 
 def _check_origin(path: Path, attributes: Mapping[str, object], stage: str) -> None:
     if "schema_version" not in attributes or "stage" not in attributes:
-        raise DiffbenchError(f"{path}: not a file of diffbench (no stage and schema version); {REBUILD}")
+        raise StaleFileError(path, f"not a file of a stage (no stage and schema version); {REBUILD}")
     if attributes["schema_version"] != SCHEMA_VERSION:
         version = attributes["schema_version"]
-        raise DiffbenchError(f"{path}: has schema version {version}, this diffbench reads {SCHEMA_VERSION}; {REBUILD}")
+        raise StaleFileError(path, f"has schema version {version}, this diffbench reads {SCHEMA_VERSION}; {REBUILD}")
     if attributes["stage"] != stage:
-        raise DiffbenchError(f"{path}: is a file of stage '{attributes['stage']}', not '{stage}'; {REBUILD}")
+        raise StaleFileError(path, f"is a file of stage '{attributes['stage']}', not '{stage}'; {REBUILD}")

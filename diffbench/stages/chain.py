@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.study.layout import KINDS
-from diffbench.study.specs import spec_of
-from diffbench.study.study import Study
+from diffbench.study.lineage import Lineage
 
 
 def in_order(stages: Iterable[str]) -> list[str]:
@@ -28,14 +27,14 @@ def in_order(stages: Iterable[str]) -> list[str]:
     return list(TopologicalSorter(graph).static_order())
 
 
-def run_stage(stage: str, study: Study, factors: Mapping[str, Any], results: Path) -> None:
+def run_stage(stage: str, lineage: Lineage, factors: Mapping[str, Any], results: Path) -> None:
     """Run a stage of a study on the files with these factors inside `results`. Optional files are not given."""
     run = _run_of(stage)
     parameters = inspect.signature(run).parameters
     made = [kind for kind in KINDS.values() if kind.stage == stage]
     paths = {name: results / KINDS[name].of(factors) for name in (*_files_read(stage), *_files_beside(stage))}
-    device = {"device": study.device} if "device" in parameters else {}
-    spec = parameters["spec"].annotation.parse_json(spec_of(stage, study, factors), "spec")
+    device = {"device": lineage.study.device} if "device" in parameters else {}
+    spec = parameters["spec"].annotation.parse_json(lineage.spec_json(stage, factors), "spec")
     run(spec=spec, out=results / made[0].of(factors), **paths, **device)
 
 

@@ -12,7 +12,7 @@ from diffbench.study.specs import ConditionsSpec
 def run(spec: ConditionsSpec, data: Path, out: Path) -> None:
     """Label the training subset of factors["train_size"] images, or that of its twin."""
     granularity = Granularity.parse(str(spec.factors["granularity"]))
-    images = read_images(data, int(spec.factors["train_size"]), granularity.twin)
+    images = read_images(data, int(spec.factors["train_size"]), granularity.twin, spec.inputs.get("data"))
     labels = conditions(
         granularity,
         images.flat_train,
@@ -27,4 +27,5 @@ def run(spec: ConditionsSpec, data: Path, out: Path) -> None:
         "validation_label": store.Variable(labels.validation, ("held_out",), "condition label"),
     }
     attributes = provenance.attributes(spec.factors, {"seed": spec.seed})
-    store.write(out, "conditions", variables, attributes | {"label_count": labels.count, "twin": int(granularity.twin)})
+    known = {"label_count": labels.count, "twin": int(granularity.twin)}
+    store.write(out, "conditions", variables, attributes | known, spec.fingerprint)

@@ -1,5 +1,6 @@
 """Consistency: whether a run and its twin, trained on other images, draw the same images from the same noise."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from diffbench.data.training_set import Images, read_training_set
@@ -19,13 +20,15 @@ def run(
     out: Path,
 ) -> None:
     """Correlate samples that started from the same noise under the same label; other pairs are left out."""
-    own, twin = store.read(samples, "sample"), store.read(twin_samples, "sample")
+    inputs = spec.inputs
+    own = store.read(samples, "sample", inputs.get("samples"))
+    twin = store.read(twin_samples, "sample", inputs.get("twin_samples"))
     alike = own["label"] == twin["label"]
     consistency = pair_consistency(
         _flat(own["samples"][alike]),
         _flat(twin["samples"][alike]),
-        read_training_set(data, conditions).flat_train,
-        read_training_set(data, twin_conditions).flat_train,
+        read_training_set(data, conditions, inputs).flat_train,
+        read_training_set(data, twin_conditions, _of_twin(inputs)).flat_train,
         seed=0,
     )
     estimates = {
@@ -33,7 +36,13 @@ def run(
         "correlation_to_own_train": consistency.to_own_train,
         "pair_consistency": consistency.difference,
     }
-    store.write(out, "consistency", scalar_variables(estimates), provenance.attributes(spec.factors, {}))
+    attributes = provenance.attributes(spec.factors, {})
+    store.write(out, "consistency", scalar_variables(estimates), attributes, spec.fingerprint)
+
+
+def _of_twin(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Fingerprints of the images and of the twin's labels, by the names that reading them asks for."""
+    return {"data": inputs["data"], "conditions": inputs["twin_conditions"]} if inputs else {}
 
 
 def _flat(images: Images) -> Images:

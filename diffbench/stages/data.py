@@ -33,7 +33,7 @@ def run(spec: DataSpec, out: Path) -> None:
     if parts.sets:
         scale = scale_of(parts.pool.images, DiffbenchError)
         known |= {"pixel_scale": scale.name, "account": _account(parts)}
-    store.write(out, "data", variables, provenance.attributes({}, spec.model_dump()) | known)
+    store.write(out, "data", variables, provenance.attributes({}, spec.model_dump()) | known, spec.fingerprint)
 
 
 def _account(parts: Split) -> dict[str, Any]:

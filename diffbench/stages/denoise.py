@@ -32,10 +32,10 @@ def run(
     device: str = "auto",
 ) -> None:
     """Measure the EMA weights of `checkpoint`, or the closed form that spec.model names, beside the optimum."""
-    training_set = read_training_set(data, conditions)
-    reference = store.read(optimum, "optimum")
+    training_set = read_training_set(data, conditions, spec.inputs)
+    reference = store.read(optimum, "optimum", spec.inputs.get("optimum"))
     where = pick_device(device)
-    denoiser = load_denoiser(spec.model, training_set, checkpoint, where)
+    denoiser = load_denoiser(spec.model, training_set, checkpoint, where, spec.inputs.get("checkpoint"))
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
     optimal = {split: reference[f"loss_{split}"] for split in losses.square}
     scalars, curves = estimates(losses, optimal, gap_sigmas(spec.gap))
@@ -43,7 +43,8 @@ def run(
     settings = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
     # Those of the suite's own networks the summary counts, once for each: counting costs a job a second and more.
     size = {"size": describe(denoiser, training_set.shape)} if isinstance(spec.model, External) else {}
-    store.write(out, "denoise", variables, provenance.attributes(spec.factors, settings, str(where)) | size)
+    attributes = provenance.attributes(spec.factors, settings, str(where))
+    store.write(out, "denoise", variables, attributes | size, spec.fingerprint)
 
 
 def estimates(

@@ -23,17 +23,18 @@ def run(spec: EquivalentSpec, data: Path, conditions: Path, losses: Path, out: P
     y_delta is evaluated on the very noise under which the model was measured, so that the noise cancels.
     Lengths, noise levels included, are written in units of the raw data.
     """
-    training_set = read_training_set(data, conditions)
+    training_set = read_training_set(data, conditions, spec.inputs)
     if training_set.shape != (2,):
         raise DiffbenchError(f"{data}: holds images of shape {training_set.shape}, the laboratory needs points")
-    measured = store.read(losses, "denoise")
+    measured = store.read(losses, "denoise", spec.inputs.get("losses"))
     sigmas = training_set.scaling.raw_lengths(measured["sigma"])
     norms = training_set.scaling.raw_lengths(measured["norm_train"])
     table = _table(training_set, sigmas, norms.shape[1], spec.noises)
     curves = {"equivalent_delta": equivalent_estimates(sigmas, norms, table, SEED)}
     variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level in units of the raw data")}
     settings = {"noises": spec.noises, "delta_range": DELTA_RANGE}
-    store.write(out, "equivalent", variables | curve_variables(curves), provenance.attributes(spec.factors, settings))
+    attributes = provenance.attributes(spec.factors, settings)
+    store.write(out, "equivalent", variables | curve_variables(curves), attributes, spec.fingerprint)
 
 
 def _table(training_set: TrainingSet, sigmas: NDArray[np.float64], count: int, noises: int) -> ErrorTable:

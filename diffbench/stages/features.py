@@ -18,6 +18,7 @@ from diffbench.measures.features.fitting import fit_classifier, fit_pca, fitted_
 from diffbench.measures.features.spaces import FeatureSpace, Layered, Pixels
 from diffbench.measures.neighbors import Images
 from diffbench.settings.measures import QualitySettings
+from diffbench.study.specs import FeaturesSpec
 
 ACCURACY = "held_out_accuracy"
 """Name of the classifier's accuracy on validation images."""
@@ -32,9 +33,9 @@ class Reference:
     validation: Images
 
 
-def run(spec: QualitySettings, data: Path, out: Path) -> None:
+def run(spec: FeaturesSpec, data: Path, out: Path) -> None:
     """Fit the space, or load the encoder, and write it with the features of all images of the data file."""
-    file = store.header(data, "data")
+    file = store.header(data, "data", spec.inputs.get("data"))
     space, estimates = _space(spec, file)
     variables = scalar_variables(estimates, dict.fromkeys(estimates, space.name)) | _content(space)
     if not isinstance(space, Pixels):
@@ -45,15 +46,17 @@ def run(spec: QualitySettings, data: Path, out: Path) -> None:
     known: dict[str, str | int] = {"kind": type(space).__name__.lower(), "space": space.name}
     if isinstance(space, Layered):
         known["rectified"] = int(space.rectified)
-    store.write(out, "features", variables, provenance.attributes({}, spec.model_dump()) | known)
+    attributes = provenance.attributes({}, spec.model_dump(exclude={"inputs"}))
+    store.write(out, "features", variables, attributes | known, spec.fingerprint)
 
 
-def read_reference(features: Path, data: Path, training_set: TrainingSet) -> Reference:
+def read_reference(features: Path, data: Path, training_set: TrainingSet, made_by: str | None = None) -> Reference:
     """The study's feature space and the features of a training subset.
 
-    DiffbenchError if the file's features are not those of that subset's images.
+    made_by: fingerprint of the spec that must have made the file, if it is known. DiffbenchError if the file's features
+    are not those of that subset's images.
     """
-    file = store.header(features, "features")
+    file = store.header(features, "features", made_by)
     space = _written_space(file, training_set)
     if isinstance(space, Pixels):
         return Reference(space, training_set.flat_train, training_set.flat_validation)

@@ -12,4 +12,4 @@ def run(spec: LabSpec, out: Path) -> None:
     topic = str(spec.factors["topic"])
     settings = getattr(spec.lab, topic)
     variables = VARIABLES[topic](settings)
-    store.write(out, "lab", variables, provenance.attributes(spec.factors, settings.model_dump()))
+    store.write(out, "lab", variables, provenance.attributes(spec.factors, settings.model_dump()), spec.fingerprint)

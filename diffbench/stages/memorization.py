@@ -14,11 +14,11 @@ from diffbench.study.specs import StageSpec
 
 def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: Path, out: Path) -> None:
     """Compare the samples with the training subset and with unseen images, in pixels and in the feature space."""
-    training_set = read_training_set(data, conditions)
-    generated = store.read(samples, "sample")["samples"]
+    training_set = read_training_set(data, conditions, spec.inputs)
+    generated = store.read(samples, "sample", spec.inputs.get("samples"))["samples"]
     generated = generated.reshape(len(generated), -1)
     battery = memorization_battery(generated, training_set.flat_train, training_set.flat_unseen)
-    reference = read_reference(features, data, training_set)
+    reference = read_reference(features, data, training_set, spec.inputs.get("features"))
     own_draws = training_set.unseen is not training_set.validation  # whose features are not kept
     unseen = reference.space.transform(training_set.flat_unseen) if own_draws else reference.validation
     quality = quality_battery(reference.space.transform(generated), reference.train, unseen)
@@ -30,4 +30,4 @@ def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: 
             "L2 distance to the nearest and second nearest training image, scaled",
         ),
     }
-    store.write(out, "memorization", variables, provenance.attributes(spec.factors, {}))
+    store.write(out, "memorization", variables, provenance.attributes(spec.factors, {}), spec.fingerprint)

@@ -16,8 +16,8 @@ SEED = 0
 
 def run(spec: StageSpec, data: Path, conditions: Path, trajectories: Path, out: Path) -> None:
     """Compare the recorded states with noised training and validation images, at the sampler's own levels."""
-    training_set = read_training_set(data, conditions)
-    recorded = store.read(trajectories, "trajectories")
+    training_set = read_training_set(data, conditions, spec.inputs)
+    recorded = store.read(trajectories, "trajectories", spec.inputs.get("trajectories"))
     sigmas = recorded["sigma"]
     references = References(training_set.flat_train, training_set.train_labels, training_set.flat_validation)
     levels = [
@@ -26,7 +26,7 @@ def run(spec: StageSpec, data: Path, conditions: Path, trajectories: Path, out: 
     ]
     curves = {name: [estimates[name] for estimates in levels] for name in levels[0]}
     variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")} | curve_variables(curves)
-    store.write(out, "overlap", variables, provenance.attributes(spec.factors, {}))
+    store.write(out, "overlap", variables, provenance.attributes(spec.factors, {}), spec.fingerprint)
 
 
 def populations_at(level: int, recorded: StageFile, training_set: TrainingSet) -> dict[str, Population]:

@@ -16,7 +16,7 @@ def run(spec: SampleSpec, data: Path, conditions: Path, out: Path) -> None:
     """Write copies of training images and other images in their stead, as many as a cell has samples."""
     if not isinstance(spec.model, Planted):
         raise DiffbenchError(f"a model of kind '{spec.model.kind}' has a denoiser: sample it")
-    training_set = read_training_set(data, conditions)
+    training_set = read_training_set(data, conditions, spec.inputs)
     count = spec.sampling.samples
     copies = round(spec.model.copies * count)
     samples = np.concatenate(
@@ -28,7 +28,7 @@ def run(spec: SampleSpec, data: Path, conditions: Path, out: Path) -> None:
     axes = tuple(f"axis{index}" for index in range(samples.ndim - 1))
     variables = {"samples": store.Variable(samples, ("sample", *axes), "images in the place of samples, scaled")}
     settings = {"model": spec.model.model_dump(), "samples": count}
-    store.write(out, "sample", variables, provenance.attributes(spec.factors, settings))
+    store.write(out, "sample", variables, provenance.attributes(spec.factors, settings), spec.fingerprint)
 
 
 def planted_copies(training_set: TrainingSet, count: int, noise: float, seed: int) -> NDArray[np.float32]:

@@ -37,28 +37,30 @@ def run(
 
     guide: the checkpoint of spec.guide, where that is a trained model.
     """
-    training_set = read_training_set(data, conditions)
+    training_set = read_training_set(data, conditions, spec.inputs)
     where = pick_device(device)
     denoiser = guided_denoiser(spec, training_set, checkpoint, guide, where)
     sigmas = karras_sigmas(spec.sampling.steps, spec.sampling.sigma_min, spec.sampling.sigma_max, spec.sampling.rho)
     labels = sample_labels(training_set, spec.sampling.samples)
     drawn = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
     predictions = noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)
-    settings = spec.model_dump(mode="json", exclude={"factors"})
+    settings = spec.model_dump(mode="json", exclude={"factors", "inputs"})
     attributes = provenance.attributes(spec.factors, settings, str(where))
-    store.write(trajectories, "trajectories", _trajectory_variables(sigmas, labels, drawn, predictions), attributes)
-    store.write(out, "sample", _sample_variables(labels, drawn.samples), attributes)
+    passed = _trajectory_variables(sigmas, labels, drawn, predictions)
+    store.write(trajectories, "trajectories", passed, attributes, spec.fingerprint)
+    store.write(out, "sample", _sample_variables(labels, drawn.samples), attributes, spec.fingerprint)
 
 
 def guided_denoiser(
     spec: SampleSpec, training_set: TrainingSet, checkpoint: Path | None, guide: Path | None, device: torch.device
 ) -> Denoiser:
     """The cell's denoiser, guided away from spec.guide with the same label, or else from itself without its label."""
-    model = load_denoiser(spec.model, training_set, checkpoint, device)
+    model = load_denoiser(spec.model, training_set, checkpoint, device, spec.inputs.get("checkpoint"))
     weight, interval = spec.guidance.weight, spec.guidance.interval
     if spec.guide is None:
         return Guided(model, model, weight, interval, negative_label="none")
-    return Guided(model, load_denoiser(spec.guide, training_set, guide, device), weight, interval)
+    guiding = load_denoiser(spec.guide, training_set, guide, device, spec.inputs.get("guide"))
+    return Guided(model, guiding, weight, interval)
 
 
 def sample_labels(training_set: TrainingSet, count: int) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.denoisers.build import fresh_network
 from diffbench.devices import pick_device
 from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
+from diffbench.files.faults import REBUILD, StaleFileError
 from diffbench.settings.models import Dit, Mlp, Unet
 from diffbench.study.layout import side_file
 from diffbench.study.specs import TrainSpec
@@ -35,7 +36,7 @@ def run(
 ) -> None:
     """Train to step factors["step"] from the checkpoint `start`, or from the side file that a killed run left."""
     keep_freed_memory()
-    training_set = read_training_set(data, conditions)
+    training_set = read_training_set(data, conditions, spec.inputs)
     trainer = fresh_trainer(spec, training_set, pick_device(device))
     train_segment(trainer, spec, training_set, out, start)
 
@@ -139,9 +140,7 @@ def _resume(trainer: Trainer, spec: TrainSpec, side: Path, start: Path | None) -
     if state is None and start is not None:
         state = read_checkpoint(start)
         if state["settings"] != _settings(spec):
-            raise DiffbenchError(
-                f"{start}: made with other settings or data; delete it and run snakemake again to rebuild it"
-            )
+            raise StaleFileError(start, f"made with other settings or data; {REBUILD}")
     if state is not None:
         trainer.load(state)
 

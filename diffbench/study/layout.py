@@ -100,11 +100,13 @@ FOLDERS = frozenset(
 """Folders of the results beside those of models, whose names no model may have."""
 
 
-_PATTERNS = [
-    (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern))), kind.stage)
-    for kind in KINDS.values()
-    for pattern in (kind.pattern, kind.benchmark)
-]
+def _expression(pattern: str) -> re.Pattern[str]:
+    """What paths of a pattern match, with a group for each field."""
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)))
+
+
+_EXPRESSIONS = [(_expression(pattern), kind) for kind in KINDS.values() for pattern in (kind.pattern, kind.benchmark)]
+_PLACES = [(_expression(kind.pattern), kind) for kind in KINDS.values() if kind.stage not in WHOLE]
 
 
 def table(name: str, suffix: str = "csv") -> str:
@@ -119,15 +121,32 @@ def page(name: str) -> str:
 
 def stage_of(path: str) -> str:
     """The stage that makes a file, or whose job left a benchmark. ValueError if it is of none."""
-    for pattern, stage in _PATTERNS:
-        if pattern.fullmatch(path):
-            return stage
+    for expression, kind in _EXPRESSIONS:
+        if expression.fullmatch(path):
+            return kind.stage
     raise ValueError(f"{path}: a file of no stage")
 
 
 def is_result(path: str) -> bool:
     """Whether a path is that of a result or of a job's benchmark, rather than of a copy that was put beside them."""
-    return any(pattern.fullmatch(path) for pattern, _ in _PATTERNS)
+    return any(expression.fullmatch(path) for expression, _ in _EXPRESSIONS)
+
+
+def place_of(path: str) -> tuple[Kind, dict[str, str]] | None:
+    """The kind and the factors of a result that some stage makes; None for whatever else lies in the results."""
+    for expression, kind in _PLACES:
+        if match := expression.fullmatch(path):
+            return kind, match.groupdict()
+    return None
+
+
+def root_of(path: Path) -> Path | None:
+    """The results that a file lies in, by the end of its path; None if it has no place in any."""
+    parts = path.parts
+    for start in range(len(parts) - 1, 0, -1):
+        if is_result("/".join(parts[start:])):
+            return Path(*parts[:start])
+    return None
 
 
 def stage_of_job(name: str) -> str:

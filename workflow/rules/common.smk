@@ -8,13 +8,14 @@ from filelock import FileLock, Timeout
 from snakemake.common.configfile import load_configfile
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.checkpoint import checkpoint_fingerprint
+from diffbench.files.sealed import fingerprint_at
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
 from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint, Run
-from diffbench.study.specs import spec_of, train_spec
+from diffbench.study.inventory import outdated, set_aside
+from diffbench.study.lineage import Lineage
 from diffbench.summary import TABLES
 
 try:
@@ -25,6 +26,7 @@ except DiffbenchError as error:
     sys.exit(f"diffbench: error: {error}")
 
 RESULTS = f"results/{STUDY.name}"
+LINEAGE = Lineage(STUDY)
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
 STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 MEMORY = memory_mb(STUDY)
@@ -66,7 +68,7 @@ wildcard_constraints:
 
 def spec(stage):
     """The spec of a stage as a params function: exactly what the stage reads, so that nothing else reruns it."""
-    return lambda wildcards: spec_of(stage, STUDY, wildcards)
+    return lambda wildcards: LINEAGE.spec_json(stage, wildcards)
 
 
 def twin(kind):
@@ -144,13 +146,23 @@ def milestone_before(wildcards):
 def is_current(wildcards):
     """Whether a checkpoint exists that was made by the spec of today, of data and labels that are no newer."""
     path = Path(at(layout.CHECKPOINT.of(wildcards)))
-    if checkpoint_fingerprint(path) != train_spec(STUDY, wildcards).fingerprint:
+    if fingerprint_at(path) != LINEAGE.fingerprint(layout.CHECKPOINT, wildcards):
         return False
     read = [at(kind.of(wildcards)) for kind in (layout.DATA, layout.CONDITIONS)]
     return all(
         os.path.exists(each) and os.path.getmtime(each) <= path.stat().st_mtime
         for each in read
     )
+
+
+def remade(wildcards):
+    """Have files made anew that are damaged or of another spec; files that must be made for that.
+
+    Snakemake compares the specs of today with its own record, which results that were copied lack, and the times of
+    files, which copies do not keep. A part of the input of `all`: there the DAG can still be told.
+    """
+    workflow.dag.forcefiles.update(map(at, outdated(LINEAGE, Path(RESULTS))))
+    return [at(path) for path in set_aside(STUDY, Path(RESULTS))]
 
 
 LOCK = FileLock(at(layout.LOCK), timeout=0)
