@@ -10,7 +10,7 @@ import pytest
 
 from diffbench.cli import STAGES
 from diffbench.settings.granularity import TWIN
-from diffbench.stages.chain import _run_of as run_of
+from diffbench.stages.chain import run_of
 from diffbench.study import layout
 from diffbench.study.file import load_study
 from diffbench.study.layout import Kind

@@ -28,7 +28,7 @@ class StaleFileError(DiffbenchError):
 
 
 def set_aside(path: Path) -> Path | None:
-    """Give a damaged file a name that no reader looks for, so that it is made anew; its new path, None if that fails."""
+    """Give a damaged file a name that no reader looks for, so that it is made anew. Its new path; None if it fails."""
     aside = path.with_name(f"{path.name}{BROKEN}")
     number = 2
     while aside.exists():

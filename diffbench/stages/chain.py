@@ -29,7 +29,7 @@ def in_order(stages: Iterable[str]) -> list[str]:
 
 def run_stage(stage: str, lineage: Lineage, factors: Mapping[str, Any], results: Path) -> None:
     """Run a stage of a study on the files with these factors inside `results`. Optional files are not given."""
-    run = _run_of(stage)
+    run = run_of(stage)
     parameters = inspect.signature(run).parameters
     made = [kind for kind in KINDS.values() if kind.stage == stage]
     paths = {name: results / KINDS[name].of(factors) for name in (*_files_read(stage), *_files_beside(stage))}
@@ -38,13 +38,14 @@ def run_stage(stage: str, lineage: Lineage, factors: Mapping[str, Any], results:
     run(spec=spec, out=results / made[0].of(factors), **paths, **device)
 
 
-def _run_of(stage: str) -> Callable[..., None]:
+def run_of(stage: str) -> Callable[..., None]:
+    """The function that a stage is."""
     return importlib.import_module(f"diffbench.stages.{stage}").run
 
 
 def _named_files(stage: str) -> list[str]:
     """Parameters without which a stage cannot run, and that are files of the results."""
-    parameters = inspect.signature(_run_of(stage)).parameters.values()
+    parameters = inspect.signature(run_of(stage)).parameters.values()
     return [each.name for each in parameters if each.name in KINDS and each.default is each.empty]
 
 
