@@ -1,6 +1,5 @@
 """Every job compares what it reads: files in the place of others, of other settings and damaged ones are refused."""
 
-import inspect
 import re
 import shutil
 from pathlib import Path
@@ -9,14 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffbench import cli
 from diffbench.settings.granularity import TWIN
-from diffbench.stages.chain import run_of
 from diffbench.study import layout
 from diffbench.study.file import parse_study
-from diffbench.study.layout import Kind
 from diffbench.study.lineage import Lineage
-from diffbench.study.specs import DerivedSpec
+from tests.jobs import inputs_of, make, make_all, path_of, place, run_job
 from tests.snakemake_runs import TINY
 
 STUDY: dict[str, Any] = TINY | {
@@ -43,70 +39,39 @@ CHANGED = STUDY | {
     "measures": {"gap": STUDY["measures"]["gap"] | {"levels": 5}, "quality": {"dimensions": 3}},
 }
 """Every setting that a file of the study can depend on is another one."""
-KINDS = {"losses": layout.DENOISE, "guide": layout.CHECKPOINT} | layout.KINDS
-FIRST = ("conditions", "features", "train", "optimum", "denoise", "sample")
-JOBS = (*FIRST, "memorization", "overlap", "consistency", "equivalent")
+JOBS = (
+    "conditions",
+    "features",
+    "train",
+    "optimum",
+    "denoise",
+    "sample",
+    "memorization",
+    "overlap",
+    "consistency",
+    "equivalent",
+)
 
 
-def place(name: str, factors: dict[str, Any]) -> tuple[Kind, dict[str, Any]]:
-    """Kind and factors of the file that a parameter of a stage names."""
-    if name.startswith("twin_"):
-        return KINDS[name.removeprefix("twin_")], factors | {"granularity": f"{factors['granularity']}{TWIN}"}
-    return KINDS[name], factors | ({"step": 4} if name == "guide" else {})
-
-
-def path_of(name: str, factors: dict[str, Any]) -> str:
-    """Path inside the results of the file that a parameter of a job with these factors names."""
-    kind, own = place(name, factors)
-    return kind.of(own)
-
-
-def inputs_of(lineage: Lineage, stage: str, factors: dict[str, Any]) -> list[str]:
-    """Names of the files that a job reads and compares."""
-    spec = lineage.spec(stage, factors)
-    asked = inspect.signature(run_of(stage)).parameters
-    return [name for name in spec.inputs if name in asked] if isinstance(spec, DerivedSpec) else []
-
-
-def run(lineage: Lineage, stage: str, factors: dict[str, Any], results: Path, **replaced: Path) -> int:
-    """Run a job as the workflow does, but for the paths that are replaced."""
-    made = next(kind for kind in layout.KINDS.values() if kind.stage == ("sample" if stage == "plant" else stage))
-    paths = {"out": results / made.of(factors)}
-    paths |= {name: results / path_of(name, factors) for name in inputs_of(lineage, stage, factors)}
-    if stage == "sample":
-        paths["trajectories"] = results / layout.TRAJECTORIES.of(factors)
-    options = [text for name, path in (paths | replaced).items() for text in (f"--{name.replace('_', '-')}", str(path))]
-    return cli.main([stage, "--spec", lineage.spec_json(stage, factors), *options])
-
-
-def make(lineage: Lineage, results: Path) -> None:
-    """All files of the cells."""
-    assert run(lineage, "data", OWN, results) == 0
-    for stage in JOBS:
-        done: set[Path] = set()
-        for factors in CELLS:
-            kind = next(kind for kind in layout.KINDS.values() if kind.stage == stage)
-            if stage == "train":  # the guide as well
-                assert run(lineage, stage, factors | {"step": 4}, results) == 0
-            guides_itself = factors["step"] == 4 and stage in ("sample", "memorization", "overlap")
-            path = results / kind.of(factors)
-            if path in done or guides_itself or (stage == "consistency" and factors != OWN):
-                continue
-            assert run(lineage, stage, factors, results) == 0
-            done.add(path)
+def make_cells(lineage: Lineage, results: Path) -> None:
+    """All files of CELLS, and of what they are made of."""
+    make_all(lineage, results)
+    for cell in CELLS:
+        for kind in (layout.DENOISE, layout.EQUIVALENT):
+            make(lineage, kind, cell, results)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
-    make(LINEAGE, folder)
+    make_cells(LINEAGE, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("changed")
-    make(Lineage(parse_study(CHANGED, "study")), folder)
+    make_cells(Lineage(parse_study(CHANGED, "study")), folder)
     return folder
 
 
@@ -117,7 +82,7 @@ def check_refused(
     before = wrong.read_bytes()
     capsys.readouterr()
     own = PLANTED if stage == "plant" else OWN
-    assert run(LINEAGE, stage, own, results, **{name: wrong, "out": out}) == 1
+    assert run_job(LINEAGE, stage, own, results, **{name: wrong, "out": out}) == 1
     error = capsys.readouterr().err
     assert f"{wrong}: made with other settings, factors or inputs" in error
     assert error.count("\n") == 1
@@ -132,8 +97,9 @@ def test_a_file_in_anothers_place_is_refused(
     refused = 0
     own = PLANTED if stage == "plant" else OWN
     for name in inputs_of(LINEAGE, stage, own):
-        paths = {results / kind.of(factors) for kind, factors in (place(name, cell) for cell in CELLS)}
-        for wrong in sorted(paths - {results / path_of(name, own)}):
+        cells = [cell for cell in CELLS if name != "guide" or cell["guidance"] != "0"]
+        paths = {results / kind.of(factors) for kind, factors in (place(LINEAGE, name, cell) for cell in cells)}
+        for wrong in sorted(paths - {results / path_of(LINEAGE, name, own)}):
             if wrong.exists():
                 check_refused(stage, name, wrong, results, tmp_path / "out", capsys)
                 refused += 1
@@ -148,7 +114,7 @@ def test_a_file_of_other_settings_is_refused(
     names = inputs_of(LINEAGE, stage, own)
     assert names
     for name in names:
-        check_refused(stage, name, changed / path_of(name, own), results, tmp_path / "out", capsys)
+        check_refused(stage, name, changed / path_of(LINEAGE, name, own), results, tmp_path / "out", capsys)
 
 
 @pytest.mark.parametrize("stage", [*JOBS, "plant"])
@@ -159,13 +125,13 @@ def test_a_flipped_bit_is_named_and_the_file_set_aside(
     own = PLANTED if stage == "plant" else OWN
     rng = np.random.default_rng(0)
     for name in inputs_of(LINEAGE, stage, own):
-        path = tmp_path / "results" / path_of(name, own)
+        path = tmp_path / "results" / path_of(LINEAGE, name, own)
         whole = path.read_bytes()
         for number, place_of_flip in enumerate(rng.integers(0, len(whole), 12), start=1):
             flipped = bytearray(whole)
             flipped[place_of_flip] ^= 1 << rng.integers(8)
             path.write_bytes(flipped)
-            assert run(LINEAGE, stage, own, tmp_path / "results") == 1
+            assert run_job(LINEAGE, stage, own, tmp_path / "results") == 1
             aside = path.with_name(f"{path.name}.broken" + (f".{number}" if number > 1 else ""))
             message = rf"{re.escape(str(path))}: (damaged|truncated).*\(it is {re.escape(aside.name)} now\)"
             assert re.search(message, capsys.readouterr().err)
@@ -178,7 +144,7 @@ def test_a_damaged_file_that_lies_elsewhere_is_left_where_it_is(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = tmp_path / "samples.h5"
-    wrong.write_bytes((results / path_of("samples", OWN)).read_bytes()[:-7])
-    assert run(LINEAGE, "memorization", OWN, results, samples=wrong) == 1
+    wrong.write_bytes((results / path_of(LINEAGE, "samples", OWN)).read_bytes()[:-7])
+    assert run_job(LINEAGE, "memorization", OWN, results, samples=wrong) == 1
     assert "now)" not in capsys.readouterr().err
     assert wrong.exists()
