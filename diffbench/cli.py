@@ -44,6 +44,7 @@ COMMANDS = {
     "plan": "print what a study means and costs, without doing anything",
     "inspect": "measure one model that was trained elsewhere, without a study",
     "audit": "find copies of training images among samples in array files",
+    "adopt": "let results that were copied be left as they are where they are what a study asks for",
     "circle": "print the peak of the denoising gap on the symmetric circle",
     "schema": "print the JSON schema of study files",
 }

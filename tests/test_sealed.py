@@ -16,7 +16,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files import sealed, store
 from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
 from diffbench.files.faults import BrokenFileError, StaleFileError
-from diffbench.files.sealed import fingerprint_at, is_sound, opened, seal
+from diffbench.files.sealed import check, fingerprint_at, opened, seal
 
 SPEC, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -86,7 +86,8 @@ def test_every_flipped_bit_of_the_whole_file_is_named(bit: int, small_blocks: No
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
         with pytest.raises(BrokenFileError, match=r"file: (damaged|truncated)"):
             content_of(path)
-        assert not is_sound(path, SPEC)
+        with pytest.raises(BrokenFileError):
+            check(path, SPEC)
 
 
 def test_every_other_length_is_named(small_blocks: None, tmp_path: Path) -> None:
@@ -117,14 +118,16 @@ def test_only_blocks_that_are_read_are_compared_and_each_is(small_blocks: None, 
 def test_whose_file_it_is(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write(path, b"content")
-    assert is_sound(path, SPEC)
-    assert not is_sound(path, OTHER)
+    check(path, SPEC)
+    with pytest.raises(StaleFileError):
+        check(path, OTHER)
     with pytest.raises(StaleFileError, match="run snakemake"), opened(path, OTHER):
         pass
     write(path, b"content", fingerprint="")
     with pytest.raises(StaleFileError), opened(path, SPEC):
         pass
-    assert not is_sound(tmp_path / "none", SPEC)
+    with pytest.raises(DiffbenchError, match="no such file"):
+        check(tmp_path / "none", SPEC)
     assert fingerprint_at(tmp_path / "none") is None
     assert fingerprint_at(tmp_path) is None
     path.write_bytes(b"x" * 500)

@@ -1,5 +1,6 @@
 """Which files of the results are what the study asks for, told by the fingerprints that they end with."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,13 +23,15 @@ def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
 
     Those of factors that the study does not have are left out.
     """
-    for path in sorted(results.rglob("*")):
-        name = path.relative_to(results).as_posix()
-        if place := layout.place_of(name):
-            try:
-                yield name, lineage.fingerprint(*place)
-            except (LookupError, ValueError, AttributeError):  # a model, guidance or topic that the study lacks
-                continue
+    for folder, _, names in os.walk(results):
+        inside = Path(folder).relative_to(results).as_posix()
+        for name in names:
+            path = name if inside == "." else f"{inside}/{name}"
+            if place := layout.place_of(path):
+                try:
+                    yield path, lineage.fingerprint(*place)
+                except (LookupError, ValueError, AttributeError):  # a model, guidance or topic that the study lacks
+                    continue
 
 
 def set_aside(study: Study, results: Path) -> list[str]:
