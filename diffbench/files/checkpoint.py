@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.store import REBUILD, atomic
+from diffbench.files.output import written
+from diffbench.files.store import REBUILD
 
 MARK = b"diffbench:"
 FINGERPRINT_DIGITS = 16
@@ -18,15 +19,17 @@ FIELDS = {"step", "settings", "weights", "ema", "optimizer"}
 
 
 def write_checkpoint(path: Path, state: dict[str, Any], fingerprint: str = "") -> None:
-    """Write step, settings, raw weights, EMA weights and optimizer state; fingerprint: of the spec that made them."""
+    """Write step, settings, raw weights, EMA weights and optimizer state; fingerprint: of the spec that made them.
+
+    UnwritableError if it cannot be written.
+    """
     import torch
 
-    with atomic(path) as temporary:
-        # Through an open file: torch writes a path's name into the archive, and equal states give equal bytes.
-        with temporary.open("wb") as file:
-            torch.save(state, file)
+    # Through an open file: torch writes a path's name into the archive, and equal states give equal bytes.
+    with written(path) as file:
+        torch.save(state, file)
         if fingerprint:
-            with zipfile.ZipFile(temporary, "a") as archive:
+            with zipfile.ZipFile(file, "a") as archive:
                 archive.comment = MARK + fingerprint.encode()
 
 

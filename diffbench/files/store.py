@@ -1,11 +1,10 @@
-"""Stage files: atomic writes of HDF5 in netCDF style, and reading with errors that say what to do.
+"""Stage files: HDF5 in netCDF style, and reading with errors that say what to do.
 
 Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open them.
 No other module touches the HDF5 of results; data/formats/arrays.py reads the HDF5 files that users bring.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import h5py
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.output import written
 
 SCHEMA_VERSION = 1
 
@@ -76,23 +76,12 @@ class StageHeader:
         return self.arrays[name]
 
 
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of `path` when the block ends well: no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write(path: Path, stage: str, variables: Mapping[str, Variable], attributes: Mapping[str, object]) -> None:
-    """Write a stage's file. Attributes that are not plain numbers or text are stored as JSON."""
-    with atomic(path) as temporary, h5py.File(temporary, "w", libver="v110", track_order=True) as file:
+    """Write a stage's file. Attributes that are not plain numbers or text are stored as JSON.
+
+    UnwritableError if it cannot be written.
+    """
+    with written(path) as output, h5py.File(output, "w", libver="v110", track_order=True) as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["stage"] = stage
         for name, value in attributes.items():
