@@ -20,6 +20,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.faults import BrokenFileError, set_aside
+from diffbench.files.output import MAKE_ROOM, NO_ROOM
 from diffbench.files.surroundings import ensure_home, plain_text, print_anything
 from diffbench.study.layout import root_of
 
@@ -72,6 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         remedy = "stop what else runs on that GPU, or take a smaller model, a larger GPU or device: cpu"
         return _failed(command, f"out of GPU memory ({' '.join(str(error).split())}); {remedy}")
+    except OSError as error:  # of files that have no place of their own in the results
+        if error.errno not in NO_ROOM:
+            raise
+        place = error.filename or "the log or the folder of temporary files"
+        return _failed(command, f"{place}: disk full; {MAKE_ROOM}")
     return 0
 
 
@@ -96,7 +102,11 @@ def _set_aside(path: Path, out: Path | None) -> str:
 
 
 def _failed(command: str, text: str) -> int:
-    print(f"diffbench {command}: error: {text}", file=sys.stderr)
+    line = f"diffbench {command}: error: {text}"
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:  # standard error is a log on a full disk: Snakemake shows what comes on standard output
+        print(line)
     return 1
 
 

@@ -244,6 +244,8 @@ def test_a_folder_that_is_no_inspection_is_left_alone(
     (tmp_path / "thesis.tex").write_text("x")
     assert cli.main(options(digits, tmp_path, tmp_path)) == 1
     assert "exists and is no inspection" in capsys.readouterr().err
+    assert cli.main(options(digits, tmp_path / "thesis.tex/out", tmp_path)) == 1
+    assert "thesis.tex/out: cannot be written (File exists); check" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

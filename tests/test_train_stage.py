@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,11 +21,13 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.files.checkpoint import read_checkpoint
+from diffbench.files.output import UnwritableError
 from diffbench.settings.models import Dit, Mlp, ModelDefinition, Optimal, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.stages import train
 from diffbench.study.specs import TrainSpec
 from diffbench.training.trainer import batch_indices
+from tests.full_disks import ALWAYS_FULL, small_disk
 
 CPU = torch.device("cpu")
 KINDS: list[ModelDefinition] = [
@@ -188,3 +191,49 @@ def test_what_cannot_be_trained(tmp_path: Path) -> None:
     with pytest.raises(DiffbenchError, match="horizontal_flip: the data are no images"):
         run(tmp_path / "out.pt", spec(1, horizontal_flip=True), images=some_images((2,)))
     assert os.listdir(tmp_path) == []
+
+
+def test_training_goes_on_where_its_side_file_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = run(tmp_path / "whole.pt", spec(9))
+    write = train.write_checkpoint
+
+    def refuse(path: Path, *arguments: Any) -> None:
+        if path.name == "out.pt.partial":
+            raise UnwritableError(f"{path}: disk full")
+        write(path, *arguments)
+
+    monkeypatch.setattr(train, "write_checkpoint", refuse)
+    assert run(tmp_path / "out.pt", spec(9), save_seconds=-1) == whole
+    assert re.findall("^note: .*$", capsys.readouterr().err, re.MULTILINE) == [
+        f"note: {tmp_path}/out.pt.partial: disk full; training goes on, but if it is stopped this part is trained anew"
+    ]
+
+
+FULL = """
+import sys
+from pathlib import Path
+from tests.test_train_stage import run, spec
+run(Path(sys.argv[1]), spec(9), save_seconds=-1)
+"""
+
+
+def train_logged(out: Path, log: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", FULL, str(out)], stderr=log, text=True)
+
+
+def test_training_goes_on_where_its_log_takes_nothing(tmp_path: Path) -> None:
+    with ALWAYS_FULL.open("w") as log:
+        train_logged(tmp_path / "out.pt", log)
+    assert (tmp_path / "out.pt").read_bytes() == run(tmp_path / "whole.pt", spec(9))
+
+
+def test_training_on_a_full_disk_goes_on_to_its_checkpoint(tmp_path: Path) -> None:
+    needed = -(-len(run(tmp_path / "whole.pt", spec(9))) // 1000)
+    with small_disk(tmp_path / "disk", "size=16k") as disk:
+        told = train_logged(disk / "out.pt", subprocess.PIPE).stderr
+        assert len(re.findall("^note: .*: disk full .*$", told, re.MULTILINE)) == 1
+        assert "9/9" in told
+        assert f"out.pt: disk full ({needed} kB needed, 16 kB free); make room and run again" in told
+        assert os.listdir(disk) == []

@@ -17,6 +17,7 @@ from diffbench.data.account import numbered
 from diffbench.data.catalog import facts
 from diffbench.data.training_set import read_images
 from diffbench.files import store
+from diffbench.files.output import atomic, unwritable
 from diffbench.files.surroundings import plain_text
 from diffbench.settings.data import DataSettings
 from diffbench.settings.models import External
@@ -100,8 +101,7 @@ def run(inspection: Inspection) -> None:
     from diffbench.denoisers.external import import_factory
 
     import_factory(inspection.model)  # before anything is written
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+    with _folder_beside(out) as folder:
         study = _with_data(inspection, study, Path(folder))
         _clear(out, study)
         (Path(folder) / layout.DATA.pattern).replace(out / layout.DATA.pattern)
@@ -121,6 +121,15 @@ def _parsed(option: str, text: str, kind: type) -> Any:
     return value
 
 
+def _folder_beside(out: Path) -> "TemporaryDirectory[str]":
+    """A temporary folder on the disk of `out`. UnwritableError if it cannot be made."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
+    except OSError as error:
+        raise unwritable(out, error) from None
+
+
 def _check_free(out: Path) -> None:
     if out.exists() and not (out.is_dir() and ((out / layout.INSPECTION).is_file() or not any(out.iterdir()))):
         raise DiffbenchError(f"--out: {out} exists and is no inspection; give a new folder, or remove it")
@@ -134,7 +143,7 @@ def _clear(out: Path, study: Study) -> None:
             shutil.rmtree(out / name, ignore_errors=True)
         for path in (layout.DATA.pattern, layout.FEATURES.pattern, layout.CLAIMS):
             (out / path).unlink(missing_ok=True)
-    with store.atomic(mark) as temporary:
+    with atomic(mark) as temporary:
         temporary.write_text(study.model_dump_json(indent=2), encoding="utf-8")
 
 

@@ -5,18 +5,21 @@ from typing import IO, Any, cast
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.faults import REBUILD, StaleFileError
+from diffbench.files.output import written
 from diffbench.files.sealed import opened, seal
-from diffbench.files.store import atomic
 
 FIELDS = {"step", "settings", "weights", "ema", "optimizer"}
 
 
 def write_checkpoint(path: Path, state: dict[str, Any], fingerprint: str = "") -> None:
-    """Write step, settings, raw weights, EMA weights and optimizer state; fingerprint: of the spec that made them."""
+    """Write step, settings, raw weights, EMA weights and optimizer state; fingerprint: of the spec that made them.
+
+    UnwritableError if it cannot be written.
+    """
     import torch
 
     # Through an open file: torch writes a path's name into the archive, and equal states give equal bytes.
-    with atomic(path) as temporary, temporary.open("w+b") as file:
+    with written(path) as file:
         torch.save(state, file)
         seal(file, fingerprint)
 

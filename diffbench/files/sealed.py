@@ -38,7 +38,7 @@ def seal(file: BinaryIO, fingerprint: str = "") -> None:
     size = DIGEST * -(-length // block) + FOOTER
     _announce_comment(file, size)
     file.seek(0)
-    table = b"".join(_digest(file.read(block)) for _ in range(0, length, block))
+    table = b"".join(_digest(_read(file, min(block, length - start))) for start in range(0, length, block))
     footer = MARK + f"{fingerprint or NO_FINGERPRINT}{length:016x}{block:016x}".encode()
     file.seek(0, os.SEEK_END)
     file.write(table + footer + _digest(table + footer))
@@ -53,6 +53,15 @@ def _announce_comment(file: BinaryIO, size: int) -> None:
     if file.read(len(ZIP_END)) == ZIP_END:
         file.seek(end - 2)
         file.write(struct.pack("<H", size))
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """So many bytes: an unbuffered file may return fewer at once."""
+    parts: list[bytes] = []
+    while size > 0 and (part := file.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _digest(content: bytes) -> bytes:
@@ -150,7 +159,7 @@ class SealedFile(io.RawIOBase):
         if index in self._sound:
             return
         self._file.seek(index * self._block)
-        content = self._file.read(min(self._block, self.length - index * self._block))
+        content = _read(self._file, min(self._block, self.length - index * self._block))
         if _digest(content) != self._table[index * DIGEST : (index + 1) * DIGEST]:
             self.fault = BrokenFileError(self.path, f"damaged: its content is not what was written; {REBUILD}")
             raise self.fault

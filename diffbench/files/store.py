@@ -1,11 +1,10 @@
-"""Stage files: atomic writes of HDF5 in netCDF style, and reading with errors that say what to do.
+"""Stage files: HDF5 in netCDF style, and reading with errors that say what to do.
 
 Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open them.
 No other module touches the HDF5 of results; data/formats/arrays.py reads the HDF5 files that users bring.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.faults import REBUILD, StaleFileError
+from diffbench.files.output import written
 from diffbench.files.sealed import opened, seal
 
 SCHEMA_VERSION = 2
@@ -76,20 +76,6 @@ class StageHeader:
         return self.arrays[name]
 
 
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of `path` when the block ends well: no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write(
     path: Path,
     stage: str,
@@ -99,10 +85,10 @@ def write(
 ) -> None:
     """Write a stage's file; fingerprint: of the spec that made it.
 
-    Attributes that are not plain numbers or text are stored as JSON.
+    Attributes that are not plain numbers or text are stored as JSON. UnwritableError if it cannot be written.
     """
-    with atomic(path) as temporary, temporary.open("w+b") as raw:
-        with h5py.File(raw, "w", libver="v110", track_order=True) as file:
+    with written(path) as output:
+        with h5py.File(output, "w", libver="v110", track_order=True) as file:
             file.attrs["schema_version"] = SCHEMA_VERSION
             file.attrs["stage"] = stage
             for name, value in attributes.items():
@@ -111,7 +97,7 @@ def write(
             for name, variable in variables.items():
                 if variable.dims != (name,):
                     _write_variable(file, name, variable)
-        seal(raw, fingerprint)
+        seal(output, fingerprint)
 
 
 def _write_scales(file: h5py.File, variables: Mapping[str, Variable]) -> None:

@@ -1,8 +1,28 @@
-"""What the surroundings may lack: a locale that knows UTF-8, a terminal that shows it, a home of the user."""
+"""What the surroundings may lack: a locale that knows UTF-8, a terminal that shows it, a home, room for a log."""
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+
+class Log:
+    """Standard error for what is no result: where its disk is full, the program goes on."""
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)  # encoding and width, by which progress bars are drawn
 
 
 def plain_text(name: str) -> str:

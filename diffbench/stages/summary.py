@@ -8,6 +8,7 @@ import pandas as pd
 from diffbench.conventions import DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.files import estimates, provenance, store
+from diffbench.files.output import atomic
 from diffbench.study.layout import CLAIMS, FEATURES, MANIFEST, table
 from diffbench.study.study import Study
 from diffbench.summary import TABLES
@@ -37,9 +38,9 @@ def run(study: Study, results: Path) -> None:
     counted = sizes.dropna(subset=["parameters"])
     parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
     verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes, laboratory_tests(results)))
-    with store.atomic(results / CLAIMS) as temporary:
+    with atomic(results / CLAIMS) as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2))
-    with store.atomic(results / MANIFEST) as temporary:
+    with atomic(results / MANIFEST) as temporary:
         temporary.write_text(json.dumps(manifest(study, gathered, results), indent=2))
 
 
@@ -85,5 +86,5 @@ def _storable(column: pd.Series) -> pd.Series:
 
 def write_csv(path: Path, rows: pd.DataFrame) -> None:
     """A table as CSV, written atomically."""
-    with store.atomic(path) as temporary:
+    with atomic(path) as temporary:
         rows.to_csv(temporary, index=False)

@@ -19,6 +19,8 @@ from diffbench.denoisers.build import fresh_network
 from diffbench.devices import pick_device
 from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
 from diffbench.files.faults import REBUILD, StaleFileError
+from diffbench.files.output import UnwritableError
+from diffbench.files.surroundings import Log
 from diffbench.settings.models import Dit, Mlp, Unet
 from diffbench.study.layout import side_file
 from diffbench.study.specs import TrainSpec
@@ -72,7 +74,8 @@ def train_segment(
     images = torch.from_numpy(training_set.train).to(trainer.device)
     labels = torch.from_numpy(training_set.train_labels).to(trainer.device)
     steps = trainer.run(images, labels, seed, stop)
-    if not _all_done(steps, trainer.step, stop, partial(_save, trainer, spec, side), save_seconds):
+    side_save = SideSave(partial(_save, trainer, spec, side))
+    if not _all_done(steps, trainer.step, stop, side_save, save_seconds):
         raise DiffbenchError(_memory_advice(trainer, images, labels))
     _save(trainer, spec, out)
     side.unlink(missing_ok=True)
@@ -83,7 +86,7 @@ def _all_done(
 ) -> bool:
     """Do the steps with a progress bar, saving now and then. False if memory does not hold a batch."""
     saved = shown = time.monotonic()
-    with tqdm(total=stop, initial=first, unit="step", mininterval=SHOW_SECONDS, file=sys.stderr) as bar:
+    with tqdm(total=stop, initial=first, unit="step", mininterval=SHOW_SECONDS, file=Log()) as bar:
         try:
             for record in steps:
                 now = time.monotonic()
@@ -97,6 +100,23 @@ def _all_done(
         except torch.OutOfMemoryError:
             return False  # the caller deals with it, where the frames that hold the memory are gone
     return True
+
+
+class SideSave:
+    """Saves the side file. Where it cannot be written that is told once, and training goes on: no result needs it."""
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        self._save = save
+        self._told = False
+
+    def __call__(self) -> None:
+        """Save, if that can be."""
+        try:
+            self._save()
+        except UnwritableError as error:
+            if not self._told:
+                print(f"\nnote: {error}; training goes on, but if it is stopped this part is trained anew", file=Log())
+            self._told = True
 
 
 def _show(bar: "tqdm[Any]", record: TrainingStep) -> None:

@@ -8,6 +8,7 @@ from filelock import FileLock, Timeout
 from snakemake.common.configfile import load_configfile
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.output import unwritable
 from diffbench.files.sealed import fingerprint_at
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
@@ -170,19 +171,24 @@ LOCK = FileLock(at(layout.LOCK), timeout=0)
 
 def hold_lock():
     """Refuse a second run of the same study. The system drops this lock with the process, also when it is killed."""
-    Path(RESULTS).mkdir(parents=True, exist_ok=True)
     try:
+        Path(RESULTS).mkdir(parents=True, exist_ok=True)
         LOCK.acquire()
     except Timeout:
         sys.exit(
             f"diffbench: error: another run writes {RESULTS}; wait for it or stop it"
         )
+    except OSError as error:
+        sys.exit(f"diffbench: error: {unwritable(Path(RESULTS), error)}")
 
 
 def report_what_exists():
-    """Summary and report of a study of which some jobs failed or were not reached."""
+    """Summary and report of a study of which some jobs failed or were not reached.
+
+    Where they fail as well, as on a full disk, they have said why.
+    """
     study, report = STUDY_OF_SUMMARY, STUDY.report.model_dump_json()
     shell(
         "python -m diffbench summary --study {study:q} --results {RESULTS}"
-        " && python -m diffbench report --spec {report:q} --results {RESULTS}"
+        " && python -m diffbench report --spec {report:q} --results {RESULTS} || true"
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.data.raw_images import mistake
+from diffbench.files.output import unwritable
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,6 @@ def fetch(name: str, download: Download) -> Path:
                 "name", f"'{name}': {url}: not the file that is meant ({' '.join(str(error).split())})"
             ) from None
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise mistake(
-                "name", f"'{name}': {folder} cannot be written ({reason}); set XDG_CACHE_HOME to a folder of yours"
-            ) from None
+            problem = unwritable(folder, error, remedy="set XDG_CACHE_HOME to a folder of yours on a disk with room")
+            raise mistake("name", f"'{name}': {problem}") from None
     return folder

@@ -12,7 +12,7 @@ import altair as alt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from diffbench.files import store
+from diffbench.files.output import atomic
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.tables.format import FILTERS
@@ -34,7 +34,7 @@ def write_page(path: Path, template: str, figures: Sequence[Figure], **context: 
     environment = _environment()
     specifications = {figure.name: figure.specification() for figure in figures}
     for figure in figures:
-        with store.atomic(path.parent / figure.table) as temporary:
+        with atomic(path.parent / figure.table) as temporary:
             figure.data.to_csv(temporary, index=False)
     code = vega_bundle() if figures else ""
     bundle = Markup(code)  # ends no script element  # nosec B704
@@ -46,7 +46,7 @@ def write_page(path: Path, template: str, figures: Sequence[Figure], **context: 
         script=_source(environment, "page.js"),
         **context,
     )
-    with store.atomic(path) as temporary:
+    with atomic(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
 
 
