@@ -67,6 +67,12 @@ class Output(io.FileIO):
             self._error = self._error or error
         return length
 
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move; the end is where it would be had all been written."""
+        if whence == os.SEEK_END and self._error is not None:
+            return super().seek(self._needed + offset)
+        return super().seek(offset, whence)
+
     def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Read into `buffer`."""
         count = super().readinto(buffer)
