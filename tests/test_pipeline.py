@@ -242,17 +242,24 @@ def test_a_killed_run_completes_with_the_same_results_when_repeated(finished, tm
                 np.testing.assert_array_equal(values, again[key], err_msg=f"{path} {key}")
 
 
-def test_a_failed_cell_stops_no_other_and_the_summary_says_why(copied):
+def test_a_failed_cell_stops_no_other_the_summary_says_why_and_the_next_run_mends_it(copied):
     broken = copied / "results/tiny/mlp-small/n20/classes/seed0/step12/checkpoint.pt"
-    os.truncate(broken, 100)
-    done = snakemake(copied, changed(measures__gap={"levels": 5, "images": 20, "noises": 2}), "--cores", "2")
+    content = bytearray(broken.read_bytes())
+    content[len(content) // 2] ^= 1
+    broken.write_bytes(content)
+    study = changed(measures__gap={"levels": 5, "images": 20, "noises": 2})
+    done = snakemake(copied, study, "--cores", "2")
     assert done.returncode != 0
     status = pd.read_csv(copied / "results/tiny/summary/status.csv").set_index("file")["reason"].dropna()
     assert list(status.index) == ["mlp-small/n20/classes/seed0/step12/denoise.h5"]
-    assert "truncated or not a checkpoint" in status.to_list()[0]
+    assert "damaged: its content is not what was written" in status.to_list()[0]
     table = pd.read_csv(copied / "results/tiny/summary/denoise.csv")
     assert set(table["step"]) == {4}
     assert "1 of 2" in (copied / "results/tiny/report/index.html").read_text()
+    assert broken.with_name("checkpoint.pt.broken").read_bytes() == content
+    done = snakemake(copied, study, "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pd.read_csv(copied / "results/tiny/summary/status.csv")["reason"].isna().all()
 
 
 def test_bad_study_is_refused_in_one_line_before_any_job(tmp_path):
