@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from diffbench.conventions import DiffbenchError
+from diffbench.conventions import RESULTS, DiffbenchError
 from diffbench.files.faults import BrokenFileError, StaleFileError, set_aside
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.sealed import check
@@ -25,7 +25,7 @@ def run(
     anew those that are of another study; damaged ones are set aside.
     """
     planned = load_study(study)
-    results = results or Path("results") / planned.name
+    results = results or Path(RESULTS) / planned.name
     if not results.is_dir():
         raise DiffbenchError(f"{results}: no such folder; copy the results there, or give --results")
     lineage = Lineage(planned, contents_of(planned.user_files, results / layout.CONTENTS))

@@ -7,7 +7,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from snakemake.common.configfile import load_configfile
 
+from diffbench import conventions
 from diffbench.conventions import DiffbenchError
+from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
 from diffbench.files.sealed import fingerprint_at
 from diffbench.planning.memory import memory_mb, network_memory_mb
@@ -26,8 +28,8 @@ try:
 except DiffbenchError as error:
     sys.exit(f"diffbench: error: {error}")
 
-RESULTS = f"results/{STUDY.name}"
-LINEAGE = Lineage(STUDY)
+RESULTS = f"{conventions.RESULTS}/{STUDY.name}"
+LINEAGE = Lineage(STUDY, contents_of(STUDY.user_files, Path(RESULTS) / layout.CONTENTS))
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
 STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 MEMORY = memory_mb(STUDY)
@@ -92,9 +94,10 @@ MEASURED_CHECKPOINT = (
 )
 
 
-# Of models made elsewhere: their stages read them by path, and new weights rerun what was measured of the old ones.
+# Of models made elsewhere: their stages read them by path. As for all files of the user's, not their time but their
+# content, of which the specs hold a fingerprint, says what is made anew.
 EXTERNAL_WEIGHTS = (
-    (lambda wildcards: STUDY.weights_of(wildcards.model))
+    (lambda wildcards: ancient(STUDY.weights_of(wildcards.model)))
     if any(STUDY.weights_of(model) for model in MODELS)
     else []
 )
@@ -118,7 +121,7 @@ def guide_checkpoint(wildcards):
 def guide_weights(wildcards):
     """Weights of a guide made elsewhere."""
     model = STUDY.guidances[wildcards.guidance].model
-    return STUDY.weights_of(model) if model else []
+    return ancient(STUDY.weights_of(model)) if model else []
 
 
 GUIDING = {each.model for each in STUDY.guidances.values() if each.model}
