@@ -256,10 +256,12 @@ def test_a_failed_cell_stops_no_other_the_summary_says_why_and_the_next_run_mend
     table = pd.read_csv(copied / "results/tiny/summary/denoise.csv")
     assert set(table["step"]) == {4}
     assert "1 of 2" in (copied / "results/tiny/report/index.html").read_text()
-    assert broken.with_name("checkpoint.pt.broken").read_bytes() == content
+    assert "damaged" in broken.with_name("checkpoint.pt.broken").read_text()
+    assert broken.read_bytes() == content
     done = snakemake(copied, study, "--cores", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert pd.read_csv(copied / "results/tiny/summary/status.csv")["reason"].isna().all()
+    assert not list(copied.rglob("*.broken"))
 
 
 def test_bad_study_is_refused_in_one_line_before_any_job(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from diffbench.conventions import RESULTS, DiffbenchError
-from diffbench.files.faults import BrokenFileError, StaleFileError, set_aside
+from diffbench.files.faults import BrokenFileError, StaleFileError, mark_broken
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.sealed import check
 from diffbench.study import layout
@@ -22,7 +22,7 @@ def run(
     """Compare every file of the results with the study, by content and by what made it, whatever its time is.
 
     All files get one time, so that Snakemake, which goes by times, makes none anew for having been copied. A run makes
-    anew those that are of another study; damaged ones are set aside.
+    anew those that are of another study, and damaged ones.
     """
     planned = load_study(study)
     results = results or Path(RESULTS) / planned.name
@@ -38,9 +38,9 @@ def _judged(path: Path, fingerprint: str) -> str:
     """What a file is to the study."""
     try:
         check(path, fingerprint)
-    except BrokenFileError:
-        set_aside(path)
-        return "damaged files set aside"
+    except BrokenFileError as error:
+        mark_broken(error)
+        return "damaged files, which a run makes anew"
     except StaleFileError:
         return "files of other settings, which a run makes anew"
     return "files adopted"

@@ -11,13 +11,12 @@ from diffbench import conventions
 from diffbench.conventions import DiffbenchError
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
-from diffbench.files.sealed import fingerprint_at
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
 from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint, Run
-from diffbench.study.inventory import outdated, set_aside
+from diffbench.study.inventory import is_made_by, outdated
 from diffbench.study.lineage import Lineage
 from diffbench.summary import TABLES
 
@@ -150,7 +149,7 @@ def milestone_before(wildcards):
 def is_current(wildcards):
     """Whether a checkpoint exists that was made by the spec of today, of data and labels that are no newer."""
     path = Path(at(layout.CHECKPOINT.of(wildcards)))
-    if fingerprint_at(path) != LINEAGE.fingerprint(layout.CHECKPOINT, wildcards):
+    if not is_made_by(path, LINEAGE.fingerprint(layout.CHECKPOINT, wildcards)):
         return False
     read = [at(kind.of(wildcards)) for kind in (layout.DATA, layout.CONDITIONS)]
     return all(
@@ -159,14 +158,14 @@ def is_current(wildcards):
     )
 
 
-def remade(wildcards):
-    """Have files made anew that are damaged or of another spec; files that must be made for that.
+def nothing_stale(wildcards):
+    """No files, but those that are known as damaged, or that another spec made, are made anew.
 
     Snakemake compares the specs of today with its own record, which results that were copied lack, and the times of
     files, which copies do not keep. A part of the input of `all`: there the DAG can still be told.
     """
     workflow.dag.forcefiles.update(map(at, outdated(LINEAGE, Path(RESULTS))))
-    return [at(path) for path in set_aside(STUDY, Path(RESULTS))]
+    return []
 
 
 LOCK = FileLock(at(layout.LOCK), timeout=0)
