@@ -17,6 +17,7 @@ from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.lineage import Lineage
+from diffbench.study.specs import SummarySpec
 from diffbench.study.study import Study
 
 SMALL = {
@@ -70,7 +71,7 @@ def make_study(
     made = {file for file in study.files if not skip(file)}
     _write_measures(write, study, made, blank, shape)
     _write_benchmarks(results, study)
-    summary.run(study, results)
+    summary.run(SummarySpec(study=study), results)
     return study
 
 

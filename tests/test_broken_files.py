@@ -20,6 +20,7 @@ from diffbench.settings.report import ReportSettings
 from diffbench.stages import report, summary
 from diffbench.study import layout
 from diffbench.study.lineage import FACTORS, Lineage
+from diffbench.study.specs import SummarySpec
 from diffbench.study.study import Study
 from tests.damaged_files import DAMAGES, copied, edit_sealed, flip, without_array
 from tests.lab_studies import SMALL_LAB, all_topics
@@ -55,7 +56,7 @@ def finished(tmp_path_factory) -> tuple[Path, Study]:
     accuracy = scalar_variables({"accuracy": Estimate(0.9, 0.8, 1.0, 100)})
     store.write(folder / FILES["features"], "features", accuracy, PROVENANCE | {"space": "raw"}, fingerprint)
     study = Study.model_validate_json(json.dumps(load_results(folder).manifest["study"]))
-    summary.run(study, folder)
+    summary.run(SummarySpec(study=study), folder)
     report.run(ReportSettings(), folder)
     assert {row["state"] for row in rows(folder, "status")} == {"done"}
     return folder, study
@@ -112,7 +113,7 @@ def pages(folder: Path) -> dict[str, bytes]:
 def test_the_summary_names_a_file_of_any_kind_and_keeps_all_others(finished, results, kind, damage):
     act, state = DAMAGES[damage]
     act(results / FILES[kind])
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     for table in TABLES:
         assert of_others(results, table, [kind]) == of_others(finished[0], table, [kind])
     others = [row for row in rows(results, "status") if row["file"] != FILES[kind]]
@@ -134,7 +135,7 @@ def test_the_report_names_damaged_files_of_all_kinds_at_once(finished, results, 
     damaged = {kind: file for kind, file in FILES.items() if kind not in ONLY_REPORT}
     for file in damaged.values():
         act(results / file)
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     report.run(ReportSettings(), results)
     found = listed(results)
     for kind, file in damaged.items():
@@ -173,7 +174,7 @@ def test_a_file_that_lacks_an_array_which_a_table_needs_is_broken(finished, resu
     for name in set(names) - unused:
         shutil.copy(finished[0] / FILES[kind], results / FILES[kind])
         without_array(name)(results / FILES[kind])
-        summary.run(finished[1], results)
+        summary.run(SummarySpec(study=finished[1]), results)
         state, reason = status_of(results, FILES[kind])
         assert (state, reason) == ("broken", f"holds no array '{name}'")
         assert of_others(results, kind, [kind]) == of_others(finished[0], kind, [kind]) if kind in TABLES else True
@@ -181,7 +182,7 @@ def test_a_file_that_lacks_an_array_which_a_table_needs_is_broken(finished, resu
 
 def test_a_file_without_the_time_that_it_took_is_broken(finished, results):
     edit_sealed(results / FILES["overlap"], lambda file: file.attrs.__delitem__("wall_seconds"))
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     assert status_of(results, FILES["overlap"]) == ("broken", "holds no attribute 'wall_seconds'")
     assert rows(results, "overlap") == of_others(finished[0], "overlap", ["overlap"])
 
@@ -224,7 +225,7 @@ BENCHMARK = layout.MEMORIZATION.benchmark.format(**PLACE)
 )
 def test_a_benchmark_that_tells_nothing_costs_no_cell(finished, results, content):
     (results / BENCHMARK).write_bytes(content)
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     report.run(ReportSettings(), results)
     state, reason = status_of(results, BENCHMARK)
     assert state == "broken"
@@ -239,7 +240,7 @@ def test_a_benchmark_that_tells_nothing_costs_no_cell(finished, results, content
 def test_a_job_too_short_to_be_measured_and_a_long_benchmark_are_read(finished, results):
     line = '{"s": 0.5, "cpu_time": 0.25, "max_rss": null}\n'
     (results / BENCHMARK).write_text("x" * 3_000_000 + "\n" + line)
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     (row,) = [row for row in rows(results, "costs") if row["job"] == BENCHMARK.removesuffix(layout.BENCHMARK)]
     assert (row["seconds"], row["cpu_seconds"], row["max_rss_mb"]) == ("0.5", "0.25", "")
 
@@ -247,7 +248,7 @@ def test_a_job_too_short_to_be_measured_and_a_long_benchmark_are_read(finished, 
 def test_a_study_without_a_benchmark_has_a_table_of_costs_all_the_same(finished, results):
     for path in results.rglob(f"*{layout.BENCHMARK}"):
         path.unlink()
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     report.run(ReportSettings(), results)
     assert (results / layout.table("costs")).read_text() == "job,seconds,cpu_seconds,max_rss_mb\n"
     assert "No costs were recorded." in index_of(results)
@@ -262,7 +263,7 @@ def write_log(results: Path, kind: layout.Kind, content: bytes, **changes: objec
 
 def reason_without(results: Path, study: Study, kind: str) -> str:
     (results / FILES[kind]).unlink()
-    summary.run(study, results)
+    summary.run(SummarySpec(study=study), results)
     state, reason = status_of(results, FILES[kind])
     assert state == "missing"
     return reason
@@ -325,7 +326,7 @@ def test_what_cannot_be_read_just_now_is_named_and_left_where_it_is(finished, re
         return read(path, *arguments)
 
     monkeypatch.setattr(store, "read", refused)
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     assert status_of(results, FILES["memorization"]) == ("unreadable", "cannot be read: Permission denied")
     assert (results / FILES["memorization"]).exists()
     assert marked(results) == []
@@ -402,7 +403,7 @@ def test_the_line_on_images_is_shown(finished, results):
     account |= {"unused": 3, "unused_why": " for class balance", "used": 5}
     text = json.dumps({"sets": {"data.path": account}, "near": [], "compared": ""})
     edit_sealed(results / FILES["data"], lambda file: file.attrs.__setitem__("account", text))
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     report.run(ReportSettings(), results)
     line = "data.path: 9 read, 2 not read (2 hidden, e.g. ._x.png), 1 repeated, 3 unused for class balance, 5 used"
     assert json.loads((results / layout.MANIFEST).read_text())["images"] == line
@@ -412,7 +413,7 @@ def test_the_line_on_images_is_shown(finished, results):
 def test_the_manifest_counts_files_by_state(finished, results):
     (results / FILES["overlap"]).unlink()
     os.truncate(results / FILES["denoise"], 10)
-    summary.run(finished[1], results)
+    summary.run(SummarySpec(study=finished[1]), results)
     manifest = json.loads((results / layout.MANIFEST).read_text())
     assert manifest["files"] == {"done": len(finished[1].files) - 2, "missing": 1, "broken": 1}
     assert (manifest["cells"], manifest["cells_complete"]) == (3, 2)

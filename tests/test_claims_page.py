@@ -19,6 +19,7 @@ from diffbench.report.tables.timescales import run_table
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report, summary
 from diffbench.study.file import load_study
+from diffbench.study.specs import SummarySpec
 from tests.damaged_files import vouch_anew
 from tests.report_studies import make_study
 from tests.snakemake_runs import ROOT
@@ -182,7 +183,7 @@ def test_pair_consistency_is_shown_where_there_is_some(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["smoke", "controls", "circle"])
 def test_study_without_a_single_file_gives_all_its_pages(name, tmp_path):
-    summary.run(load_study(ROOT / f"config/studies/{name}.yaml"), tmp_path)
+    summary.run(SummarySpec(study=load_study(ROOT / f"config/studies/{name}.yaml")), tmp_path)
     report.run(ReportSettings(), tmp_path)
     assert text(page(tmp_path)).count("? inconclusive") >= 10
     assert "data-figure" not in re.sub(r"<script.*?</script>", "", page(tmp_path), flags=re.DOTALL)

@@ -9,10 +9,10 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.account import line
 from diffbench.data.catalog import facts
 from diffbench.files import estimates, provenance, store
-from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import atomic
-from diffbench.study.layout import CLAIMS, CONTENTS, DATA, FEATURES, table
+from diffbench.study.layout import CLAIMS, DATA, FEATURES, table
 from diffbench.study.lineage import Lineage
+from diffbench.study.specs import SummarySpec
 from diffbench.study.study import Study
 from diffbench.summary import TABLES
 from diffbench.summary.claims import judge
@@ -28,17 +28,12 @@ from diffbench.summary.timescales import timescales
 from diffbench.summary.verdicts import as_records
 
 
-def run(study: Study, results: Path) -> None:
+def run(spec: SummarySpec, results: Path) -> None:
     """Write summary/*.csv, summary/*.h5, claims.json and the manifest inside `results`, from the files that exist.
 
     A file that cannot be read stops no other: it is named with the reason, and marked if it is damaged.
     """
-    summarize(Lineage(study, contents_of(study.user_files, results / CONTENTS)), results)
-
-
-def summarize(lineage: Lineage, results: Path) -> None:
-    """The same, of files that must have been made as `lineage` says."""
-    study, reader = lineage.study, Reader(lineage, results)
+    study, reader = spec.study, Reader(Lineage(spec.study, spec.contents), results)
     gathered = gather(reader)
     lookup = Lookup(gathered.tables)
     sizes = model_sizes(study, reader)
@@ -50,7 +45,7 @@ def summarize(lineage: Lineage, results: Path) -> None:
     counted = sizes.dropna(subset=["parameters"])
     parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
     claims = judge(study, lookup, parameters, facts(study.data).classes, laboratory_tests(reader))
-    known: dict[str, object] = {"contents": dict(lineage.contents)}
+    known: dict[str, object] = {"made_by": spec.fingerprint, "contents": spec.contents}
     known |= {"images": images(reader), "feature_space": feature_space(reader)}
     others["status"] = status(gathered, reader, unknown_costs)  # when all is read
 

@@ -30,7 +30,6 @@ except DiffbenchError as error:
 RESULTS = f"{conventions.RESULTS}/{STUDY.name}"
 LINEAGE = Lineage(STUDY, contents_of(STUDY.user_files, Path(RESULTS) / layout.CONTENTS))
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
-STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 MEMORY = memory_mb(STUDY)
 NETWORK_MEMORY = network_memory_mb(STUDY)
 
@@ -189,9 +188,11 @@ def report_what_exists():
 
     Where they fail as well, as on a full disk, they have said why.
     """
-    study, report = STUDY_OF_SUMMARY, STUDY.report.model_dump_json()
+    spec, report = (
+        each.model_dump_json() for each in (LINEAGE.summary_spec, STUDY.report)
+    )
     shell(
-        "python -m diffbench summary --study {study:q} --results {RESULTS}"
+        "python -m diffbench summary --spec {spec:q} --results {RESULTS}"
         " && python -m diffbench report --spec {report:q} --results {RESULTS} || true"
     )
 
