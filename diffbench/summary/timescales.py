@@ -22,8 +22,8 @@ from diffbench.study.layout import DENOISE
 from diffbench.study.study import Study
 from diffbench.summary.lookup import Lookup
 
-QUALITY = "distance_to_validation"
-"""The quality by which the best step is chosen: lower is better, and defined for any number of samples."""
+QUALITY = "fd"
+"""The quality by which the best step is chosen: lower is better, against validation images."""
 
 
 def timescales(study: Study, lookup: Lookup, results: Path) -> pd.DataFrame:
