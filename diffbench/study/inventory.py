@@ -1,5 +1,6 @@
 """Which files of the results are what the study asks for, told by the fingerprints that they end with."""
 
+import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,3 +37,13 @@ def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
                     yield path, lineage.fingerprint(*place)
                 except (LookupError, ValueError, AttributeError):  # a model, guidance or topic that the study lacks
                     continue
+
+
+def reported_damage(results: Path) -> list[str]:
+    """Files that the last report names and that are known as damaged; none where there is no report."""
+    try:
+        with (results / layout.UNFINISHED).open(newline="", encoding="utf-8") as file:
+            named = [row["file"] for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+    return [name for name in named if is_marked(results / name)]

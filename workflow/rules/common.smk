@@ -16,7 +16,7 @@ from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
 from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint, Run
-from diffbench.study.inventory import is_made_by, outdated
+from diffbench.study.inventory import is_made_by, outdated, reported_damage
 from diffbench.study.lineage import Lineage
 from diffbench.summary import TABLES
 
@@ -194,3 +194,12 @@ def report_what_exists():
         "python -m diffbench summary --study {study:q} --results {RESULTS}"
         " && python -m diffbench report --spec {report:q} --results {RESULTS} || true"
     )
+
+
+def fail_if_damaged():
+    """End the run with an error if the report names damaged results, though there is a report of the others."""
+    if damaged := reported_damage(Path(RESULTS)):
+        what = "1 file is" if len(damaged) == 1 else f"{len(damaged)} files are"
+        sys.exit(
+            f"diffbench: error: {what} damaged, e.g. {RESULTS}/{damaged[0]}: run again to make what is damaged anew"
+        )
