@@ -15,8 +15,8 @@ from diffbench.summary.tables import FACTORS
 SCALARS = {
     "memorized_fraction": MEMORIZATION,
     "memorized_floor": MEMORIZATION,
-    "distance_to_validation": MEMORIZATION,
-    "distance_to_validation_floor": MEMORIZATION,
+    "fd": MEMORIZATION,
+    "fd_floor": MEMORIZATION,
     "peak_gap": DENOISE,
     "sigma_at_peak": DENOISE,
 }
