@@ -21,6 +21,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.files.checkpoint import read_checkpoint
+from diffbench.files.faults import StaleFileError
 from diffbench.files.output import UnwritableError
 from diffbench.settings.models import Dit, Mlp, ModelDefinition, Optimal, Unet
 from diffbench.settings.training import TrainingSettings
@@ -145,7 +146,7 @@ def test_killed_by_sigkill_and_resumed(tmp_path: Path) -> None:
 
 def test_other_settings_refuse_the_checkpoint_before(tmp_path: Path) -> None:
     run(tmp_path / "start.pt", spec(2))
-    with pytest.raises(DiffbenchError, match=r"start\.pt: made with other settings or data; run snakemake"):
+    with pytest.raises(DiffbenchError, match=r"start\.pt: made with other settings or data, or of a later step; run snakemake"):
         run(tmp_path / "out.pt", spec(4, learning_rate=0.1), tmp_path / "start.pt")
 
 
@@ -237,3 +238,11 @@ def test_training_on_a_full_disk_goes_on_to_its_checkpoint(tmp_path: Path) -> No
         assert "9/9" in told
         assert f"out.pt: disk full ({needed} kB needed, 16 kB free); make room and run again" in told
         assert os.listdir(disk) == []
+
+
+def test_a_start_of_a_later_step_is_refused(tmp_path: Path) -> None:
+    """A later checkpoint of the same run, put in the place of the start, would pass for this segment's end."""
+    run(tmp_path / "later.pt", spec(4))
+    with pytest.raises(StaleFileError, match=r"later\.pt: .*of a later step"):
+        run(tmp_path / "out.pt", spec(2), start=tmp_path / "later.pt")
+    assert not (tmp_path / "out.pt").exists()

@@ -17,6 +17,10 @@ from diffbench.study.inventory import expected
 from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
 
+SOUND = "files are left as they are"
+SECOND = 10**9
+"""In nanoseconds."""
+
 
 def run(
     study: Annotated[Path, "study file"] = Path("config/config.yaml"),
@@ -24,8 +28,8 @@ def run(
 ) -> None:
     """Compare every file of the results with the study, by content and by what made it, whatever its time is.
 
-    All files get one time, so that Snakemake, which goes by times, makes none anew for having been copied. A run makes
-    anew those that are of another study, and damaged ones.
+    Those that are what it asks for get one time, so that Snakemake, which goes by times, leaves them though they were
+    copied. A run makes anew all others, and summary and report, since what these were made of is not known.
     """
     planned = load_study(study)
     results = results or Path(RESULTS) / planned.name
@@ -42,9 +46,9 @@ def run(
 def _adopt(study: Study, results: Path) -> Counter[str]:
     """How many files there are of each state."""
     lineage = Lineage(study, contents_of(study.user_files, results / layout.CONTENTS))
-    judged = Counter(_judged(results / path, fingerprint) for path, fingerprint in expected(lineage, results))
-    _age_alike(results)
-    return judged
+    judged = {results / path: _judged(results / path, made_by) for path, made_by in expected(lineage, results)}
+    _age_alike([path for path, state in judged.items() if state == SOUND], results / layout.MANIFEST)
+    return Counter(judged.values())
 
 
 def _judged(path: Path, fingerprint: str) -> str:
@@ -56,12 +60,16 @@ def _judged(path: Path, fingerprint: str) -> str:
         return "damaged, which a run makes anew"
     except StaleFileError:
         return "of other settings, which a run makes anew"
-    return "files are left as they are"
+    return SOUND
 
 
-def _age_alike(results: Path) -> None:
-    """Give all files the time of the oldest."""
-    files = [path for path in results.rglob("*") if path.is_file()]
+def _age_alike(files: list[Path], manifest: Path) -> None:
+    """Give all files the time of the oldest, and the summary's manifest, if there is one, an earlier time."""
     oldest = min((path.stat().st_mtime_ns for path in files), default=0)
-    for path in files:
-        os.utime(path, ns=(oldest, oldest))
+    try:
+        for path in files:
+            os.utime(path, ns=(oldest, oldest))
+        if manifest.exists():
+            os.utime(manifest, ns=(oldest - SECOND, oldest - SECOND))
+    except OSError as error:
+        raise DiffbenchError(f"{manifest.parent.parent}: times of files cannot be set ({error.strerror})") from None

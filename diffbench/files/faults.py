@@ -9,7 +9,7 @@ REBUILD = "run snakemake to make it anew"
 """What to do about a damaged result, in messages."""
 
 MARK = ".broken"
-"""Ends the name of the mark beside a damaged file."""
+"""Ends the name of the mark beside a file that cannot be used."""
 
 
 class BrokenFileError(DiffbenchError):
@@ -28,8 +28,8 @@ class StaleFileError(DiffbenchError):
         self.path = path
 
 
-def mark_broken(error: BrokenFileError) -> None:
-    """Leave a mark with the reason beside a damaged file, if that can be written, so that the next run makes it anew.
+def mark_broken(error: BrokenFileError | StaleFileError) -> None:
+    """Leave a mark with the reason beside a file, if that can be written, so that the next run makes it anew.
 
     The file itself stays: jobs of the same run that wait for it fail one by one; one that is gone would end the run.
     """
@@ -38,7 +38,7 @@ def mark_broken(error: BrokenFileError) -> None:
 
 
 def is_marked(path: Path) -> bool:
-    """Whether a file was found to be damaged, and has not been made anew since."""
+    """Whether a file was found to be damaged or another, and has not been made anew since."""
     return _mark(path).exists()
 
 

@@ -14,12 +14,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from diffbench.conventions import DiffbenchError
+from diffbench.conventions import SCHEMA_VERSION, DiffbenchError
 from diffbench.files.faults import REBUILD, StaleFileError
 from diffbench.files.output import written
 from diffbench.files.sealed import opened, seal
-
-SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

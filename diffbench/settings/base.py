@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from diffbench.conventions import DiffbenchError
+from diffbench.conventions import SCHEMA_VERSION, DiffbenchError
 
 
 class Strict(BaseModel):
@@ -16,8 +16,9 @@ class Strict(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that tell it from other records: of its JSON, by BLAKE2."""
-        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
+        """16 hexadecimal digits that tell it from other records, and from those of other schemas: by BLAKE2."""
+        text = f"{SCHEMA_VERSION} {type(self).__name__} {self.model_dump_json()}"
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @classmethod
     def parse(cls, raw: Any, origin: str) -> Self:

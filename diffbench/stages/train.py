@@ -77,6 +77,7 @@ def train_segment(
     side_save = SideSave(partial(_save, trainer, spec, side))
     if not _all_done(steps, trainer.step, stop, side_save, save_seconds):
         raise DiffbenchError(_memory_advice(trainer, images, labels))
+    assert trainer.step == stop
     _save(trainer, spec, out)
     side.unlink(missing_ok=True)
 
@@ -159,8 +160,8 @@ def _resume(trainer: Trainer, spec: TrainSpec, side: Path, start: Path | None) -
     state = _side_state(side, spec)
     if state is None and start is not None:
         state = read_checkpoint(start)
-        if state["settings"] != _settings(spec):
-            raise StaleFileError(start, f"made with other settings or data; {REBUILD}")
+        if state["settings"] != _settings(spec) or state["step"] > int(spec.factors["step"]):
+            raise StaleFileError(start, f"made with other settings or data, or of a later step; {REBUILD}")
     if state is not None:
         trainer.load(state)
 

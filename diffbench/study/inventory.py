@@ -17,7 +17,8 @@ def outdated(lineage: Lineage, results: Path) -> Iterator[str]:
     for path, fingerprint in expected(lineage, results):
         if not is_made_by(results / path, fingerprint):
             yield path
-    if _summarized(results / layout.MANIFEST) != lineage.summary_spec.fingerprint:
+    manifest = results / layout.MANIFEST
+    if manifest.exists() and _summarized(manifest) != lineage.summary_spec.fingerprint:
         yield layout.MANIFEST
 
 
@@ -31,7 +32,12 @@ def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
 
     Those of factors that the study does not have are left out.
     """
-    for folder, _, names in os.walk(results):
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(results, followlinks=True):
+        if (place := os.path.realpath(folder)) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(place)
         inside = Path(folder).relative_to(results).as_posix()
         for name in names:
             path = name if inside == "." else f"{inside}/{name}"
@@ -43,7 +49,7 @@ def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
 
 
 def _summarized(manifest: Path) -> str | None:
-    """Fingerprint of the spec of the summary; None if there is none, or it cannot be read."""
+    """Fingerprint of the spec of the summary; None if it cannot be read."""
     try:
         return json.loads(manifest.read_bytes())["made_by"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -130,19 +130,19 @@ GUIDE_WEIGHTS = guide_weights if any(map(STUDY.weights_of, GUIDING)) else []
 def milestone_before(wildcards):
     """The checkpoint that a segment starts from, if it is not the first of its run. A twin has its run's milestones.
 
-    A checkpoint that is what the study asks for starts from none: where a segment starts changes no byte of its result, so
-    a milestone that is put in between later, or made anew, must not retrain it. One that is not is trained anew from its
-    start, and thus after it: so a changed setting retrains all milestones of its runs in one go.
+    Where a segment starts changes no byte of its result, so a checkpoint that is what the study asks for is not retrained
+    by a milestone that is put in between later, or made anew. One that is not is trained anew from its start, and thus
+    after it: so a changed setting retrains all milestones of its runs in one go.
     """
-    if is_current(wildcards):
-        return []
     end = checkpoint_of(wildcards, wildcards.granularity.removesuffix(TWIN))
     starts = STUDY.milestones_before(end)
-    return (
-        at(layout.CHECKPOINT.of(dict(wildcards) | {"step": starts[-1]}))
-        if starts
-        else []
-    )
+    if not starts:
+        return []
+    start = dict(wildcards) | {"step": starts[-1]}
+    path = at(layout.CHECKPOINT.of(start))
+    if is_current(wildcards):
+        return ancient(path) if is_current(start) else []
+    return path
 
 
 def is_current(wildcards):
@@ -161,7 +161,7 @@ def nothing_stale(wildcards):
     """No files, but those that are known as damaged, or that another spec made, are made anew.
 
     Snakemake compares the specs of today with its own record, which results that were copied lack, and the times of
-    files, which copies do not keep. A part of the input of `all`: there the DAG can still be told.
+    files, which copies do not keep. A part of the input of `data`, on which nearly all depends: the DAG can still be told.
     """
     workflow.dag.forcefiles.update(map(at, outdated(LINEAGE, Path(RESULTS))))
     return []

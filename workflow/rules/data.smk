@@ -1,5 +1,6 @@
 rule data:
     input:
+        nothing_stale,
         ancient(list(STUDY.data.files_given.values())),  # their content is told by the spec
     output:
         ensure(at(layout.DATA), non_empty=True),
