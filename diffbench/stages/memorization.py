@@ -8,6 +8,7 @@ from diffbench.data.training_set import read_training_set
 from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
 from diffbench.measures.battery import memorization_battery, quality_battery
+from diffbench.measures.memorization import near_pairs
 from diffbench.stages.features import read_reference
 from diffbench.study.specs import StageSpec
 
@@ -22,12 +23,20 @@ def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: 
     own_draws = training_set.unseen is not training_set.validation  # whose features are not kept
     unseen = reference.space.transform(training_set.flat_unseen) if own_draws else reference.validation
     quality = quality_battery(reference.space.transform(generated), reference.train, unseen)
+    copies = [] if battery.validation is None else near_pairs(battery.validation)
     variables = scalar_variables(battery.estimates | quality, dict.fromkeys(quality, reference.space.name)) | {
         "nearest": store.Variable(battery.samples.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
             np.stack([battery.samples.first, battery.samples.second], axis=1),
             ("sample", "rank"),
-            "L2 distance to the nearest and second nearest training image, scaled",
+            "L2 distance to the nearest training image, and to the next that is no near duplicate of it, scaled",
         ),
+        "near_duplicate": _pairs("duplicate", battery.duplicates.pairs, "training image and its nearest other"),
+        "near_copy": _pairs("copy", copies, "unseen image and the training image of which it is a near copy"),
     }
     store.write(out, "memorization", variables, provenance.attributes(spec.factors, {}), spec.fingerprint)
+
+
+def _pairs(dim: str, pairs: list[tuple[int, int]], text: str) -> store.Variable:
+    """Pairs of images by their rows."""
+    return store.Variable(np.array(pairs, np.int64).reshape(-1, 2), (dim, "side"), text)
