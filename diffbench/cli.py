@@ -19,7 +19,7 @@ from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.faults import BrokenFileError, set_aside
+from diffbench.files.faults import BrokenFileError, mark_broken
 from diffbench.files.output import MAKE_ROOM, NO_ROOM
 from diffbench.files.surroundings import ensure_home, plain_text, print_anything
 from diffbench.study.layout import root_of
@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action = options.pop("action")
         action(**options)
     except BrokenFileError as error:
-        return _failed(command, f"{error}{_set_aside(error.path, options.get('out'))}")
+        _mark(error, options.get("out"))
+        return _failed(command, str(error))
     except DiffbenchError as error:
         return _failed(command, str(error))
     except BrokenPipeError:  # whoever read what is printed, such as head, has seen enough
@@ -92,13 +93,11 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def _set_aside(path: Path, out: Path | None) -> str:
-    """Rename a damaged file of the results that a job writes to, so that the next run makes it anew; what to say."""
+def _mark(error: BrokenFileError, out: Path | None) -> None:
+    """Mark a damaged file, if it is of the results that the job writes to."""
     results = root_of(out.resolve()) if out else None
-    if results is None or not path.resolve().is_relative_to(results):
-        return ""
-    aside = set_aside(path)
-    return f" (it is {aside.name} now)" if aside else ""
+    if results is not None and error.path.resolve().is_relative_to(results):
+        mark_broken(error)
 
 
 def _failed(command: str, text: str) -> int:

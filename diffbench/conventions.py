@@ -18,6 +18,9 @@ RHO = 7.0
 CONFIDENCE = 0.95
 """Coverage of every interval that is reported."""
 
+RESULTS = "results"
+"""Folder of the working directory in which each study has one of its own."""
+
 
 class DiffbenchError(Exception):
     """An error that the user can mend: its text names the file or key, what is wrong and what to do."""

@@ -1,5 +1,6 @@
 """The data stages from end to end: what they write is what later stages read, or nothing is written."""
 
+import hashlib
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from diffbench import cli
@@ -16,6 +18,10 @@ from diffbench.data.planar import RADIUS, planar_set
 from diffbench.data.points import NAMES, SYMMETRIC
 from diffbench.data.training_set import TrainingSet, read_images, read_training_set
 from diffbench.files import store
+from diffbench.files.fingerprint import contents_of
+from diffbench.settings.data import DataSettings
+from diffbench.study import layout
+from diffbench.study.specs import DataSpec
 from tests.data_formats import write_idx_set
 
 
@@ -137,6 +143,57 @@ def test_duplicates_across_the_split_are_gone_and_resizing_comes_first(tmp_path:
         for file in [store.read(_data(tmp_path, name="file", path=path, validation=5, resize=resize), "data")]
     ]
     assert kept == [60, 30]
+
+
+# Hashes of what was read
+
+
+def test_the_hashes_of_the_files_that_were_read_are_kept(tmp_path: Path, digits: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
+    for index, image in enumerate(images[:40]):
+        (tmp_path / f"pool/{index % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / f"pool/{index % 2}/{index}.png")
+    for index, image in enumerate(images[40:]):
+        (tmp_path / f"held/{index % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / f"held/{index % 2}/{index}.png")
+    keys = {"path": str(tmp_path / "pool"), "held_out": str(tmp_path / "held")}
+    file = store.read(_data(tmp_path, name="folder", validation=10, **keys), "data")
+    expected = {
+        f"{key}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for key, folder in keys.items()
+        for path in Path(folder).glob("*/*.png")
+    }
+    assert len(expected) == 60
+    assert dict(zip(file["source_file"], file["source_hash"], strict=True)) == expected
+    np.save(tmp_path / "own.npy", images)
+    file = store.read(_data(tmp_path, name="file", validation=10, path=str(tmp_path / "own.npy")), "data")
+    assert file["source_file"].tolist() == ["path"]
+    assert file["source_hash"].tolist() == [hashlib.sha256((tmp_path / "own.npy").read_bytes()).hexdigest()]
+    assert "source_file" not in store.read(digits, "data").arrays
+
+
+def test_images_that_changed_since_the_study_was_read_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
+    paths = {"path": tmp_path / "own.npy", "held_out": tmp_path / "held.npy"}
+    np.save(paths["path"], images[:40])
+    np.save(paths["held_out"], images[40:])
+    cache, out = tmp_path / "results" / layout.CONTENTS, tmp_path / "results" / layout.DATA.pattern
+    out.parent.mkdir()
+    keys = {key: str(path) for key, path in paths.items()}
+    settings = DataSettings(name="file", validation=10, path=keys["path"], held_out=keys["held_out"])
+    spec = DataSpec(**dict(settings), files={key: contents_of([path])[path] for key, path in keys.items()})
+    assert cli.main(["data", "--spec", spec.model_dump_json(), "--out", str(out)]) == 0
+    out.unlink()
+    np.save(paths["held_out"], images[41:])
+    cache.write_text("kept")
+    capsys.readouterr()
+    assert cli.main(["data", "--spec", spec.model_dump_json(), "--out", str(out)]) == 1
+    (told,) = capsys.readouterr().err.strip().splitlines()
+    assert f"key 'data.held_out': {paths['held_out']}: the images changed" in told
+    assert told.endswith("run snakemake again")
+    assert list(out.parent.iterdir()) == [], "neither results nor the cache that told the old content"
 
 
 # Planar sets

@@ -275,6 +275,9 @@ def test_an_external_model_takes_part_in_a_study_and_new_weights_rerun_its_measu
     assert done.returncode == 0, done.stdout + done.stderr
     sizes = pd.read_csv(tmp_path / "results/theirs/summary/models.csv")
     assert sizes[["parameters", "flops_per_image"]].isna().all(axis=None)
+    for path in (tmp_path / "w.pt", digits / "train.npz", digits / "held.npz"):
+        path.touch()
+    assert planned_jobs(tmp_path, study) == {}, "other times are no other content"
     torch.save({"mean": torch.tensor(-0.3)}, tmp_path / "w.pt")
     planned = planned_jobs(tmp_path, study)
     planned.pop("all")

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+from diffbench import cli
 from diffbench.files.store import read
 from diffbench.study.file import parse_study
 from diffbench.study.lineage import Lineage
@@ -242,17 +243,64 @@ def test_a_killed_run_completes_with_the_same_results_when_repeated(finished, tm
                 np.testing.assert_array_equal(values, again[key], err_msg=f"{path} {key}")
 
 
-def test_a_failed_cell_stops_no_other_and_the_summary_says_why(copied):
+def test_a_failed_cell_stops_no_other_the_summary_says_why_and_the_next_run_mends_it(copied):
     broken = copied / "results/tiny/mlp-small/n20/classes/seed0/step12/checkpoint.pt"
-    os.truncate(broken, 100)
-    done = snakemake(copied, changed(measures__gap={"levels": 5, "images": 20, "noises": 2}), "--cores", "2")
+    content = bytearray(broken.read_bytes())
+    content[len(content) // 2] ^= 1
+    broken.write_bytes(content)
+    study = changed(measures__gap={"levels": 5, "images": 20, "noises": 2})
+    done = snakemake(copied, study, "--cores", "2")
     assert done.returncode != 0
     status = pd.read_csv(copied / "results/tiny/summary/status.csv").set_index("file")["reason"].dropna()
     assert list(status.index) == ["mlp-small/n20/classes/seed0/step12/denoise.h5"]
-    assert "truncated or not a checkpoint" in status.to_list()[0]
+    assert "damaged: its content is not what was written" in status.to_list()[0]
     table = pd.read_csv(copied / "results/tiny/summary/denoise.csv")
     assert set(table["step"]) == {4}
     assert "1 of 2" in (copied / "results/tiny/report/index.html").read_text()
+    assert "damaged" in broken.with_name("checkpoint.pt.broken").read_text()
+    assert broken.read_bytes() == content
+    done = snakemake(copied, study, "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pd.read_csv(copied / "results/tiny/summary/status.csv")["reason"].isna().all()
+    assert not list(copied.rglob("*.broken"))
+
+
+@pytest.fixture
+def carelessly_copied(finished, tmp_path):
+    """As `cp -r` into a fresh clone leaves it: times of copying, in any order, and no record of Snakemake's."""
+    study = tmp_path / "study"
+    shutil.copytree(finished[0] / "results", study / "results", copy_function=shutil.copyfile)
+    for age, path in enumerate(sorted(study.rglob("*"), key=lambda path: path.name)):
+        os.utime(path, (1.7e9 + 60 * age, 1.7e9 + 60 * age))
+    return study
+
+
+def adopt(folder, study, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    command(folder, study)  # writes the study file
+    assert cli.main(["adopt", "--study", "tiny.yaml"]) == 0
+    return capsys.readouterr().out
+
+
+def test_adopted_copies_are_left_as_they_are(carelessly_copied, capsys, monkeypatch):
+    assert planned_jobs(carelessly_copied, TINY)["train"] == 2
+    assert adopt(carelessly_copied, TINY, capsys, monkeypatch) == "results/tiny: 14 files are left as they are\n"
+    assert planned_jobs(carelessly_copied, TINY) == {}
+
+
+def test_what_is_damaged_or_of_another_study_is_not_adopted(carelessly_copied, capsys, monkeypatch):
+    path = carelessly_copied / "results/tiny/mlp-small/n20/classes/seed0/step12/w0/samples.h5"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    other = changed(measures__quality={"space": "pca", "dimensions": 8})
+    said = adopt(carelessly_copied, other, capsys, monkeypatch)
+    assert said == (
+        "results/tiny: 10 files are left as they are, 3 of other settings, which a run makes anew,"
+        " 1 damaged, which a run makes anew\n"
+    )
+    planned = planned_jobs(carelessly_copied, other)
+    assert planned == {"sample": 1, "features": 1, "memorization": 2, "overlap": 1, "summary": 1, "report": 1, "all": 1}
 
 
 def test_bad_study_is_refused_in_one_line_before_any_job(tmp_path):

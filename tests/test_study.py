@@ -5,6 +5,7 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -270,3 +271,19 @@ def test_variants_of_nothing_are_refused(variant, message):
 def test_models_that_cannot_take_the_images_are_refused_before_any_job(changes, message):
     with pytest.raises(DiffbenchError, match=message):
         study(**changes)
+
+
+def test_the_users_own_files_are_named_once_as_the_study_names_them(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    for name in ("pool", "held"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((40, 8, 8), np.uint8))
+    given = {name: str(tmp_path / name) for name in ("pool.npy", "held.npy", "weights", "e.pt")}
+    external = {"import": "a:b", "weights": given["weights"], "range": [0, 1]}
+    named = study(
+        data={"name": "file", "path": given["pool.npy"], "held_out": given["held.npy"]},
+        models={"theirs": external, "again": external, "bare": {"import": "a:b"}},
+        center={"model": "theirs", "train_size": 20, "granularity": "none"},
+        measures={"quality": {"space": "encoder", "encoder": given["e.pt"]}},
+    )
+    assert named.user_files == sorted(given.values())
+    assert study().user_files == []

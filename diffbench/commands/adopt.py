@@ -5,14 +5,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from diffbench.conventions import DiffbenchError
-from diffbench.files.faults import BrokenFileError, StaleFileError, set_aside
+from filelock import FileLock, Timeout
+
+from diffbench.conventions import RESULTS, DiffbenchError
+from diffbench.files.faults import BrokenFileError, StaleFileError, mark_broken
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.sealed import check
 from diffbench.study import layout
 from diffbench.study.file import load_study
 from diffbench.study.inventory import expected
 from diffbench.study.lineage import Lineage
+from diffbench.study.study import Study
 
 
 def run(
@@ -22,28 +25,38 @@ def run(
     """Compare every file of the results with the study, by content and by what made it, whatever its time is.
 
     All files get one time, so that Snakemake, which goes by times, makes none anew for having been copied. A run makes
-    anew those that are of another study; damaged ones are set aside.
+    anew those that are of another study, and damaged ones.
     """
     planned = load_study(study)
-    results = results or Path("results") / planned.name
+    results = results or Path(RESULTS) / planned.name
     if not results.is_dir():
         raise DiffbenchError(f"{results}: no such folder; copy the results there, or give --results")
-    lineage = Lineage(planned, contents_of(planned.user_files, results / layout.CONTENTS))
-    found = Counter(_judged(results / path, fingerprint) for path, fingerprint in expected(lineage, results))
+    try:
+        with FileLock(results / layout.LOCK, timeout=0):
+            judged = _adopt(planned, results)
+    except Timeout:
+        raise DiffbenchError(f"{results}: a run writes it; wait for it or stop it") from None
+    print(f"{results}: " + (", ".join(f"{count} {state}" for state, count in judged.most_common()) or "no files"))
+
+
+def _adopt(study: Study, results: Path) -> Counter[str]:
+    """How many files there are of each state."""
+    lineage = Lineage(study, contents_of(study.user_files, results / layout.CONTENTS))
+    judged = Counter(_judged(results / path, fingerprint) for path, fingerprint in expected(lineage, results))
     _age_alike(results)
-    print(f"{results}: " + ", ".join(f"{count} {state}" for state, count in found.most_common()) or "no files")
+    return judged
 
 
 def _judged(path: Path, fingerprint: str) -> str:
     """What a file is to the study."""
     try:
         check(path, fingerprint)
-    except BrokenFileError:
-        set_aside(path)
-        return "damaged files set aside"
+    except BrokenFileError as error:
+        mark_broken(error)
+        return "damaged, which a run makes anew"
     except StaleFileError:
-        return "files of other settings, which a run makes anew"
-    return "files adopted"
+        return "of other settings, which a run makes anew"
+    return "files are left as they are"
 
 
 def _age_alike(results: Path) -> None:

@@ -1,5 +1,6 @@
 """What can be wrong with a file of the results: damaged, or whole but of other settings."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from diffbench.conventions import DiffbenchError
@@ -7,8 +8,8 @@ from diffbench.conventions import DiffbenchError
 REBUILD = "run snakemake to make it anew"
 """What to do about a damaged result, in messages."""
 
-BROKEN = ".broken"
-"""Ends the name of a damaged file that was set aside."""
+MARK = ".broken"
+"""Ends the name of the mark beside a damaged file."""
 
 
 class BrokenFileError(DiffbenchError):
@@ -27,14 +28,25 @@ class StaleFileError(DiffbenchError):
         self.path = path
 
 
-def set_aside(path: Path) -> Path | None:
-    """Give a damaged file a name that no reader looks for, so that it is made anew. Its new path; None if it fails."""
-    aside = path.with_name(f"{path.name}{BROKEN}")
-    number = 2
-    while aside.exists():
-        aside, number = path.with_name(f"{path.name}{BROKEN}.{number}"), number + 1
-    try:
-        path.replace(aside)
-    except OSError:
-        return None
-    return aside
+def mark_broken(error: BrokenFileError) -> None:
+    """Leave a mark with the reason beside a damaged file, if that can be written, so that the next run makes it anew.
+
+    The file itself stays: jobs of the same run that wait for it fail one by one; one that is gone would end the run.
+    """
+    with suppress(OSError):
+        _mark(error.path).write_text(f"{error}\n", encoding="utf-8")
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a file was found to be damaged, and has not been made anew since."""
+    return _mark(path).exists()
+
+
+def unmark(path: Path) -> None:
+    """A file has been made anew."""
+    with suppress(OSError):
+        _mark(path).unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}{MARK}")

@@ -1,46 +1,39 @@
-"""What files of the user's are, told without reading them, so that replaced ones are noticed whatever their age."""
+"""What the user's own files are, by their content: what was only touched or copied is the same, all else is not."""
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from diffbench.files.hash_cache import HashCache, sha256_of
+from diffbench.files.surroundings import path_of
+from diffbench.files.tree import files_in
 
-def files_fingerprint(paths: Iterable[str | Path | None]) -> str:
-    """16 hexadecimal digits of the names, sizes and times (in nanoseconds) of files, and of all files in folders.
+DIGITS = 16
 
-    Names are relative to the paths given; None and hidden files are left out. "" where there is nothing to tell.
+
+def contents_of(paths: Iterable[str | Path], cache: Path | None = None) -> dict[str, str]:
+    """Fingerprint of each file or folder, by its path as it was given; "" of what cannot be read.
+
+    cache: file that keeps hashes, so that files that have not changed since are not read again.
     """
-    digest = hashlib.blake2b(digest_size=8)
-    given = [Path(path) for path in paths if path is not None]
-    for path in given:
-        digest.update(b"\0\0")
-        for name, size, time in sorted(_told(path)):
-            digest.update(f"{name}\0{size}\0{time}\0".encode(errors="surrogateescape"))
-    return digest.hexdigest() if given else ""
+    known = HashCache(cache)
+    found = {str(path): fingerprint_of(hashes_of(path, known.sha256)) for path in paths}
+    known.write()
+    return found
 
 
-def _told(path: Path) -> Iterator[tuple[str, int, int]]:
-    """Relative name, size and time of a file, or of each file in a folder; links are followed."""
-    if not path.is_dir():
-        yield from _file("", path)
-        return
-    seen: set[tuple[int, int]] = set()
-    for folder, folders, names in os.walk(path, followlinks=True):
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:  # a link that leads back
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = [each for each in folders if not each.startswith(".")]
-        for name in (each for each in names if not each.startswith(".")):
-            file = Path(folder, name)
-            yield from _file(str(file.relative_to(path)), file)
+def hashes_of(path: str | Path, hashed: Callable[[str], str] = sha256_of) -> dict[str, str]:
+    """SHA-256 of each file in a folder, by its relative name, sorted; of a file, by "". "" of what cannot be read."""
+    place = os.fspath(path_of(path) if isinstance(path, str) else path)
+    return {name: hashed(file) for name, file in sorted(files_in(place), key=lambda each: os.fsencode(each[0]))}
 
 
-def _file(name: str, path: Path) -> Iterator[tuple[str, int, int]]:
-    try:
-        status = path.stat()
-    except OSError:  # gone, or a link to nothing: whoever reads it says so
-        return
-    yield name, status.st_size, status.st_mtime_ns
+def fingerprint_of(hashes: Mapping[str, str]) -> str:
+    """16 hexadecimal digits that tell names and contents of files from others; "" where nothing can be read."""
+    if hashes == {"": ""}:
+        return ""
+    digest = hashlib.sha256()
+    for name, content in hashes.items():
+        digest.update(os.fsencode(name) + f"\0{content}\0".encode())
+    return digest.hexdigest()[:DIGITS]

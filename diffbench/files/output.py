@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.faults import unmark
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Errors of the system that ask for room."""
@@ -115,6 +116,7 @@ def atomic(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as whole:
             os.fsync(whole.fileno())
         temporary.replace(path)
+        unmark(path)
     except OSError as error:
         needed = _needed(error, temporary)
         _remove(temporary)  # before it is asked what is free

@@ -37,3 +37,9 @@ class DataSettings(Strict):
     split_seed: Seed = Field(
         default=0, description="Seed of the split into validation and training pool, or of the draw."
     )
+
+    @property
+    def files_given(self) -> dict[str, str]:
+        """Paths of the files or folders that images are read from, by the keys that name them."""
+        given = {"path": self.path, "held_out": self.held_out}
+        return {key: path for key, path in given.items() if path is not None}

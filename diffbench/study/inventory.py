@@ -4,18 +4,22 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from diffbench.files.faults import BROKEN
+from diffbench.files.faults import is_marked
 from diffbench.files.sealed import fingerprint_at
 from diffbench.study import layout
 from diffbench.study.lineage import Lineage
-from diffbench.study.study import Study
 
 
 def outdated(lineage: Lineage, results: Path) -> Iterator[str]:
-    """Files inside `results` that another spec made than the study has for their place, or that have lost their end."""
+    """Files inside `results` that are known as damaged, or that another spec made than the study has for the place."""
     for path, fingerprint in expected(lineage, results):
-        if fingerprint_at(results / path) != fingerprint:
+        if not is_made_by(results / path, fingerprint):
             yield path
+
+
+def is_made_by(path: Path, fingerprint: str) -> bool:
+    """Whether a file ends as one that the spec with this fingerprint made, and is not known as damaged."""
+    return fingerprint_at(path) == fingerprint and not is_marked(path)
 
 
 def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
@@ -32,9 +36,3 @@ def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
                     yield path, lineage.fingerprint(*place)
                 except (LookupError, ValueError, AttributeError):  # a model, guidance or topic that the study lacks
                     continue
-
-
-def set_aside(study: Study, results: Path) -> list[str]:
-    """Damaged files that were set aside, and that are to be made anew though nothing waits for them but the report."""
-    read = [layout.DATA.pattern, *(layout.SAMPLES.of(cell.factors) for cell in study.cells)]
-    return [path for path in read if Path(f"{results / path}{BROKEN}").exists() and not (results / path).exists()]

@@ -84,6 +84,8 @@ CLAIMS = "claims.json"
 PAGE = Kind("report", "report/{page}.html")
 LOCK = ".lock"
 """Held by the Snakemake that writes the results."""
+CONTENTS = ".contents.json"
+"""Hashes of the user's own files, so that they are not read again while they stay as they are."""
 INSPECTION = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""
 CHART_DATA = "data/{name}.csv"

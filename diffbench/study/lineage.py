@@ -98,8 +98,9 @@ class Lineage:
         return {}
 
     def _data(self, _: Factors) -> DataSpec:
-        given = [path for path in (self.study.data.path, self.study.data.held_out) if path is not None]
-        return DataSpec(**dict(self.study.data), files=" ".join(self.contents.get(path, "") for path in given))
+        given = self.study.data.files_given.items()
+        files = {key: self.contents[path] for key, path in given if path in self.contents}
+        return DataSpec(**dict(self.study.data), files=files)
 
     def _features(self, factors: Factors) -> FeaturesSpec:
         quality = self.study.measures.quality

@@ -18,7 +18,10 @@ Factors = dict[str, int | float | str]
 class DataSpec(DataSettings):
     """The images of a study, split."""
 
-    files: str = Field(default="", description="Fingerprint of the user's files that the images are read from.")
+    files: dict[str, str] = Field(
+        default_factory=dict,
+        description="Fingerprints of the content of the user's files that images are read from, by their keys.",
+    )
 
 
 class DerivedSpec(Strict):

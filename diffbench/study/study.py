@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from diffbench.data import catalog
-from diffbench.files.fingerprint import files_fingerprint
 from diffbench.settings.base import Count, Name, Seed, Strict
 from diffbench.settings.data import DataSettings
 from diffbench.settings.granularity import Granularity
@@ -145,21 +143,20 @@ class Study(Strict):
         return self.definition(model).kind != "planted"
 
     def weights_of(self, model: str) -> list[str]:
-        """Files of weights that a model made elsewhere is read from."""
+        """The file or folder of weights that a model made elsewhere is read from, if it has one."""
         definition = self.definition(model)
-        if not isinstance(definition, External) or definition.weights is None:
-            return []
-        path = Path(definition.weights)
-        return [str(path)] if path.is_file() else sorted(str(file) for file in path.rglob("*") if file.is_file())
+        return [definition.weights] if isinstance(definition, External) and definition.weights is not None else []
+
+    @property
+    def user_files(self) -> list[str]:
+        """Files and folders of the user's own whose content results depend on, each once, sorted."""
+        weights = {path for model in self.models for path in self.weights_of(model)}
+        encoder = self.measures.quality.encoder
+        return sorted({*self.data.files_given.values(), *weights, *([encoder] if encoder is not None else [])})
 
     def without(self, *keys: str) -> str:
         """The study as JSON without some of its keys, for stages that do not read them."""
         return self.model_dump_json(exclude=set(keys))
-
-    @cached_property
-    def data_files(self) -> str:
-        """Fingerprint of the files of the user's that the images are read from."""
-        return files_fingerprint([self.data.path, self.data.held_out])
 
     @cached_property
     def guidances(self) -> dict[str, Guidance]:

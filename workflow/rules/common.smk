@@ -7,15 +7,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from snakemake.common.configfile import load_configfile
 
+from diffbench import conventions
 from diffbench.conventions import DiffbenchError
+from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
-from diffbench.files.sealed import fingerprint_at
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
 from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint, Run
-from diffbench.study.inventory import outdated, set_aside
+from diffbench.study.inventory import is_made_by, outdated
 from diffbench.study.lineage import Lineage
 from diffbench.summary import TABLES
 
@@ -26,8 +27,8 @@ try:
 except DiffbenchError as error:
     sys.exit(f"diffbench: error: {error}")
 
-RESULTS = f"results/{STUDY.name}"
-LINEAGE = Lineage(STUDY)
+RESULTS = f"{conventions.RESULTS}/{STUDY.name}"
+LINEAGE = Lineage(STUDY, contents_of(STUDY.user_files, Path(RESULTS) / layout.CONTENTS))
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
 STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 MEMORY = memory_mb(STUDY)
@@ -92,9 +93,10 @@ MEASURED_CHECKPOINT = (
 )
 
 
-# Of models made elsewhere: their stages read them by path, and new weights rerun what was measured of the old ones.
+# Of models made elsewhere: their stages read them by path. As for all files of the user's, not their time but their
+# content, of which the specs hold a fingerprint, says what is made anew.
 EXTERNAL_WEIGHTS = (
-    (lambda wildcards: STUDY.weights_of(wildcards.model))
+    (lambda wildcards: ancient(STUDY.weights_of(wildcards.model)))
     if any(STUDY.weights_of(model) for model in MODELS)
     else []
 )
@@ -118,7 +120,7 @@ def guide_checkpoint(wildcards):
 def guide_weights(wildcards):
     """Weights of a guide made elsewhere."""
     model = STUDY.guidances[wildcards.guidance].model
-    return STUDY.weights_of(model) if model else []
+    return ancient(STUDY.weights_of(model)) if model else []
 
 
 GUIDING = {each.model for each in STUDY.guidances.values() if each.model}
@@ -147,7 +149,7 @@ def milestone_before(wildcards):
 def is_current(wildcards):
     """Whether a checkpoint exists that was made by the spec of today, of data and labels that are no newer."""
     path = Path(at(layout.CHECKPOINT.of(wildcards)))
-    if fingerprint_at(path) != LINEAGE.fingerprint(layout.CHECKPOINT, wildcards):
+    if not is_made_by(path, LINEAGE.fingerprint(layout.CHECKPOINT, wildcards)):
         return False
     read = [at(kind.of(wildcards)) for kind in (layout.DATA, layout.CONDITIONS)]
     return all(
@@ -156,14 +158,14 @@ def is_current(wildcards):
     )
 
 
-def remade(wildcards):
-    """Have files made anew that are damaged or of another spec; files that must be made for that.
+def nothing_stale(wildcards):
+    """No files, but those that are known as damaged, or that another spec made, are made anew.
 
     Snakemake compares the specs of today with its own record, which results that were copied lack, and the times of
     files, which copies do not keep. A part of the input of `all`: there the DAG can still be told.
     """
     workflow.dag.forcefiles.update(map(at, outdated(LINEAGE, Path(RESULTS))))
-    return [at(path) for path in set_aside(STUDY, Path(RESULTS))]
+    return []
 
 
 LOCK = FileLock(at(layout.LOCK), timeout=0)

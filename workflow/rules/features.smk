@@ -1,8 +1,8 @@
-# The space in which the quality of samples is measured; an encoder's file is an input, so that a new one is used.
+# The space in which the quality of samples is measured; the content of an encoder's file is told by the spec.
 rule features:
     input:
         data=at(layout.DATA),
-        encoder=STUDY.measures.quality.encoder or [],
+        encoder=ancient(STUDY.measures.quality.encoder or []),
     output:
         ensure(at(layout.FEATURES), non_empty=True),
     log:

@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from diffbench.data.account import LeftOut
 from diffbench.data.raw_images import Blame, RawImages, blame_path
 from diffbench.files.surroundings import plain_text
+from diffbench.files.tree import is_hidden
 
 SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 }
-LITTER = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "#recycle", "$recycle.bin", "lost+found"}
-"""Names in lower case of what file systems and viewers leave; names that begin with a dot are hidden, too."""
-
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 """Names in lower case that folders bear which are no classes, but parts of a split."""
 
@@ -87,7 +85,7 @@ def _divided(folder: Path, root: Path, left_out: LeftOut) -> tuple[list[Path], l
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
             path = folder / entry.name
-            if entry.name.startswith(".") or entry.name.lower() in LITTER:
+            if is_hidden(entry.name):
                 _count_all(path, root, "hidden", left_out)
             elif entry.is_dir():
                 folders.append(path)
