@@ -16,6 +16,8 @@ from diffbench.stages import summary
 from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.grid import Cell, Checkpoint
+from diffbench.study.lineage import Lineage
+from diffbench.study.specs import SummarySpec
 from diffbench.study.study import Study
 
 SMALL = {
@@ -33,6 +35,10 @@ SMALL = {
 PROVENANCE: dict[str, Any] = {"wall_seconds": 1.5, "peak_memory_mb": 200.0, "device": "cpu"}
 SIZES = {"mlp-small": 0.6, "mlp-medium": 1.0, "mlp-large": 1.4}
 SAMPLES = 40
+
+Variables = dict[str, store.Variable]
+Write = Callable[[layout.Kind, dict[str, Any], Variables, dict[str, Any]], None]
+"""Writes the file of a kind with these factors."""
 
 
 def strength(checkpoint: Checkpoint) -> float:
@@ -55,29 +61,44 @@ def make_study(
     study = parse_study(SMALL | (changes or {}), "made-up.yaml")
     rng = np.random.default_rng(0)
     largest = max(run.train_size for run in study.runs)
-    _write_data(results / layout.DATA.pattern, rng, largest, shape)
+    lineage = Lineage(study)
+
+    def write(kind: layout.Kind, factors: dict[str, Any], variables: Variables, attributes: dict[str, Any]) -> None:
+        fingerprint = lineage.fingerprint(kind, factors)
+        store.write(results / kind.of(factors), kind.stage, variables, PROVENANCE | attributes, fingerprint)
+
+    _write_data(write, rng, largest, shape)
     made = {file for file in study.files if not skip(file)}
-    for file in made:
-        if layout.stage_of(file) == layout.OPTIMUM.stage:
-            store.write(results / file, layout.OPTIMUM.stage, {}, PROVENANCE | {"factors": {}})
+    _write_measures(write, study, made, blank, shape)
+    _write_benchmarks(results, study)
+    summary.run(SummarySpec(study=study), results)
+    return study
+
+
+def _write_measures(write: Write, study: Study, made: set[str], blank: bool, shape: tuple[int, ...]) -> None:
+    for run in study.runs:
+        if layout.OPTIMUM.of(run.factors) in made:
+            write(layout.OPTIMUM, run.factors, {}, {})
     for checkpoint in study.checkpoints:
-        if (file := layout.DENOISE.of(checkpoint.factors)) in made:
-            _write_denoise(results / file, checkpoint, blank)
+        if layout.DENOISE.of(checkpoint.factors) in made:
+            _write_denoise(write, checkpoint, blank)
+        if layout.EQUIVALENT.of(checkpoint.factors) in made:
+            _write_equivalent(write, checkpoint)
     for cell in study.cells:
         if layout.MEMORIZATION.of(cell.factors) in made:
-            _write_memorization(results, cell, blank, shape)
-        if (file := layout.OVERLAP.of(cell.factors)) in made:
-            _write_overlap(results / file, cell, blank)
-    _write_benchmarks(results, study)
-    summary.run(study, results)
-    return study
+            _write_memorization(write, cell, blank, shape)
+        if layout.OVERLAP.of(cell.factors) in made:
+            _write_overlap(write, cell, blank)
+        if layout.CONSISTENCY.of(cell.factors) in made:
+            alike = {"pair_correlation": _estimate(0.5 + 0.1 * strength(cell.checkpoint), 0.1, SAMPLES, blank)}
+            write(layout.CONSISTENCY, cell.factors, scalar_variables(alike), {})
 
 
 def _estimate(value: float, half: float, n: int, blank: bool) -> Estimate:
     return undefined("made up without a value", n) if blank else Estimate(value, value - half, value + half, n)
 
 
-def _write_data(path: Path, rng: np.random.Generator, pool: int, shape: tuple[int, ...]) -> None:
+def _write_data(write: Write, rng: np.random.Generator, pool: int, shape: tuple[int, ...]) -> None:
     axes = tuple(f"axis{index}" for index in range(len(shape)))
     angle = rng.uniform(0, 2 * math.pi, (pool + 64, 1))
     points = np.hstack([np.cos(angle), np.sin(angle)]) * 10
@@ -91,10 +112,10 @@ def _write_data(path: Path, rng: np.random.Generator, pool: int, shape: tuple[in
         "validation_class": store.Variable(np.arange(64) % 10, ("held_out",), "class"),
     }
     mean, spread = float(values.mean()), float(values.std())
-    store.write(path, "data", variables, PROVENANCE | {"mean": mean, "scale": 0.5 / spread, "classes": 10})
+    write(layout.DATA, {}, variables, {"mean": mean, "scale": 0.5 / spread, "classes": 10})
 
 
-def _write_denoise(path: Path, checkpoint: Checkpoint, blank: bool) -> None:
+def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
     run, sigmas, size = checkpoint.run, log_sigmas(24), strength(checkpoint)
     gap = 0.25 * size * np.exp(-((np.log(sigmas / 0.12)) ** 2) / 2.5)
     train = sigmas**2 / (sigmas**2 + 0.25) * 0.25
@@ -126,7 +147,13 @@ def _write_denoise(path: Path, checkpoint: Checkpoint, blank: bool) -> None:
         "loss_validation": store.Variable(losses, ("sigma", "held_out"), "loss of validation images"),
     }
     variables |= scalar_variables(scalars) | curve_variables(curves)
-    store.write(path, "denoise", variables, PROVENANCE | {"factors": checkpoint.factors, "parameters": 1000})
+    write(layout.DENOISE, checkpoint.factors, variables, {"parameters": 1000})
+
+
+def _write_equivalent(write: Write, checkpoint: Checkpoint) -> None:
+    deltas = [Estimate(delta, delta / 2, 2 * delta, 64) for delta in (0.5, 1.0)]
+    variables = {"sigma": store.Variable([0.5, 2.0], ("sigma",), "noise level")}
+    write(layout.EQUIVALENT, checkpoint.factors, variables | curve_variables({"equivalent_delta": deltas}), {})
 
 
 def memorized_hits(cell: Cell) -> int:
@@ -134,7 +161,7 @@ def memorized_hits(cell: Cell) -> int:
     return min(SAMPLES, int(max(0.0, strength(cell.checkpoint) * (1 + 0.2 * cell.guidance.weight) - 1.6) * 12))
 
 
-def _write_memorization(results: Path, cell: Cell, blank: bool, shape: tuple[int, ...]) -> None:
+def _write_memorization(write: Write, cell: Cell, blank: bool, shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(zlib.crc32(cell.path.encode()))
     hits = memorized_hits(cell)
     fraction = proportion(hits, SAMPLES)
@@ -155,13 +182,12 @@ def _write_memorization(results: Path, cell: Cell, blank: bool, shape: tuple[int
         "nearest": store.Variable(nearest, ("sample",), "nearest training image"),
         "distance": store.Variable(np.stack([first, second], axis=1), ("sample", "rank"), "distances"),
     }
-    attributes = PROVENANCE | {"factors": cell.factors}
-    store.write(results / layout.MEMORIZATION.of(cell.factors), layout.MEMORIZATION.stage, variables, attributes)
+    write(layout.MEMORIZATION, cell.factors, variables, {})
     drawn = {"samples": store.Variable(samples, ("sample", *axes), "generated images, scaled")}
-    store.write(results / layout.SAMPLES.of(cell.factors), layout.SAMPLES.stage, drawn, attributes)
+    write(layout.SAMPLES, cell.factors, drawn, {})
 
 
-def _write_overlap(path: Path, cell: Cell, blank: bool) -> None:
+def _write_overlap(write: Write, cell: Cell, blank: bool) -> None:
     sigmas, size = karras_sigmas(18), strength(cell.checkpoint)
     curves: dict[str, list[Estimate]] = {"train_likeness": []}
     for sigma in sigmas:
@@ -186,7 +212,7 @@ def _write_overlap(path: Path, cell: Cell, blank: bool) -> None:
         }.items():
             curves.setdefault(name, []).append(_estimate(value, 0.02 * value, 256, blank))
     variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")} | curve_variables(curves)
-    store.write(path, "overlap", variables, PROVENANCE | {"factors": cell.factors})
+    write(layout.OVERLAP, cell.factors, variables, {})
 
 
 def _write_benchmarks(results: Path, study: Study) -> None:

@@ -3,6 +3,7 @@
 Afresh means by the jobs one after the other in this process, without Snakemake.
 """
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,10 @@ def test_files_in_each_others_place_and_damaged_ones_are_made_anew(finished: Pat
     (results / f"{RUN}/step12/w0/overlap.h5").write_bytes(b"")
     run(copied, STUDY)
     assert content(results) == content(finished / "results/tiny")
+
+
+def test_a_summary_of_another_study_is_noticed_where_snakemake_has_no_record(copied: Path) -> None:
+    manifest = copied / "results/tiny/summary/manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"made_by": "0" * 16}))
+    shutil.rmtree(copied / ".snakemake")
+    assert planned_jobs(copied, STUDY) == {"summary": 1, "report": 1, "all": 1}

@@ -19,6 +19,8 @@ from diffbench.report.tables.timescales import run_table
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report, summary
 from diffbench.study.file import load_study
+from diffbench.study.specs import SummarySpec
+from tests.damaged_files import vouch_anew
 from tests.report_studies import make_study
 from tests.snakemake_runs import ROOT
 
@@ -34,6 +36,7 @@ def folder(tmp_path_factory) -> Path:
     with (folder / "summary/consistency.csv").open("a") as file:
         file.write("mlp-small,32,classes,0,400,0,,pair_correlation,pixels,0.8125,0.75,0.875,40,\n")
         file.write("mlp-small,32,classes,0,400,0,,pair_consistency,pixels,,,,1,fewer than 2 pairs\n")
+    vouch_anew(folder)
     write_claims(load_results(folder), ReportSettings())
     return folder
 
@@ -114,6 +117,7 @@ def test_refuted_claim_is_told_by_symbol_and_word_here_and_on_the_index(tmp_path
     claims[0]["verdict"] = claims[0]["tests"][0]["verdict"] = "refuted"
     claims[0]["tests"][0] |= {"low": 0.5, "value": 0.75, "high": 1.0}
     (tmp_path / "claims.json").write_text(json.dumps(claims))
+    vouch_anew(tmp_path)
     report.run(ReportSettings(), tmp_path)
     assert text(page(tmp_path)).count("✗ refuted") == 3  # at the top, beside the claim and beside the test
     assert "0.750 [0.500, 1.00]" in text(page(tmp_path))
@@ -179,7 +183,7 @@ def test_pair_consistency_is_shown_where_there_is_some(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["smoke", "controls", "circle"])
 def test_study_without_a_single_file_gives_all_its_pages(name, tmp_path):
-    summary.run(load_study(ROOT / f"config/studies/{name}.yaml"), tmp_path)
+    summary.run(SummarySpec(study=load_study(ROOT / f"config/studies/{name}.yaml")), tmp_path)
     report.run(ReportSettings(), tmp_path)
     assert text(page(tmp_path)).count("? inconclusive") >= 10
     assert "data-figure" not in re.sub(r"<script.*?</script>", "", page(tmp_path), flags=re.DOTALL)
@@ -190,7 +194,7 @@ def test_study_without_a_single_file_gives_all_its_pages(name, tmp_path):
 def test_broken_claims_are_one_clear_error(tmp_path):
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
     (tmp_path / "claims.json").write_text("[")
-    with pytest.raises(DiffbenchError, match=r"claims.json: no readable claims"):
+    with pytest.raises(DiffbenchError, match=r"claims.json: damaged"):
         load_claims(load_results(tmp_path))
 
 

@@ -17,7 +17,9 @@ from diffbench.report.tables.format import number
 from diffbench.report.tables.results import Results, load_controls, load_results
 from diffbench.settings.models import Constant, Mlp, Optimal, Planted
 from diffbench.settings.report import ReportSettings
+from diffbench.study.lineage import Lineage
 from diffbench.summary.controls import FLOORS, MET, UNDEFINED, UNMET, expectations, judge_controls
+from diffbench.summary.reading import Reader
 from diffbench.summary.tables import gather
 from tests.report_studies import make_study
 
@@ -135,19 +137,19 @@ def test_table_beside_the_chart_holds_every_row(results):
 def test_study_without_controls_has_none(tmp_path):
     study = make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
     assert not study.has_controls
-    assert judge_controls(study, gather(study, tmp_path).tables).empty
+    assert judge_controls(study, gather(Reader(Lineage(study), tmp_path)).tables).empty
     assert not (tmp_path / "summary/controls.csv").exists()
 
 
 def test_table_of_controls_is_read_as_it_was_judged(results):
-    judged = judge_controls(results.study, gather(results.study, results.folder).tables)
+    judged = judge_controls(results.study, gather(results.reader).tables)
     pd.testing.assert_frame_equal(load_controls(results), judged, check_dtype=False, check_exact=True)
 
 
 def test_results_of_a_suite_that_judged_controls_on_the_page_ask_for_a_new_summary(results, tmp_path):
     shutil.copytree(results.folder / "summary", tmp_path / "summary")
     (tmp_path / "summary/controls.csv").unlink()
-    with pytest.raises(DiffbenchError, match=r"summary/controls.csv: no readable table .* run snakemake to make it"):
+    with pytest.raises(DiffbenchError, match=r"summary/controls.csv: no readable summary .* run snakemake to make it"):
         write_controls(load_results(tmp_path), ReportSettings())
 
 

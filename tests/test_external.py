@@ -280,9 +280,9 @@ def test_a_study_names_an_external_model_by_its_import(tmp_path: Path) -> None:
     assert [run.path for run in planned.runs] == ["theirs/n32/classes/seed0"]
     assert planned.weights_of("theirs") == [str(tmp_path)]
     assert "theirs/n32/classes/seed0/step0/denoise.h5" in planned.files
-    again = Study.parse_json(planned.without("report"), "--study")
+    again = Study.parse_json(planned.model_dump_json(exclude={"report"}), "--study")
     assert again.definition("theirs") == planned.definition("theirs")
-    assert json.loads(planned.without())["models"]["theirs"]["import"] == SHRINKING
+    assert json.loads(planned.model_dump_json())["models"]["theirs"]["import"] == SHRINKING
 
 
 @pytest.mark.parametrize(

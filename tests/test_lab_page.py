@@ -13,6 +13,9 @@ from diffbench.report.tables.lab import closed_form_gaps, equivalents
 from diffbench.report.tables.lab_topics import agreement
 from diffbench.report.tables.results import Results
 from diffbench.settings.report import ReportSettings
+from diffbench.study import layout
+from diffbench.study.lineage import Lineage
+from tests.damaged_files import seal_anew
 from tests.lab_studies import all_topics, circle_study, measure_closed_form
 
 FIGURES = {
@@ -34,17 +37,23 @@ def results(tmp_path_factory) -> Results:
     study = circle_study()
     (folder / "lab").symlink_to(all_topics(tmp_path_factory) / "lab")
     losses = measure_closed_form(folder, 1.6, noises=32)
-    closed = folder / "blurred-1.6/n10/none/seed0/step0/denoise.h5"
+    lineage = Lineage(study)
+    factors = {"model": "blurred-1.6", "train_size": 10, "granularity": "none", "seed": 0, "step": 0}
+    closed = folder / layout.DENOISE.of(factors)
     closed.parent.mkdir(parents=True)
     losses.rename(closed)
+    seal_anew(closed, lineage.fingerprint(layout.DENOISE, factors))  # it was made with settings of its own
+    seal_anew(folder / layout.DATA.pattern, lineage.fingerprint(layout.DATA, {}))
     estimates = [Estimate(0.5, 0.4, 0.7, 10), undefined("2 deltas have the measured error", 10)]
     variables = {"sigma": store.Variable([1.0, 3.0], ("sigma",), "noise level")}
     variables |= curve_variables({"equivalent_delta": estimates})
     factors = {"model": "mlp-small", "train_size": 10, "granularity": "none", "seed": 0, "step": 4}
     path = folder / "mlp-small/n10/none/seed0/step4/equivalent.h5"
-    store.write(path, "equivalent", variables, provenance.attributes(factors, {}))
+    fingerprint = lineage.fingerprint(layout.EQUIVALENT, factors)
+    store.write(path, "equivalent", variables, provenance.attributes(factors, {}), fingerprint)
     manifest = {"provenance": provenance.attributes({}, {})}
-    results = Results(folder, study, manifest, *[pd.DataFrame()] * 3)
+    nothing = pd.DataFrame()
+    results = Results(folder, study, manifest, nothing, nothing, nothing)
     write_laboratory(results, ReportSettings())
     return results
 
@@ -55,7 +64,7 @@ def test_every_figure_has_a_caption_and_its_table(results):
     for name in FIGURES:
         assert len(pd.read_csv(results.folder / f"report/data/{name}.csv"))
     assert html.count("<figcaption>") == len(FIGURES)
-    assert "Missing topics" not in html
+    assert 'id="missing"' not in html
 
 
 def test_cards_say_what_the_files_say(results):
@@ -86,12 +95,13 @@ def test_undefined_equivalents_keep_their_reason(results):
 def test_missing_topics_are_named_and_stop_nothing(results, tmp_path):
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab/recall.h5").write_bytes((results.folder / "lab/recall.h5").read_bytes())
-    few = Results(tmp_path, results.study, results.manifest, *[pd.DataFrame()] * 3)
+    nothing = pd.DataFrame()
+    few = Results(tmp_path, results.study, results.manifest, nothing, nothing, nothing)
     write_laboratory(few, ReportSettings())
     html = (tmp_path / "report/lab.html").read_text()
     assert re.findall(r'data-figure="([^"]+)"', html) == ["lab-recall"]
-    assert "5 topics missing" in html
-    assert "lab/flow.h5: no such file" in html
+    assert "5 topics missing or broken" in html
+    assert '<th scope="row">flow</th><td>missing</td><td>not made yet</td>' in html
     assert "Nothing to show: no trained model of the plane was measured." in html
 
 

@@ -19,7 +19,9 @@ from diffbench.lab.ideal import blurred, guided
 from diffbench.settings.lab import TOPICS
 from diffbench.settings.models import Autoguided
 from diffbench.study.file import parse_study
+from diffbench.study.lineage import Lineage
 from diffbench.summary.laboratory import laboratory_tests
+from diffbench.summary.reading import Reader
 from diffbench.summary.verdicts import INCONCLUSIVE, SUPPORTED
 from tests.lab_studies import CIRCLE, all_topics, circle_study, measure_closed_form
 
@@ -169,7 +171,9 @@ def test_mistakes_are_named(changes, message):
 
 
 def test_the_laboratory_supports_the_fifth_claim_from_exact_numbers(tmp_path_factory, topics):
-    tests = {test.name: test for test in laboratory_tests(all_topics(tmp_path_factory))}
+    tests = {
+        test.name: test for test in laboratory_tests(Reader(Lineage(circle_study()), all_topics(tmp_path_factory)))
+    }
     assert {test.verdict for test in tests.values()} == {SUPPORTED}
     peaks = topics["gap"]["peak_gap"]
     assert tests["localization"].estimate.value == pytest.approx(np.log(peaks[0] / peaks[1]))
@@ -179,8 +183,8 @@ def test_the_laboratory_supports_the_fifth_claim_from_exact_numbers(tmp_path_fac
 
 
 def test_a_laboratory_without_its_files_is_inconclusive_and_none_has_no_tests(tmp_path):
-    assert laboratory_tests(tmp_path) == ()
-    (tmp_path / "lab").mkdir()
-    tests = laboratory_tests(tmp_path)
+    without = parse_study({key: value for key, value in CIRCLE.items() if key != "lab"}, "plane.yaml")
+    assert laboratory_tests(Reader(Lineage(without), tmp_path)) == ()
+    tests = laboratory_tests(Reader(Lineage(circle_study()), tmp_path))
     assert [test.verdict for test in tests] == [INCONCLUSIVE] * 3
     assert all("no such file" in test.estimate.reason for test in tests)

@@ -251,16 +251,16 @@ def test_a_study_reports_near_duplicates(tmp_path: Path) -> None:
         "center": {"model": "copied", "train_size": 200, "granularity": "none", "guidance": 0},
         "sampling": {"samples": 100, "trajectories": 10},
     }
-    study, results = parse_study(raw, "test"), tmp_path / "results"
-    make_all(Lineage(study), results)
-    (cell,) = study.cells
+    lineage, results = Lineage(parse_study(raw, "test")), tmp_path / "results"
+    make_all(lineage, results)
+    (cell,) = lineage.study.cells
     file = store.read(results / layout.MEMORIZATION.of(cell.factors), "memorization")
     value = dict(zip(file["measure"], file["value"], strict=True))
     assert value["near_duplicate_share"] == value["memorized_fraction"] == 1
     assert value["memorized_floor"] == pytest.approx(1 / 101)
     assert file["near_duplicate"].shape == (200, 2)
-    summary.run(study, results)
-    report.run(study.report, results)
+    summary.run(lineage.summary_spec, results)
+    report.run(lineage.study.report, results)
     page = (results / layout.page("index")).read_text()
     ((held_out, train),) = file["near_copy"].tolist()
     assert "n = 200: held-out images are near copies of training images, and raise the floor" in page

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,10 +111,43 @@ def test_only_blocks_that_are_read_are_compared_and_each_is(small_blocks: None, 
         file.write(bytes([content[130] ^ 1]))
     with opened(path) as file:
         assert file.read(128) == content[:128]
-        with pytest.raises(BrokenFileError):
-            file.read(1)
         file.seek(192)
         assert file.read() == content[192:]
+    seen: list[bytes] = []
+
+    def read_on() -> None:
+        with opened(path) as file:
+            for start in (128, 192):
+                file.seek(start)
+                seen.append(file.read(64))
+
+    with pytest.raises(BrokenFileError):
+        read_on()
+    assert seen == [bytes(64)] * 2  # no library sees what is damaged, nor anything after it
+
+
+@pytest.mark.parametrize("position", [100, 3000, 5_000_000])
+def test_a_process_that_has_met_damage_ends_as_any_other(tmp_path: Path, position: int) -> None:
+    """HDF5 used to crash it when it ended."""
+    path = tmp_path / "file.h5"
+    store.write(path, "sample", {"samples": store.Variable(np.ones((200_000, 4)), ("n", "axis"), "samples")}, {})
+    with path.open("r+b") as file:
+        file.seek(position)
+        (byte,) = file.read(1)
+        file.seek(position)
+        file.write(bytes([byte ^ 1]))
+    program = f"""
+from pathlib import Path
+from diffbench.files import store
+from diffbench.files.faults import BrokenFileError
+for read in (store.read, lambda *of: store.header(*of)["samples"][:]):
+    try:
+        read(Path({str(path)!r}), "sample")
+    except BrokenFileError:
+        print("named")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "named\nnamed\n"), done.stderr
 
 
 def test_whose_file_it_is(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from diffbench.conventions import DiffbenchError
 from diffbench.study import layout
 from diffbench.study.file import load_study, parse_study
-from diffbench.summary.tables import stage_costs
+from diffbench.summary.costs import stage_costs
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,18 +43,6 @@ def test_no_two_kinds_share_a_path_and_no_two_jobs_a_log() -> None:
     assert len(stages) == len({kind.stage for kind in layout.KINDS.values()})
     assert layout.TABLE.log() == "logs/summary.log"
     assert layout.PAGE.log() == "logs/report.log"
-
-
-def test_a_missing_file_is_looked_up_in_the_logs_of_its_own_stage_and_of_those_before() -> None:
-    behind = list(layout.logs_behind(layout.MEMORIZATION.of(FACTORS)))
-    run = "m/n8/kmeans-4/seed1/step20"
-    assert behind == [
-        f"logs/memorization/{run}/w0.5.log",
-        f"logs/sample/{run}/w0.5.log",
-        f"logs/train/{run}.log",
-        "logs/features.log",
-    ]
-    assert list(layout.logs_behind(layout.OPTIMUM.of(FACTORS))) == ["logs/optimum/n8/kmeans-4.log"]
 
 
 def test_no_model_may_bear_the_name_of_a_folder_of_the_results() -> None:
@@ -122,4 +110,4 @@ def test_a_copy_of_results_beside_them_is_no_job_of_the_study(tmp_path: Path) ->
     for path in (own, f"backup/{own}", f"old{layout.BENCHMARK}"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text('{"s": 1.0, "cpu_time": 1.0, "max_rss": 1.0}\n')
-    assert list(stage_costs(tmp_path)["job"]) == [own.removesuffix(layout.BENCHMARK)]
+    assert list(stage_costs(tmp_path)[0]["job"]) == [own.removesuffix(layout.BENCHMARK)]

@@ -188,7 +188,7 @@ def _measure(study: Study, out: Path) -> None:
             run_stage(stage, lineage, cell.factors, out)
     (out / layout.TRAJECTORIES.of(cell.factors)).unlink()
     _tell("report")
-    summary.run(study, out)
+    summary.run(lineage.summary_spec, out)
     report.run(study.report, out)
 
 

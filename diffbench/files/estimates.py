@@ -72,10 +72,10 @@ def curve_variables(curves: Mapping[str, Sequence[Estimate]]) -> dict[str, Varia
 
 def rows(file: StageFile) -> Iterator[dict[str, Any]]:
     """One tidy row per estimate: measure, space, sigma (nan for scalars), value, low, high, n, reason."""
-    for index, name in enumerate(file.arrays.get("measure", ())):
+    for index, name in enumerate(file["measure"] if {"measure", "value"} & file.arrays.keys() else ()):
         fields = {field: file[field][index] for field in FIELDS}
         yield {"measure": name, "space": file["space"][index], "sigma": np.nan} | fields
-    for index, name in enumerate(file.arrays.get("curve", ())):
+    for index, name in enumerate(file["curve"] if {"curve", "curve_value"} & file.arrays.keys() else ()):
         for level, sigma in enumerate(file["sigma"]):
             fields = {field: file[f"curve_{field}"][index, level] for field in FIELDS}
             yield {"measure": name, "space": PIXELS, "sigma": sigma} | fields

@@ -93,16 +93,16 @@ def _parts(footer: bytes) -> tuple[str, int, int] | None:
 
 
 class SealedFile(io.RawIOBase):
-    """The content of a sealed file. Reading raises BrokenFileError where a block is not what was written.
+    """The content of a sealed file. Where a block is not what was written, zeros are read, from there on everywhere.
 
-    `fault` keeps that error, since libraries put errors of their own in its place.
+    `fault` keeps the error, for `opened` to raise: HDF5 crashes the process at its end if reading raises beneath it.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         """Read and compare the seal itself."""
         super().__init__()
         self.path = path
-        self.fault: BrokenFileError | None = None
+        self.fault: BrokenFileError | OSError | None = None
         self._file = file
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - FOOTER))
@@ -139,16 +139,31 @@ class SealedFile(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride] (a buffer)
-        """Read sound bytes into `buffer`, fewer at the end of the content."""
+        """Read sound bytes into `buffer`, fewer at the end of the content; zeros after a fault."""
         stop = min(self._position + len(buffer), self.length)
         if stop <= self._position:
             return 0
-        for index in range(self._position // self._block, -(-stop // self._block)):
+        sound = bytes(stop - self._position)
+        try:
+            if self.fault is None:
+                sound = self._sound_bytes(self._position, stop)
+        except (BrokenFileError, OSError) as error:
+            self.fault = error.with_traceback(None)
+        memoryview(buffer)[: len(sound)] = sound
+        self._position += len(sound)
+        return len(sound)
+
+    def _sound_bytes(self, start: int, stop: int) -> bytes:
+        for index in range(start // self._block, -(-stop // self._block)):
             self._compare(index)
-        self._file.seek(self._position)
-        count = self._file.readinto(memoryview(buffer)[: stop - self._position])  # type: ignore[attr-defined]
-        self._position += count
-        return count
+        self._file.seek(start)
+        return _read(self._file, stop - start)
+
+    def taken_fault(self) -> BrokenFileError | OSError:
+        """The fault, kept no longer: an error that holds the file that holds it lives until the process ends."""
+        fault, self.fault = self.fault, None
+        assert fault
+        return fault
 
     def compare_all(self) -> None:
         """Compare every block with its digest."""
@@ -161,8 +176,7 @@ class SealedFile(io.RawIOBase):
         self._file.seek(index * self._block)
         content = _read(self._file, min(self._block, self.length - index * self._block))
         if _digest(content) != self._table[index * DIGEST : (index + 1) * DIGEST]:
-            self.fault = BrokenFileError(self.path, f"damaged: its content is not what was written; {REBUILD}")
-            raise self.fault
+            raise BrokenFileError(self.path, f"damaged: its content is not what was written; {REBUILD}")
         self._sound.add(index)
 
 
@@ -180,10 +194,9 @@ def opened(path: Path, made_by: str | None = None) -> Iterator[SealedFile]:
                 raise StaleFileError(path, f"made with other settings, factors or inputs than the study has; {REBUILD}")
             try:
                 yield sealed
-            except Exception:
+            finally:  # whatever a library made of zeros
                 if sealed.fault is not None:
-                    raise sealed.fault from None
-                raise
+                    raise sealed.taken_fault() from None
     except FileNotFoundError:
         raise DiffbenchError(f"{path}: no such file; run snakemake to make it") from None
     except OSError as error:

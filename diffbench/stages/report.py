@@ -1,25 +1,41 @@
 """Report: the pages of a study, from its summary and pictures."""
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from diffbench.files.faults import BrokenFileError
 from diffbench.report.pages.claims import write_claims
 from diffbench.report.pages.controls import write_controls
 from diffbench.report.pages.index import write_index
 from diffbench.report.pages.lab import write_laboratory
-from diffbench.report.tables.results import load_results
+from diffbench.report.pages.publish import published
+from diffbench.report.tables.results import Results, load_results
 from diffbench.settings.report import ReportSettings
-from diffbench.study.layout import page
 
 
 def run(spec: ReportSettings, results: Path) -> None:
-    """Write the pages of index and claims, of controls and laboratory where a study has them, and their tables."""
-    summarized = load_results(results)
-    for old in (results / page("index")).parent.glob("**/*"):
-        if old.suffix in (".html", ".csv"):  # what an earlier report had and this one has not must not stand beside
-            old.unlink()
-    write_index(summarized, spec)
-    write_claims(summarized, spec)
-    if summarized.study.has_controls:
-        write_controls(summarized, spec)
-    if summarized.study.lab is not None:
-        write_laboratory(summarized, spec)
+    """Write the pages of index and claims, of controls and laboratory where a study has them, and their tables.
+
+    They replace those of an earlier report when all are complete. Files of stages that cannot be read are named on the
+    index, and marked if they are damaged. A damaged file of the summary ends the report, and is removed, so that the
+    next run makes it anew.
+    """
+    try:
+        summarized = load_results(results)
+        with published(summarized.pages) as folder:
+            write_pages(replace(summarized, written_to=folder), spec)
+    except BrokenFileError as error:
+        with suppress(OSError):
+            error.path.unlink()
+        raise
+
+
+def write_pages(results: Results, spec: ReportSettings) -> None:
+    """Write all pages; the index last, since it names all files that could not be read for them."""
+    write_claims(results, spec)
+    if results.study.has_controls:
+        write_controls(results, spec)
+    if results.study.lab is not None:
+        write_laboratory(results, spec)
+    write_index(results, spec)

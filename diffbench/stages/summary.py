@@ -6,69 +6,91 @@ from pathlib import Path
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.account import line
 from diffbench.data.catalog import facts
 from diffbench.files import estimates, provenance, store
 from diffbench.files.output import atomic
-from diffbench.study.layout import CLAIMS, FEATURES, MANIFEST, table
+from diffbench.study.layout import CLAIMS, DATA, FEATURES, table
+from diffbench.study.lineage import Lineage
+from diffbench.study.specs import SummarySpec
 from diffbench.study.study import Study
 from diffbench.summary import TABLES
 from diffbench.summary.claims import judge
 from diffbench.summary.controls import judge_controls
+from diffbench.summary.costs import stage_costs
 from diffbench.summary.laboratory import laboratory_tests
 from diffbench.summary.lookup import Lookup
+from diffbench.summary.manifest import write_manifest
 from diffbench.summary.models import model_sizes
-from diffbench.summary.tables import ESTIMATE, FACTORS, Gathered, gather, stage_costs
+from diffbench.summary.reading import DONE, Reader
+from diffbench.summary.tables import ESTIMATE, FACTORS, gather, status
 from diffbench.summary.timescales import timescales
 from diffbench.summary.verdicts import as_records
 
 
-def run(study: Study, results: Path) -> None:
-    """Write summary/*.csv, summary/*.h5 and summary/manifest.json inside `results`, from the files that exist."""
-    gathered = gather(study, results)
+def run(spec: SummarySpec, results: Path) -> None:
+    """Write summary/*.csv, summary/*.h5, claims.json and the manifest inside `results`, from the files that exist.
+
+    A file that cannot be read stops no other: it is named with the reason, and marked if it is damaged.
+    """
+    study, reader = spec.study, Reader(Lineage(spec.study, spec.contents), results)
+    gathered = gather(reader)
     lookup = Lookup(gathered.tables)
-    tables = gathered.tables | {"timescales": timescales(study, lookup, results)}
-    for name in TABLES:
-        write_table(results, name, tables.get(name, pd.DataFrame()).reindex(columns=FACTORS + ESTIMATE))
-    sizes = model_sizes(study, results)
-    write_csv(results / table("models"), sizes)
-    write_csv(results / table("status"), gathered.files)
-    write_csv(results / table("costs"), stage_costs(results))
+    sizes = model_sizes(study, reader)
+    costs, unknown_costs = stage_costs(results)
+    others = {"models": sizes, "costs": costs}
     if study.has_controls:
-        write_csv(results / table("controls"), judge_controls(study, gathered.tables))
+        others["controls"] = judge_controls(study, gathered.tables)
+    tables = gathered.tables | {"timescales": timescales(study, lookup, reader)}
     counted = sizes.dropna(subset=["parameters"])
     parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
-    verdicts = as_records(judge(study, lookup, parameters, facts(study.data).classes, laboratory_tests(results)))
+    claims = judge(study, lookup, parameters, facts(study.data).classes, laboratory_tests(reader))
+    known: dict[str, object] = {"made_by": spec.fingerprint, "contents": spec.contents}
+    known |= {"images": images(reader), "feature_space": feature_space(reader)}
+    others["status"] = status(gathered, reader, unknown_costs)  # when all is read
+
+    for name in TABLES:
+        write_table(results, name, tables.get(name, pd.DataFrame()).reindex(columns=FACTORS + ESTIMATE))
+    for name, rows in others.items():
+        write_csv(results / table(name), rows)
     with atomic(results / CLAIMS) as temporary:
-        temporary.write_text(json.dumps(verdicts, indent=2))
-    with atomic(results / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(manifest(study, gathered, results), indent=2))
+        temporary.write_text(json.dumps(as_records(claims), indent=2))
+    vouched = [*(table(name) for name in (*TABLES, *others)), CLAIMS]
+    write_manifest(results, described(study, others["status"]) | known, vouched)
 
 
-def manifest(study: Study, gathered: Gathered, results: Path) -> dict[str, object]:
-    """What the study is, what of it exists, and what made it."""
-    done = gathered.files["state"] == "done"
-    missing = set(gathered.files.loc[~done, "file"])
-    complete = [cell for cell in study.cells if missing.isdisjoint(study.files_of(cell))]
+def described(study: Study, files: pd.DataFrame) -> dict[str, object]:
+    """What the study is, what of it exists, and what made it; files: the table of their status."""
+    states = files.set_index("file")["state"].reindex(list(study.files))
+    lacking = set(states.index[states != DONE])
+    complete = [cell for cell in study.cells if lacking.isdisjoint(study.files_of(cell))]
     return {
         "study": study.model_dump(mode="json"),
         "cells": len(study.cells),
         "cells_complete": len(complete),
-        "files": len(gathered.files),
-        "files_missing": len(missing),
-        "feature_space": feature_space(results),
+        "files": {str(state): int(count) for state, count in states.value_counts().items()},
         "provenance": provenance.attributes({}, {}),
     }
 
 
-def feature_space(results: Path) -> dict[str, object] | None:
-    """Name of the space in which quality is measured, and what is known of it, such as a classifier's accuracy."""
+def images(reader: Reader) -> str | None:
+    """What became of the images that the study was given, in a line; None where nothing is to be said of them."""
     try:
-        file = store.read(results / FEATURES.pattern, "features")
+        account = reader.header(DATA, {}).attributes.get("account")
     except DiffbenchError:
         return None
-    space: dict[str, object] = {"name": file.attributes["space"]}
-    for row in estimates.rows(file):
-        space[str(row["measure"])] = {name: float(row[name]) for name in ("value", "low", "high")}
+    return line(account) if account else None
+
+
+def feature_space(reader: Reader) -> dict[str, object] | None:
+    """Name of the space in which quality is measured, and what is known of it, such as a classifier's accuracy."""
+    try:
+        file = reader.read(FEATURES, {})
+        space: dict[str, object] = {"name": file.attributes["space"]}
+        for row in estimates.rows(file):
+            space[str(row["measure"])] = {name: float(row[name]) for name in ("value", "low", "high")}
+    except DiffbenchError:
+        return None
     return space
 
 

@@ -1,5 +1,7 @@
 """Which files of the results are what the study asks for, told by the fingerprints that they end with."""
 
+import csv
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,8 @@ def outdated(lineage: Lineage, results: Path) -> Iterator[str]:
     for path, fingerprint in expected(lineage, results):
         if not is_made_by(results / path, fingerprint):
             yield path
+    if _summarized(results / layout.MANIFEST) != lineage.summary_spec.fingerprint:
+        yield layout.MANIFEST
 
 
 def is_made_by(path: Path, fingerprint: str) -> bool:
@@ -36,3 +40,21 @@ def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
                     yield path, lineage.fingerprint(*place)
                 except (LookupError, ValueError, AttributeError):  # a model, guidance or topic that the study lacks
                     continue
+
+
+def _summarized(manifest: Path) -> str | None:
+    """Fingerprint of the spec of the summary; None if there is none, or it cannot be read."""
+    try:
+        return json.loads(manifest.read_bytes())["made_by"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def reported_damage(results: Path) -> list[str]:
+    """Files that the last report names and that are known as damaged; none where there is no report."""
+    try:
+        with (results / layout.UNFINISHED).open(newline="", encoding="utf-8") as file:
+            named = [row["file"] for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+    return [name for name in named if is_marked(results / name)]

@@ -5,7 +5,7 @@ pattern whose fields are factors; what the files of a cell share (data, conditio
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -90,6 +90,8 @@ INSPECTION = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""
 CHART_DATA = "data/{name}.csv"
 """Table of a chart, from its page."""
+UNFINISHED = "report/data/unfinished.csv"
+"""Table of the files that the report lacks; that it is there tells the workflow that the pages are whole."""
 SUMMARIES = ("models", "status", "costs")
 """Tables of the summary that hold no estimates."""
 
@@ -154,18 +156,3 @@ def root_of(path: Path) -> Path | None:
 def stage_of_job(name: str) -> str:
     """The stage of a job, by the path of its benchmark without the suffix."""
     return stage_of(f"{name}{BENCHMARK}")
-
-
-def logs_behind(path: str) -> Iterator[str]:
-    """Logs of the jobs that a file depends on, nearest first, so that the one that failed is found."""
-    folder = PurePosixPath(path).parent
-    stage = stage_of(path)
-    if stage in FOLDERS:
-        yield log_of(str(PurePosixPath(path).with_suffix("")))
-        return
-    for maker in (stage, "sample"):
-        yield log_of(f"{maker}/{folder}")
-    checkpoint = folder.parent if folder.name.startswith("w") else folder
-    yield log_of(f"train/{checkpoint}")
-    if stage == MEMORIZATION.stage:
-        yield log_of(FEATURES.stage)

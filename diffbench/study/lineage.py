@@ -14,6 +14,7 @@ from diffbench.settings.granularity import TWIN
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.lab import LabSettings
 from diffbench.settings.models import External, Optimal
+from diffbench.settings.report import ReportSettings
 from diffbench.study import layout
 from diffbench.study.grid import Cell, Checkpoint, Run
 from diffbench.study.layout import Kind
@@ -27,6 +28,7 @@ from diffbench.study.specs import (
     LabSpec,
     SampleSpec,
     StageSpec,
+    SummarySpec,
     TrainSpec,
 )
 from diffbench.study.study import Study
@@ -56,6 +58,12 @@ class Lineage:
     def spec_json(self, stage: str, factors: Mapping[str, Any]) -> str:
         """The same, as it is handed to the job."""
         return self.spec(stage, factors).model_dump_json()
+
+    @cached_property
+    def summary_spec(self) -> SummarySpec:
+        """The spec of the summary: all but what changes none of its numbers."""
+        beside = {"report": ReportSettings(), "device": "auto", "threads": 1}
+        return SummarySpec(study=self.study.model_copy(update=beside), contents=dict(self.contents))
 
     def fingerprint(self, kind: Kind, factors: Mapping[str, Any]) -> str:
         """Fingerprint of the spec that makes the file of this kind with these factors."""

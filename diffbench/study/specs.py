@@ -10,6 +10,7 @@ from diffbench.settings.measures import GapSettings, QualitySettings
 from diffbench.settings.models import ModelDefinition
 from diffbench.settings.sampling import SamplingSettings
 from diffbench.settings.training import TrainingSettings
+from diffbench.study.study import Study
 
 Factors = dict[str, int | float | str]
 """Factor -> value."""
@@ -83,3 +84,10 @@ class EquivalentSpec(StageSpec):
     """Error of a trained checkpoint as an equivalent delta."""
 
     noises: int = Field(description="Noise draws per image behind the checkpoint's losses.")
+
+
+class SummarySpec(Strict):
+    """A study, and the content of the user's files as it was when the run began."""
+
+    study: Study
+    contents: dict[str, str] = Field(default_factory=dict, description="Path in the study -> fingerprint.")

@@ -154,10 +154,6 @@ class Study(Strict):
         encoder = self.measures.quality.encoder
         return sorted({*self.data.files_given.values(), *weights, *([encoder] if encoder is not None else [])})
 
-    def without(self, *keys: str) -> str:
-        """The study as JSON without some of its keys, for stages that do not read them."""
-        return self.model_dump_json(exclude=set(keys))
-
     @cached_property
     def guidances(self) -> dict[str, Guidance]:
         """Values of the factor guidance by their labels, in their natural order."""

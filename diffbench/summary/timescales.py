@@ -6,14 +6,12 @@ Each needs several cells: all milestones of a run, or all training sizes beside 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files import store
 from diffbench.files.estimates import Estimate
 from diffbench.measures.gap import onset
 from diffbench.measures.timescales import effective_memorization, tau_gen, tau_mem
@@ -21,15 +19,16 @@ from diffbench.study.grid import Cell
 from diffbench.study.layout import DENOISE
 from diffbench.study.study import Study
 from diffbench.summary.lookup import Lookup
+from diffbench.summary.reading import Reader
 
 QUALITY = "distance_to_validation"
 """The quality by which the best step is chosen: lower is better, and defined for any number of samples."""
 
 
-def timescales(study: Study, lookup: Lookup, results: Path) -> pd.DataFrame:
+def timescales(study: Study, lookup: Lookup, reader: Reader) -> pd.DataFrame:
     """Tidy rows; factors that a time scale runs over (step, train_size, guidance) are empty."""
     return pd.DataFrame(
-        [*_rows_of_runs(study, lookup), *_rows_of_sizes(study, lookup), *_rows_of_onsets(study, results)]
+        [*_rows_of_runs(study, lookup), *_rows_of_sizes(study, lookup), *_rows_of_onsets(study, reader)]
     )
 
 
@@ -75,13 +74,13 @@ def _rows_of_sizes(study: Study, lookup: Lookup) -> Iterator[dict[str, Any]]:
             yield _row(factors, "effective_memorization", estimate)
 
 
-def _rows_of_onsets(study: Study, results: Path) -> Iterator[dict[str, Any]]:
+def _rows_of_onsets(study: Study, reader: Reader) -> Iterator[dict[str, Any]]:
     """Per noise level: the milestone at which the validation loss is least."""
     for run, checkpoints in groupby(study.checkpoints, key=lambda checkpoint: checkpoint.run):
         losses, sigmas, steps = [], np.array([]), []
         for checkpoint in checkpoints:
             try:
-                file = store.read(results / DENOISE.of(checkpoint.factors), "denoise")
+                file = reader.read(DENOISE, checkpoint.factors)
             except DiffbenchError:
                 continue
             sigmas = file["sigma"]

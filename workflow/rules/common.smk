@@ -16,7 +16,7 @@ from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
 from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint, Run
-from diffbench.study.inventory import is_made_by, outdated
+from diffbench.study.inventory import is_made_by, outdated, reported_damage
 from diffbench.study.lineage import Lineage
 from diffbench.summary import TABLES
 
@@ -30,7 +30,6 @@ except DiffbenchError as error:
 RESULTS = f"{conventions.RESULTS}/{STUDY.name}"
 LINEAGE = Lineage(STUDY, contents_of(STUDY.user_files, Path(RESULTS) / layout.CONTENTS))
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
-STUDY_OF_SUMMARY = STUDY.without("report", "device", "threads")
 MEMORY = memory_mb(STUDY)
 NETWORK_MEMORY = network_memory_mb(STUDY)
 
@@ -189,8 +188,19 @@ def report_what_exists():
 
     Where they fail as well, as on a full disk, they have said why.
     """
-    study, report = STUDY_OF_SUMMARY, STUDY.report.model_dump_json()
+    spec, report = (
+        each.model_dump_json() for each in (LINEAGE.summary_spec, STUDY.report)
+    )
     shell(
-        "python -m diffbench summary --study {study:q} --results {RESULTS}"
+        "python -m diffbench summary --spec {spec:q} --results {RESULTS}"
         " && python -m diffbench report --spec {report:q} --results {RESULTS} || true"
     )
+
+
+def fail_if_damaged():
+    """End the run with an error if the report names damaged results, though there is a report of the others."""
+    if damaged := reported_damage(Path(RESULTS)):
+        what = "1 file is" if len(damaged) == 1 else f"{len(damaged)} files are"
+        sys.exit(
+            f"diffbench: error: {what} damaged, e.g. {RESULTS}/{damaged[0]}: run again to make what is damaged anew"
+        )

@@ -1,20 +1,22 @@
 rule report:
     input:
         rules.summary.output,
+    # Old pages stay until the new ones are complete: Snakemake must not delete them before, nor when the job fails. It
+    # takes pages that it restored for new ones; that the table is gone tells it better.
     output:
         report(
-            ensure(at(layout.page("index")), non_empty=True),
+            update(ensure(at(layout.page("index")), non_empty=True)),
             caption="../report/index.rst",
             category="Pages",
         ),
         report(
-            ensure(at(layout.page("claims")), non_empty=True),
+            update(ensure(at(layout.page("claims")), non_empty=True)),
             caption="../report/claims.rst",
             category="Pages",
         ),
         (
             report(
-                at(layout.page("lab")),
+                update(at(layout.page("lab"))),
                 caption="../report/lab.rst",
                 category="Pages",
             )
@@ -23,13 +25,14 @@ rule report:
         ),
         (
             report(
-                at(layout.page("controls")),
+                update(at(layout.page("controls"))),
                 caption="../report/controls.rst",
                 category="Pages",
             )
             if STUDY.has_controls
             else []
         ),
+        at(layout.UNFINISHED),
     log:
         log_at(layout.PAGE),
     threads: 1

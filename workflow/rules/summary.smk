@@ -14,7 +14,7 @@ rule summary:
         mem_mb=1500,
         runtime=60,
     params:
-        study=STUDY_OF_SUMMARY,
+        spec=LINEAGE.summary_spec.model_dump_json(),
         results=subpath(output.manifest, ancestor=2),
     shell:
-        "python -m diffbench summary --study {params.study:q} --results {params.results} 2> {log}"
+        "python -m diffbench summary --spec {params.spec:q} --results {params.results} 2> {log}"

@@ -3,7 +3,7 @@
 import base64
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from PIL import Image
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet, read_images
+from diffbench.files.faults import BrokenFileError
 from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
@@ -58,7 +59,7 @@ def sheets(results: Results, means: pd.DataFrame, width: int, count: int) -> lis
     cells = list(_with_samples(results, means))
     sizes = {cell.checkpoint.run.train_size for cell in cells}
     try:
-        sets = {size: read_images(results.path(DATA, {}), size) for size in sizes}
+        sets = {size: _images(results, size) for size in sizes}
     except DiffbenchError:
         return []  # without the images there is nothing to picture; the tables stand on their own
     if not sets:
@@ -66,22 +67,43 @@ def sheets(results: Results, means: pd.DataFrame, width: int, count: int) -> lis
     pixels = math.prod(next(iter(sets.values())).shape)
     limit = max(2, min(MAXIMUM_CELLS, MAXIMUM_BYTES // (count * 2 * (pixels + 120))))
     pictured = [cells[rank] for rank in spread_over_ranks(len(cells), limit)]
-    return [
-        _sheet(results, cell, sets[cell.checkpoint.run.train_size], index, width, count)
-        for index, cell in enumerate(pictured)
-    ]
+    return list(_readable(results, pictured, sets, width, count))
+
+
+def _images(results: Results, train_size: int) -> TrainingSet:
+    """A training subset; what is wrong with the data file is remembered."""
+    with results.reader.noting(DATA, {}) as path:
+        try:
+            return read_images(path, train_size, made_by=results.reader.lineage.fingerprint(DATA, {}))
+        except KeyError as error:
+            raise BrokenFileError(path, f"holds no {error}") from None
+
+
+def _readable(
+    results: Results, cells: Sequence[Cell], sets: Mapping[int, TrainingSet], width: int, count: int
+) -> Iterator[Sheet]:
+    """Sheets of the cells whose files can be read; the results remember the others."""
+    for index, cell in enumerate(cells):
+        try:
+            yield _sheet(results, cell, sets[cell.checkpoint.run.train_size], index, width, count)
+        except DiffbenchError:
+            continue
 
 
 def _with_samples(results: Results, means: pd.DataFrame) -> Iterator[Cell]:
-    """Of each setting, in ranked order, the first seed's cell whose samples and distances can be read."""
+    """Of each setting, in ranked order, the first seed's cell whose samples and distances are there.
+
+    Where a setting's distances are there but its samples are not, the results remember that.
+    """
     by_setting: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in results.study.cells:
         by_setting.setdefault(tuple(shown_factors(cell)[name] for name in SETTING), []).append(cell)
     for _, setting in ranked(means).iterrows():
-        for cell in by_setting[tuple(setting[SETTING])]:
-            if all(results.path(kind, cell.factors).exists() for kind in (SAMPLES, MEMORIZATION)):
-                yield cell
-                break
+        known = results.known_faults
+        measured = [each for each in by_setting[tuple(setting[SETTING])] if MEMORIZATION.of(each.factors) not in known]
+        there = (each for each in measured if (results.folder / SAMPLES.of(each.factors)).exists())
+        if cell := next(there, next(iter(measured), None)):
+            yield cell
 
 
 def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, width: int, count: int) -> Sheet:

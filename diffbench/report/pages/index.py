@@ -1,9 +1,12 @@
 """The main page of a study: which models memorize, at which noise level, and what made them."""
 
+from collections import Counter
 from collections.abc import Hashable
+from pathlib import Path
 
 import pandas as pd
 
+from diffbench.files.output import atomic
 from diffbench.report.charts import pictures
 from diffbench.report.charts.gap import gap_by_factor, gap_by_step
 from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_factor
@@ -13,7 +16,16 @@ from diffbench.report.tables import answers, duplicates, leaderboard, outcomes
 from diffbench.report.tables.results import Results, load_claims
 from diffbench.report.tables.slices import TITLES
 from diffbench.settings.report import ReportSettings
-from diffbench.study.layout import stage_of_job
+from diffbench.study.layout import CHART_DATA, UNFINISHED, stage_of_job
+from diffbench.summary.reading import BROKEN, MISSING, STALE, UNREADABLE
+
+MEANINGS = {
+    BROKEN: "damaged; a result is marked by NAME.broken beside it, and the next run makes it anew",
+    STALE: "whole, but made with other settings, factors or inputs than the study has; the next run makes it anew",
+    UNREADABLE: "could not be read when the report was made; nothing was changed",
+    MISSING: "not there: the reason is the last line of the log that tells why, if there is one",
+}
+"""States of files, the gravest first."""
 
 
 def write_index(results: Results, settings: ReportSettings) -> None:
@@ -33,6 +45,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
     figures = [chart for chart in charts if chart] + [sheet.figure for sheet in sheets if sheet.figure]
     effects = answers.effects(results, means)
     entries = leaderboard.leaderboard(rows, means)
+    lacking = unfinished(results)  # once pictures have used the files
     write_study_page(
         results,
         "index",
@@ -48,15 +61,19 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         guidance_places={each.text: place for place, each in enumerate(results.study.guidances.values())},
         gap_scale=leaderboard.gap_scale(entries),
         sheets=sheets,
-        unfinished=unfinished(results),
+        unfinished=lacking,
+        states=dict(Counter(fault.state for fault in results.faults.values())),
+        meanings=MEANINGS,
         costs=stage_costs(results.costs),
     )
+    with atomic(results.pages / CHART_DATA.format(name=Path(UNFINISHED).stem)) as temporary:
+        pd.DataFrame(lacking, columns=["file", "state", "reason"]).to_csv(temporary, index=False)
 
 
-def unfinished(results: Results) -> list[dict[Hashable, object]]:
-    """Files of the study that are missing or broken, with the reason."""
-    rows = results.status[results.status["state"] != "done"]
-    return rows[["file", "stage", "state", "reason"]].to_dict("records")
+def unfinished(results: Results) -> list[dict[str, str]]:
+    """Files that measures, figures or pictures lack: file, state and reason; the gravest states first."""
+    faults = sorted(results.faults.items(), key=lambda entry: list(MEANINGS).index(entry[1].state))
+    return [{"file": file, "state": fault.state, "reason": fault.reason} for file, fault in faults]
 
 
 def stage_costs(costs: pd.DataFrame) -> list[dict[Hashable, object]]:

@@ -22,7 +22,7 @@ from diffbench.study import layout
 
 def write_study_page(results: Results, page: str, figures: Sequence[Figure], **context: object) -> None:
     """Write a page of a study beside its others, from the template of its name, which also sees study and manifest."""
-    path = results.folder / layout.page(page)
+    path = results.pages / Path(layout.page(page)).name
     write_page(path, path.name, figures, study=results.study, manifest=results.manifest, **context)
 
 

@@ -1,6 +1,7 @@
 """The laboratory's tables: its topics' files, and what the study measured of models of the plane."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,52 +10,57 @@ import pandas as pd
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
-from diffbench.files import store
 from diffbench.files.estimates import rows
 from diffbench.files.store import StageFile
 from diffbench.report.tables.results import Results
 from diffbench.settings.lab import TOPICS, LabSettings
 from diffbench.settings.models import Autoguided, Blurred, ModelDefinition
 from diffbench.study.layout import DATA, DENOISE, EQUIVALENT, TOPIC
+from diffbench.summary.reading import Fault
 
 
 @dataclass(frozen=True)
 class Laboratory:
-    """Settings and files of the laboratory; what could not be read stands in `missing` with the reason."""
+    """Settings and files of the laboratory, as far as they could be read."""
 
     settings: LabSettings
     topics: Mapping[str, StageFile]
-    missing: Mapping[str, str]
 
 
 def load_laboratory(results: Results) -> Laboratory:
-    """Read the files of all topics. Missing ones do not stop the others."""
+    """Read the files of all topics. Those that cannot be read do not stop the others."""
     assert results.study.lab is not None
-    topics, missing = {}, {}
+    topics = {}
     for topic in TOPICS:
-        try:
+        with suppress(DiffbenchError):
             topics[topic] = results.read(TOPIC, {"topic": topic})
-        except DiffbenchError as error:
-            missing[topic] = str(error)
-    return Laboratory(results.study.lab, topics, missing)
+    return Laboratory(results.study.lab, topics)
+
+
+def topic_faults(results: Results) -> dict[str, Fault]:
+    """What is wrong with the files of the topics, by topic, as far as they were used."""
+    faults = results.faults
+    return {topic: faults[file] for topic in TOPICS if (file := TOPIC.of({"topic": topic})) in faults}
 
 
 def equivalents(results: Results) -> pd.DataFrame:
     """Equivalent deltas of all trained checkpoints: factors, sigma in raw units, and the fields of an estimate."""
     equivalent: list[dict[str, Any]] = []
+    expected = frozenset(results.study.files)
     for checkpoint in results.study.checkpoints:
-        try:
-            file = results.read(EQUIVALENT, checkpoint.factors)
-        except DiffbenchError:
+        if EQUIVALENT.of(checkpoint.factors) not in expected:
             continue
-        equivalent.extend(file.attributes["factors"] | row for row in rows(file))
+        with suppress(DiffbenchError):
+            file = results.read(EQUIVALENT, checkpoint.factors)
+            equivalent += [checkpoint.factors | row for row in rows(file)]
     return pd.DataFrame(equivalent)
 
 
 def closed_form_gaps(results: Results, gap: StageFile) -> pd.DataFrame:
     """The norm gap of closed-form models as the ordinary stages measured it, where the quadrature has their setting.
 
-    Columns: model (with its training size), setting (index in `gap`), sigma (raw units), value, low, high.
+    Columns: model (with its training size), setting (index in `gap`), sigma (raw units), value, low, high; none where
+    the data file, which holds the units, cannot be read.
     """
     measured: list[dict[str, Any]] = []
     for checkpoint in results.study.checkpoints:
@@ -62,16 +68,16 @@ def closed_form_gaps(results: Results, gap: StageFile) -> pd.DataFrame:
         setting = _setting(results.study.definition(run.model), 2 * run.train_size, gap)
         if setting is None or run.granularity != "none" or results.study.data.name != "circle-symmetric":
             continue
-        try:
-            file = results.read(DENOISE, checkpoint.factors)
-        except DiffbenchError:
-            continue
-        curve = [row for row in rows(file) if row["measure"] == "norm_gap"]
-        measured.extend({"model": f"{run.model}, n {run.train_size}", "setting": setting} | row for row in curve)
+        with suppress(DiffbenchError):
+            curve = [row for row in rows(results.read(DENOISE, checkpoint.factors)) if row["measure"] == "norm_gap"]
+            measured += [{"model": f"{run.model}, n {run.train_size}", "setting": setting} | row for row in curve]
     table = pd.DataFrame(measured)
-    if len(table):
-        table["sigma"] = _scaling(results).raw_lengths(table["sigma"].to_numpy(np.float64))
-    return table
+    if table.empty:
+        return table
+    try:
+        return table.assign(sigma=_scaling(results).raw_lengths(table["sigma"].to_numpy(np.float64)))
+    except DiffbenchError:
+        return pd.DataFrame()
 
 
 def _setting(definition: ModelDefinition, points: int, gap: StageFile) -> int | None:
@@ -97,4 +103,4 @@ def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 def _scaling(results: Results) -> Scaling:
     """Between raw and scaled units, of the study's data."""
-    return Scaling.of(store.header(results.path(DATA, {}), DATA.stage).attributes)
+    return Scaling.of(results.reader.header(DATA, {}).attributes)

@@ -1,10 +1,12 @@
 """The laboratory's questions answered in words, with numbers of its topics' files."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
 
+from diffbench.conventions import DiffbenchError
 from diffbench.report.tables.answers import Answer
 from diffbench.report.tables.format import number
 from diffbench.report.tables.lab import Laboratory
@@ -13,17 +15,12 @@ from diffbench.report.tables.lab_topics import agreement, central_setting
 
 def lab_answers(laboratory: Laboratory, learned: pd.DataFrame) -> Iterator[Answer]:
     """What the topics and the trained models answer, where their files are there."""
-    topics = laboratory.topics
-    if "gap" in topics:
-        yield _of_gap(laboratory)
-    if "recall" in topics:
-        yield _of_recall(laboratory)
-    if answer := _of_learned(learned):
-        yield answer
-    if "discretization" in topics:
-        yield _of_discretization(laboratory)
-    if "collapse" in topics:
-        yield _of_collapse(laboratory)
+    for topic, answer in ANSWERS.items():
+        if topic in laboratory.topics:
+            with suppress(DiffbenchError):  # the file lacks what the answer is made of
+                yield answer(laboratory)
+        if topic == "recall" and (of_learned := _of_learned(learned)):
+            yield of_learned
 
 
 def _of_gap(laboratory: Laboratory) -> Answer:
@@ -118,3 +115,7 @@ def _of_collapse(laboratory: Laboratory) -> Answer:
             f" n = {collapse['train_size'].min()} to {collapse['train_size'].max()}.",
         ),
     )
+
+
+ANSWERS = {"gap": _of_gap, "recall": _of_recall, "discretization": _of_discretization, "collapse": _of_collapse}
+"""By the topic whose file they are made of, in the order of the page."""

@@ -78,15 +78,14 @@ def _of_every_cell(
 
 
 def _why_absent(results: Results, kind: Kind) -> Callable[[Cell], str]:
-    """Why a cell is not in a table: its file is missing, or none is expected; empty if the file is there."""
-    status = results.status.set_index("file")
-    reasons = status.loc[status["state"] != "done", "reason"].to_dict()
+    """Why a cell is not in a table: its file has a fault, or none is expected; empty if the file is there."""
+    known, files = results.known_faults, frozenset(results.status["file"])
 
     def why(cell: Cell) -> str:
         file = kind.of(cell.factors)
-        if file in reasons:
-            return f"missing: {reasons[file]}"
-        return "" if file in status.index else f"this model has no {kind.stage} measures"
+        if fault := known.get(file):
+            return f"{fault.state}: {fault.reason}"
+        return "" if file in files else f"this model has no {kind.stage} measures"
 
     return why
 

@@ -3,18 +3,22 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files import store
 from diffbench.files.store import StageFile
 from diffbench.study import layout
 from diffbench.study.grid import Cell
 from diffbench.study.layout import Kind
+from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
+from diffbench.summary.manifest import read_manifest, read_vouched
+from diffbench.summary.reading import DONE, Fault, Reader
 
 TABLES = ("denoise", "memorization", "overlap")
 """Tables of the summary that charts are made of; all have the same columns."""
@@ -33,45 +37,53 @@ class Results:
     estimates: pd.DataFrame  # tables.FACTORS + tables.ESTIMATE of all stages; guidance in words, nan for checkpoints
     status: pd.DataFrame  # file, stage, state, reason, ...
     costs: pd.DataFrame  # job, seconds, cpu_seconds, max_rss_mb
+    written_to: Path | None = None
 
-    def path(self, kind: Kind, factors: Mapping[str, Any]) -> Path:
-        """Where the file of this kind with these factors lies."""
-        return self.folder / kind.of(factors)
+    @property
+    def pages(self) -> Path:
+        """The folder in which pages are written: that of the report, if no other was named."""
+        return self.written_to or (self.folder / layout.page("index")).parent
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads the study's files for pictures and figures, and remembers those that it cannot."""
+        return Reader(Lineage(self.study, self.manifest.get("contents", {})), self.folder)
+
+    @cached_property
+    def known_faults(self) -> dict[str, Fault]:
+        """Files that the summary could not use, by path."""
+        rows = self.status[self.status["state"] != DONE] if len(self.status) else self.status
+        return {row["file"]: Fault(row["state"], row["reason"]) for row in rows.to_dict("records")}
+
+    @property
+    def faults(self) -> dict[str, Fault]:
+        """The same, and those that a figure or picture lacks."""
+        return self.reader.faults | self.known_faults
 
     def read(self, kind: Kind, factors: Mapping[str, Any]) -> StageFile:
-        """The file of this kind with these factors. DiffbenchError if it is missing or broken."""
-        return store.read(self.path(kind, factors), kind.stage)
+        """The file of this kind with these factors. DiffbenchError if it is missing, broken, stale or unreadable."""
+        if fault := self.known_faults.get(kind.of(factors)):
+            raise DiffbenchError(f"{kind.of(factors)}: {fault.state}: {fault.reason}")
+        return self.reader.read(kind, factors)
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table of the summary. DiffbenchError if it cannot be read."""
-        path = self.folder / layout.table(name)
-        try:
-            return read_table(path, self.study)
-        except (OSError, ValueError) as error:
-            raise DiffbenchError(f"{path}: no readable table ({error}); run snakemake to make it") from None
+        """A table of the summary. DiffbenchError if it cannot be read, or is not what the summary wrote."""
+        return _summary_table(self.folder, self.manifest, name, self.study)
 
 
 def load_results(folder: Path) -> Results:
-    """Read the summary in `folder`. DiffbenchError if it is not there."""
-    path = folder / layout.MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-        study = Study.parse(manifest["study"], str(path))
-        tables = [read_table(folder / layout.table(name), study) for name in TABLES]
-        status, costs = (read_table(folder / layout.table(name), study) for name in ("status", "costs"))
-    except (OSError, ValueError) as error:
-        raise DiffbenchError(f"{path.parent}: no readable summary ({error}); run snakemake to make it") from None
+    """Read the summary in `folder`. DiffbenchError if it is not there, or not as it was written."""
+    manifest = read_manifest(folder)
+    study = Study.parse(manifest["study"], str(folder / layout.MANIFEST))
+    names = (*TABLES, "status", "costs")
+    *tables, status, costs = (_summary_table(folder, manifest, name, study) for name in names)
     estimates = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
     return Results(folder, study, manifest, estimates, status, costs)
 
 
 def load_claims(results: Results) -> list[dict[str, Any]]:
     """The claims as `summary.verdicts.as_records` made them. DiffbenchError if they cannot be read."""
-    path = results.folder / layout.CLAIMS
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DiffbenchError(f"{path}: no readable claims ({error}); run snakemake to make them") from None
+    return json.loads(read_vouched(results.folder, results.manifest, layout.CLAIMS))
 
 
 def load_controls(results: Results) -> pd.DataFrame:
@@ -81,16 +93,17 @@ def load_controls(results: Results) -> pd.DataFrame:
     return judged.fillna(dict.fromkeys(texts, ""))
 
 
-def read_table(path: Path, study: Study) -> pd.DataFrame:
+def _summary_table(folder: Path, manifest: Mapping[str, Any], name: str, study: Study) -> pd.DataFrame:
+    return read_table(BytesIO(read_vouched(folder, manifest, layout.table(name))), study)
+
+
+def read_table(source: Path | BytesIO, study: Study) -> pd.DataFrame:
     """A table of the summary; only empty text is undefined, since a condition may be called "none", and models "2".
 
     Values of the guidance factor stand in words, as in `shown_factors`.
     """
-    try:
-        names = dict.fromkeys(("model", "guidance"), object)
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame(columns=["job", "seconds", "cpu_seconds", "max_rss_mb"])
+    names = dict.fromkeys(("model", "guidance"), object)
+    table = pd.read_csv(source, keep_default_na=False, na_values=[""], dtype=names)
     if table.empty:  # where every cell failed; pandas cannot tell its columns' types then
         table = table.astype({name: float for name in NUMBERS if name in table})
     if "guidance" in table:
