@@ -170,8 +170,8 @@ def _write_memorization(write: Write, cell: Cell, blank: bool, shape: tuple[int,
         "memorized_fraction": undefined("made up without a value", SAMPLES) if blank else fraction,
         "memorized_floor": proportion(1, 64),
         "calibrated_fraction": undefined("needs more than 50 training images", SAMPLES),
-        "distance_to_validation": _estimate(distance, 0.03, SAMPLES, blank),
-        "distance_to_validation_floor": _estimate(0.3, 0.01, SAMPLES, False),
+        "fd": _estimate(distance, 0.03, SAMPLES, blank),
+        "fd_floor": _estimate(0.3, 0.01, SAMPLES, False),
     }
     axes = tuple(f"axis{index}" for index in range(len(shape)))
     samples = rng.normal(0, 0.5, (SAMPLES, *shape)).astype(np.float32)

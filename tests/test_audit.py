@@ -19,10 +19,13 @@ from diffbench.report.pages.audit import as_picture
 
 NAMES = (
     *("memorized_fraction", "memorized_floor", "mem_auc", "calibrated_fraction", "auth_pct", "c_t"),
-    *("nearest_side_rate", "fd_train", "fd_validation", "fd_gap", "kid", "precision", "recall", "density"),
-    *("coverage", "fld", "fld_gap"),
+    *("nearest_side_rate", "fd", "fd_train", "fd_validation", "fd_gap", "kid", "precision", "recall"),
+    *("density", "coverage", "kid_train", "precision_train", "coverage_train", "fld", "fld_gap"),
 )
-NEED_VALIDATION = ("memorized_floor", "c_t", "nearest_side_rate", "fd_validation", "fd_gap", "fld", "fld_gap")
+DEFINED_WITHOUT_VALIDATION = {
+    *("memorized_fraction", "mem_auc", "calibrated_fraction", "auth_pct"),
+    *("kid_train", "precision_train", "coverage_train"),
+}
 SAMPLES = 200
 
 
@@ -73,7 +76,7 @@ def test_planted_shares_of_copies_are_found(run, share, noise):
         ("calibrated_fraction", value["calibrated_floor"], 1),
         ("auth_pct", value["auth_pct_floor"], 0),
         ("nearest_side_rate", 0.5, 1),
-        ("precision", 0.85, 1),
+        ("precision_train", 0.85, 1),
     ):
         expected = (1 - share) * without + share * of_copies
         assert value[name] == pytest.approx(expected, abs=0.08), name
@@ -83,7 +86,7 @@ def test_planted_shares_of_copies_are_found(run, share, noise):
     if share >= 0.5:  # Meehan et al.: strongly negative = copying
         assert records["c_t"]["high"] < -3
         assert records["fld_gap"]["low"] > 0
-    for name in ("fd_train", "fd_validation", "fd_baseline_train", "fd_baseline_validation"):
+    for name in ("fd", "fd_train", "fd_validation", "fd_baseline_train", "fd_baseline_validation"):
         assert value[name] < 0.1, name  # samples of the right distribution, copied or not
     assert abs(value["kid"]) < 0.01
     assert min(value[name] for name in ("recall", "density", "coverage")) > 0.6
@@ -102,7 +105,7 @@ def test_validation_images_as_samples_score_the_floor(run):
         assert value[name] == value[floor], name
     assert value["c_t"] == pytest.approx(0, abs=1e-9)
     assert value["nearest_side_rate"] == value["distance_to_validation"] == 0
-    assert value["fd_validation"] == pytest.approx(0, abs=1e-6)
+    assert value["precision"] == value["coverage"] == 1
 
 
 def test_json_is_one_object_with_the_promised_names_and_keys(run):
@@ -120,7 +123,7 @@ def test_json_is_one_object_with_the_promised_names_and_keys(run):
         else:
             assert numbers[1] <= numbers[0] <= numbers[2], name
             assert "reason" not in record
-    assert {name for name in NAMES if records[name]["value"] is None} == set(NEED_VALIDATION)
+    assert {name for name in NAMES if records[name]["value"] is not None} == DEFINED_WITHOUT_VALIDATION
     assert records["memorized_fraction"]["space"] == "pixels"
     assert records["fd_train"]["space"] == "pca-64"
 

@@ -17,16 +17,20 @@ pytestmark = pytest.mark.pipeline
 EXPECTED = {
     "copies-0": {
         "memorized_fraction", "memorized_fraction_half", "memorized_fraction_quarter", "mem_auc", "calibrated_fraction",
-        "auth_pct", "c_t", "nearest_side_rate", "precision", "coverage",
+        "auth_pct", "c_t", "nearest_side_rate", "precision", "coverage", "precision_train", "coverage_train", "fd_gap",
     },
     "validation": {"memorized_fraction", "mem_auc", "calibrated_fraction", "auth_pct", "c_t"},
     "copies-10": {"memorized_fraction", "mem_auc", "calibrated_fraction", "auth_pct", "nearest_side_rate"},
     "copies-50": {"memorized_fraction", "mem_auc", "calibrated_fraction", "auth_pct", "nearest_side_rate"},
-    "copies-100": {"memorized_fraction", "mem_auc", "calibrated_fraction", "auth_pct", "c_t", "nearest_side_rate"},
-    "noised-copies": {"memorized_fraction", "mem_auc", "calibrated_fraction", "auth_pct", "c_t", "nearest_side_rate"},
+    "copies-100": {
+        "memorized_fraction", "mem_auc", "calibrated_fraction", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "fld",
+    },
+    "noised-copies": {
+        "memorized_fraction", "mem_auc", "calibrated_fraction", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "fld",
+    },
     "optimal": {
-        "memorized_fraction", "mem_auc", "auth_pct", "c_t", "nearest_side_rate", "peak_gap", "memorized_share",
-        "membership_auc", "train_likeness", "largest_weight_states", "model_error_states",
+        "memorized_fraction", "mem_auc", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "peak_gap",
+        "memorized_share", "membership_auc", "train_likeness", "largest_weight_states", "model_error_states",
     },
     "constant": {"memorized_fraction", "coverage", "recall", "peak_gap", "membership_auc"},
 }  # fmt: skip

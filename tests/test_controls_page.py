@@ -82,7 +82,7 @@ def test_wrong_values_are_not_met_and_missing_ones_undefined(results):
     assert verdict["half", "memorized_fraction", ""] == UNMET
     assert verdict["optimal", "peak_gap", ""] == MET
     assert verdict["optimal", "mem_auc", ""] == UNDEFINED
-    assert verdict["half", "distance_to_validation", ""] == ""
+    assert verdict["half", "fd", ""] == ""
     assert "memorized_floor" not in set(judged["measure"])
 
 

@@ -14,10 +14,10 @@ from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import read_images
 from diffbench.files.estimates import rows
 from diffbench.files.store import read
-from diffbench.measures.battery import quality_battery
 from diffbench.measures.features.encoder import Encoder, read_encoder
 from diffbench.measures.features.fitting import fit_classifier, fit_pca
 from diffbench.measures.features.spaces import Layer, Layered, Pixels
+from diffbench.measures.quality_battery import quality_battery
 from diffbench.settings.measures import QualitySettings
 from diffbench.stages import data as data_stage
 from diffbench.stages import features as features_stage
@@ -243,25 +243,64 @@ def test_bad_settings_are_refused(settings):
         QualitySettings.model_validate(settings)
 
 
+AGAINST_TRAIN = ("kid_train", "precision_train", "recall_train", "density_train", "coverage_train")
+SIGNS = {"fd": 1, "kid": 1, "precision": -1, "recall": -1, "density": -1, "coverage": -1, "fld": 1}
+"""Quality, against validation images: 1 where lower is better."""
+
+
 def test_quality_of_few_images_is_undefined_with_a_reason_and_never_an_error():
     for count in (1, 3, 5, 20, 39):
         estimates = quality_battery(images(0, count), images(1, count), images(2, count))
         reasons = {name: estimate.reason for name, estimate in estimates.items() if estimate.reason}
-        assert {"fd_train", "fd_gap", "kid"} <= reasons.keys(), count
-        assert ("precision" in reasons) == (count < 6), count
+        assert {"fd", "fd_train", "fd_gap", "kid", "kid_train"} <= reasons.keys(), count
+        assert ("precision" in reasons) == ("precision_train" in reasons) == (count < 6), count
         assert ("fld" in reasons) == (count < 4), count
-        assert reasons["fd_train"] == f"needs 40 samples, got {count}"
+        assert reasons["fd"] == f"needs 40 samples, got {count}"
     assert not any(e.reason for e in quality_battery(images(0, 128), images(1, 64), images(2, 128)).values())
+    few = quality_battery(images(0, 50), images(1, 24), images(2, 50))
+    assert few["fd_gap"].reason == "needs references of 10 class-matched images, two fifths of the smaller set, got 9"
+    assert not few["fd"].reason
 
 
-def test_quality_without_validation_images_leaves_the_same_distance_to_training_images():
+def test_quality_without_validation_images_leaves_what_is_told_against_training_images():
     samples, train, validation = images(0, 100), images(1, 300), images(2, 200)
     without, with_them = quality_battery(samples, train, None), quality_battery(samples, train, validation)
-    for name in ("fd_train", "fd_baseline_train", "kid", "precision", "recall", "density", "coverage"):
-        assert without[name] == with_them[name], name
-    for name in ("fd_validation", "fd_gap", "fd_baseline_validation", "fld", "fld_gap"):
-        assert math.isnan(without[name].value), name
-        assert without[name].reason == "needs validation images"
+    assert without.keys() == with_them.keys()
+    for name, estimate in without.items():
+        if name in AGAINST_TRAIN:
+            assert estimate == with_them[name], name
+        else:
+            assert math.isnan(estimate.value), name
+            assert estimate.reason == "needs validation images"
+
+
+def test_quality_changes_sides_with_the_reference():
+    samples, train, validation = images(0, 100), images(1, 300), images(2, 200)
+    one, other = quality_battery(samples, train, validation), quality_battery(samples, validation, train)
+    for name in AGAINST_TRAIN:
+        assert one[name].value == pytest.approx(other[name.removesuffix("_train")].value), name
+
+
+def test_quality_of_samples_does_not_depend_on_the_training_size():
+    samples, train, validation = images(0, 200), images(1, 400), images(2, 200)
+    large, small = (quality_battery(samples, train[:n], validation) for n in (400, 60))
+    for name in SIGNS.keys() - {"fld"}:  # which is fitted to training images
+        assert large[name] == small[name], name
+
+
+def test_copies_of_training_images_win_no_quality_over_fresh_images():
+    """Few training images copied often are worse, and many copied once no better than fresh images by chance."""
+    for n, clearly in ((60, ("fd", "recall", "coverage", "fld")), (300, ("fld",))):
+        worse = []
+        for seed in range(12):
+            train, validation, fresh = (images(100 * seed + part, size) for part, size in enumerate((n, 300, 300)))
+            copies = np.resize(train, fresh.shape)
+            own, theirs = (quality_battery(samples, train, validation, seed) for samples in (copies, fresh))
+            worse.append([sign * (own[name].value - theirs[name].value) for name, sign in SIGNS.items()])
+        means, errors = np.mean(worse, axis=0), np.std(worse, axis=0, ddof=1) / math.sqrt(12)
+        for name, mean, error in zip(SIGNS, means, errors, strict=True):
+            assert mean > -3 * error, (n, name)
+            assert mean > 3 * error or name not in clearly, (n, name)
 
 
 def test_quality_tells_good_samples_from_copies_and_from_noise():
@@ -270,8 +309,9 @@ def test_quality_tells_good_samples_from_copies_and_from_noise():
     assert good["fd_gap"].low < 0 < good["fd_gap"].high
     assert copies["fd_gap"].value > good["fd_gap"].value
     assert copies["fld_gap"].low > good["fld_gap"].high
-    assert copies["precision"].value == copies["coverage"].value == 1
+    assert copies["precision_train"].value == copies["coverage_train"].value == 1
     assert noise["precision"].value < 0.1
-    assert noise["fd_validation"].low > good["fd_validation"].high
+    for name in ("fd", "fd_validation", "fld"):
+        assert noise[name].low > good[name].high, name
     assert noise["kid"].low > max(0, good["kid"].high)
-    assert noise["fld"].low > good["fld"].high
+    assert good["fd"].low < good["fd_floor"].value < good["fd"].high

@@ -5,14 +5,15 @@ import math
 import numpy as np
 import ot
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import linalg, optimize, stats
+from scipy import linalg, special, stats
 from scipy.spatial.distance import cdist
 
 from diffbench.conventions import DiffbenchError
-from diffbench.measures.frechet import frechet_distance, gaussian, inference_gap
-from diffbench.measures.likelihood import _fit, _log_density, feature_likelihood
+from diffbench.measures.frechet import distance_at_one_size, frechet_distance, gaussian
+from diffbench.measures.likelihood import _log_density, feature_likelihood
 from diffbench.measures.quality import kernel_distance, manifold
 
 
@@ -59,27 +60,16 @@ def test_frechet_distance_under_moving_turning_and_scaling(seed, scale):
     assert moved == pytest.approx(scale**2 * plain, rel=1e-8)
 
 
-def test_inference_gap_of_copies_and_of_fresh_samples():
-    rng = np.random.default_rng(4)
-    train, validation, fresh = (rng.normal(0, 1, (count, 30)) for count in (400, 200, 200))
-    fair = inference_gap(fresh, train, validation, 0)
-    assert fair.fd_train.n == 200
-    assert fair.relative.low < 0 < fair.relative.high
-    # Samples of the reference itself would be the strongest copying; the whole training set holds it.
-    copies = inference_gap(np.concatenate([train] * 3), train, validation, 0)
-    assert copies.relative.value > fair.relative.value
-    assert copies.relative.value > 0.1
-    for baseline in (fair.baseline_train, fair.baseline_validation):
-        assert baseline.low < fair.fd_train.value < baseline.high
-
-
-def test_inference_gap_covers_no_gap():
-    covered = 0
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        gap = inference_gap(rng.normal(0.4, 1, (100, 3)), rng.normal(size=(200, 3)), rng.normal(size=(100, 3)), seed)
-        covered += gap.relative.low <= 0 <= gap.relative.high
-    assert covered / 60 >= 0.88
+def test_distance_at_one_size_is_the_mean_distance_of_sets_of_that_size():
+    """Of fresh samples as of validation images in their place, also where sets share neither size nor images."""
+    pairs = [distance_at_one_size(features(3 * s, 130, 4), features(3 * s + 1, 100, 4), s) for s in range(80)]
+    fresh = [frechet_distance(gaussian(features(s, 50, 4)), gaussian(features(s + 999, 50, 4))) for s in range(400)]
+    for estimates in zip(*pairs, strict=True):
+        values = np.array([each.value for each in estimates])
+        assert values.mean() == pytest.approx(np.mean(fresh), abs=4 * values.std() / math.sqrt(80))
+        covered = np.mean([each.low <= np.mean(fresh) <= each.high for each in estimates])
+        assert covered >= 0.92
+        assert {each.n for each in estimates} == {50}
 
 
 def test_kernel_distance_equals_its_definition():
@@ -138,6 +128,21 @@ def test_manifold_equals_prdc():
     assert fidelity.coverage.value == pytest.approx(five["coverage"])
 
 
+def test_balls_are_closed_where_those_of_prdc_are_open():
+    """On a grid most images lie at exactly the radius of others: the papers' <= counts them, the package's < not."""
+    prdc = pytest.importorskip("prdc")
+    grid = np.stack(np.meshgrid(*[np.arange(3.0)] * 4), axis=-1).reshape(-1, 4) * 0.3
+    real = np.concatenate([grid, np.zeros_like(grid[:, :2]).repeat(4, axis=1)], axis=1)  # 12 values: no k-d tree
+    generated = real[np.random.default_rng(0).permutation(len(real))[:60]]
+    fidelity = manifold(generated, real, 0)
+    between, within = (np.rint(cdist(each, real, "sqeuclidean") / 0.09) for each in (generated, real))  # whole numbers
+    fifth = np.sort(within, axis=1)[:, 5]
+    assert fidelity.density.value == pytest.approx((between <= fifth).sum() / (5 * len(generated)))
+    opened = (between < fifth).sum() / (5 * len(generated))
+    assert prdc.compute_prdc(real, generated, nearest_k=5)["density"] < 0.8 * fidelity.density.value
+    assert opened < 0.8 * fidelity.density.value
+
+
 def test_generated_comes_first():
     """Samples that collapse onto a part of the real images are precise but do not recall or cover them."""
     real, collapsed = features(11, 300), features(12, 300, scale=0.2)
@@ -157,14 +162,67 @@ def test_copies_of_the_real_images_are_perfect():
     assert fidelity.precision.value == fidelity.recall.value == fidelity.coverage.value == 1
 
 
-def test_kernel_widths_maximize_the_likelihood():
-    centers, targets = features(14, 3, 2, scale=2.0), features(15, 200, 2)
+def by_adam(centers, targets):
+    """Log variances as the authors' code fits them: Adam at rate 0.5, 50 steps on all targets at once."""
+    c, x = torch.from_numpy(centers), torch.from_numpy(targets)
+    d = x.shape[1]
+    squared = torch.cdist(x, c) ** 2
+    logs = ((squared.min(dim=0).values + 1e-3) / d).log().requires_grad_()
+    base = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    to_mean = 0.81 * ((x - x.mean(dim=0)) ** 2).sum(dim=1, keepdim=True)
+    adam = torch.optim.Adam([logs, base], lr=0.5)
+    for _ in range(50):
+        adam.zero_grad()
+        kernels = -squared / (2 * logs.exp()) - d / 2 * (logs + math.log(2 * math.pi)) - math.log(len(c))
+        broad = -to_mean / (2 * base.exp()) - d / 2 * (base + math.log(2 * math.pi))
+        (-torch.logsumexp(torch.cat([kernels, broad], dim=1), dim=1).mean() / d).backward()
+        adam.step()
+        logs.data.clamp_(-40, 20)
+    return logs.detach().exp().numpy()
 
-    def cost(log_variances):
-        return -_log_density(targets, centers, np.exp(log_variances)).mean()
 
-    best = optimize.minimize(cost, np.zeros(3), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9}).fun
-    assert cost(np.log(_fit(centers, targets))) == pytest.approx(best, abs=2e-3)
+def published(generated, train, validation):
+    """FLD by the formulas of Jiralerspong et al., with as many kernels as half of the training images."""
+    mean, scale = validation.mean(axis=0), validation.std(axis=0, ddof=1)
+    g, t, v = ((x - mean) / scale for x in (generated, train, validation))
+    half = len(t) // 2
+
+    def loss(centers, variances):
+        logs = -cdist(v, centers, "sqeuclidean") / (2 * variances) - v.shape[1] / 2 * np.log(2 * np.pi * variances)
+        likelihood = np.asarray(special.logsumexp(logs, axis=1)) - math.log(len(centers))
+        return -100 / v.shape[1] * likelihood.mean()
+
+    return loss(g, by_adam(g, t)) - loss(t[:half], by_adam(t[:half], t[half:]))
+
+
+def faces(seed, count):
+    """Features that vary most along four directions."""
+    rng = np.random.default_rng(seed)
+    mixing = np.random.default_rng(99).normal(size=(4, 16))
+    return rng.normal(size=(count, 4)) * [3, 2, 1.5, 1] @ mixing + 0.5 * rng.normal(size=(count, 16))
+
+
+def test_feature_likelihood_equals_the_authors_arithmetic():
+    train, validation, fresh = faces(0, 400), faces(1, 500), faces(2, 200)
+    own = feature_likelihood(fresh, train, validation, 0)
+    assert own.fld.value == pytest.approx(published(fresh, train, validation), abs=3)  # other halves, another optimizer
+    assert abs(own.fld.value) < 3
+    noisy = train[:200] + 0.1 * faces(3, 200) / 3
+    own = feature_likelihood(noisy, train, validation, 0)
+    assert own.fld.value == pytest.approx(published(noisy, train, validation), rel=0.1)
+    assert own.fld.low > 100
+    part = train[:200]  # the others are not copied: without the base measure they would keep all kernels wide
+    for value in (feature_likelihood(part, train, validation, 0).fld.low, published(part, train, validation)):
+        assert value > 1e8
+
+
+def test_feature_likelihood_of_fresh_images_is_about_0_at_every_training_size():
+    validation = faces(1, 500)
+    for n in (40, 100, 1000):
+        values = [
+            feature_likelihood(faces(9 * s + n, 400), faces(s + 500, n), validation, s).fld.value for s in range(8)
+        ]
+        assert abs(np.mean(values)) < 4 * np.std(values) / math.sqrt(8) + 0.5, n
 
 
 def test_log_density_equals_scipy():
@@ -205,7 +263,7 @@ def test_bad_features_are_named():
         frechet_distance(gaussian(good), gaussian(good[:, :7]))
     with pytest.raises(DiffbenchError, match="real: NaN"):
         kernel_distance(good, good * np.nan, 0)
-    with pytest.raises(DiffbenchError, match="at least 40"):
-        inference_gap(good, good[:30], good, 0)
+    with pytest.raises(DiffbenchError, match=r"validation: .* at least 40"):
+        distance_at_one_size(good, good[:30], 0)
     with pytest.raises(DiffbenchError, match="generated"):
         feature_likelihood(good[:2], good, good, 0)

@@ -75,7 +75,7 @@ def outcome(means: pd.DataFrame, *key: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("measure", "table"),
-    [("memorized_fraction", "memorization"), ("distance_to_validation_floor", "memorization"), ("peak_gap", "denoise")],
+    [("memorized_fraction", "memorization"), ("fd_floor", "memorization"), ("peak_gap", "denoise")],
 )
 def test_outcome_of_every_cell_equals_its_row_in_the_table(folder, rows, measure, table):
     expected = scalars(folder, table, measure)

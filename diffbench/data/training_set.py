@@ -117,6 +117,21 @@ def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | 
     )
 
 
+def read_classes(data: Path, conditions: Path, made_by: Mapping[str, str] = UNKNOWN) -> tuple[Labels, Labels]:
+    """True classes of the training subset (n,), and of the images (u,) that its samples are judged beside.
+
+    All 0 where images have none. made_by: as in `read_training_set`.
+    """
+    labels = store.read(conditions, "conditions", made_by.get("conditions"))
+    file = store.header(data, "data", made_by.get("data"))
+    train_size = len(labels["train_label"])
+    train = file["pool_class"][_subset(file, train_size, bool(labels.attributes["twin"]))]
+    if "unseen" in file.arrays:
+        return train, file["unseen_class"][:]
+    rows, name = _held_out(file, train_size)
+    return train, file[f"{name}_class"][rows]
+
+
 def read_scaled(stored: StoredArray, rows: slice, scaling: Scaling) -> Images:
     """These rows of an array of the data file, scaled, block by block."""
     indices = range(len(stored))[rows]

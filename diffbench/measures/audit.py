@@ -9,11 +9,12 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet
 from diffbench.data.scales import BYTES, NORMALISED, alike, conversion
 from diffbench.files.estimates import Estimate
-from diffbench.measures.battery import MemorizationBattery, memorization_battery, quality_battery
+from diffbench.measures.battery import MemorizationBattery, memorization_battery
 from diffbench.measures.features.fitting import fit_pca
 from diffbench.measures.features.spaces import PIXELS, FeatureSpace, Pixels
 from diffbench.measures.memorization import disagreement, distance_ratios, near_pairs
 from diffbench.measures.neighbors import Images, blocks
+from diffbench.measures.quality_battery import quality_battery
 from diffbench.measures.rescaled_copies import rescaled_copies
 from diffbench.shapes import Float, Float64, Int64
 

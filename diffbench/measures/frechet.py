@@ -1,18 +1,17 @@
-"""Frechet distance between feature Gaussians, and the inference-side gap it shows."""
+"""Frechet distance between feature Gaussians, and the distance of samples to unseen images at one fixed size."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import jackknife
+from diffbench.files.estimates import Estimate
+from diffbench.measures.halves import PAIRS, estimate, halves
 from diffbench.measures.neighbors import Images, require_finite
 from diffbench.shapes import Float, Float64, Int64
 
-GROUPS = 20
-"""Groups of the delete-a-group jackknife."""
+LEAST = 20
+"""Images behind a Gaussian at least."""
 
 BLOCK_ROWS = 4096
 
@@ -26,21 +25,15 @@ class Gaussian:
     root: Float64[np.ndarray, "d d"]
 
 
-@dataclass(frozen=True)
-class InferenceGap:
-    """FD of samples to validation against FD to training images, all sets of equal size."""
-
-    fd_train: Estimate
-    fd_validation: Estimate
-    relative: Estimate  # (fd_validation - fd_train) / fd_train
-    baseline_train: Estimate  # FD of other training images to the training reference
-    baseline_validation: Estimate  # FD of the same other training images to the validation reference
-
-
-def gaussian(features: Float[Images, "n d"]) -> Gaussian:
-    """Gaussian of features, n >= 2, in float64."""
-    _check("features", features, 2)
-    return _gaussian(_moments(features, np.arange(features.shape[0])))
+def gaussian(features: Float[Images, "n d"], rows: Int64[np.ndarray, " r"] | None = None) -> Gaussian:
+    """Gaussian of features, or of some of them, at least 2, in float64. Rows are taken once each, in any order."""
+    moments = _moments(features, np.arange(features.shape[0]) if rows is None else rows)
+    count = moments[-1, -1]
+    mean = moments[:-1, -1] / count
+    covariance = (moments[:-1, :-1] - count * np.outer(mean, mean)) / (count - 1)
+    values, vectors = np.linalg.eigh(covariance)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return Gaussian(mean, covariance, root)
 
 
 def frechet_distance(generated: Gaussian, real: Gaussian) -> float:
@@ -60,54 +53,31 @@ def frechet_distance(generated: Gaussian, real: Gaussian) -> float:
     return max(distance, 0.0)
 
 
-def inference_gap(
-    generated: Float[Images, "m d"],
-    train: Float[Images, "n d"],
-    validation: Float[Images, "v d"] | None,
-    seed: int,
-) -> InferenceGap:
-    """FDs from features, and their relative gap; without validation, FD to train alone.
+def distance_at_one_size(
+    generated: Float[Images, "m d"], validation: Float[Images, "v d"], seed: int
+) -> tuple[Estimate, Estimate]:
+    """FD of samples to validation images, and its floor: the same of other validation images as if generated.
 
-    FD falls with the number of images, so every set is cut by a random choice to one size: the largest that leaves
-    disjoint training images for reference and baseline. Intervals: delete-a-group jackknife over all sets at once.
+    FD falls with the number of images, so all sets have one size, min(m, v) // 2, which no training set changes. Each
+    is the mean over random halves of both sets; the floor compares the halves of the validation images.
     """
-    held_out = train if validation is None else validation  # FD to train does not depend on it
-    size = min(generated.shape[0], held_out.shape[0], train.shape[0] // 2)
-    for name, features in (("generated", generated), ("train", train), ("validation", held_out)):
-        _check(name, features, 2 * GROUPS)
+    for name, features in (("generated", generated), ("validation", validation)):
+        check_features(name, features, 2 * LEAST)
+    size = min(generated.shape[0], validation.shape[0]) // 2
     rng = np.random.default_rng(seed)
-    own = rng.permutation(train.shape[0])[: 2 * size]
-    picks = [
-        (generated, rng.permutation(generated.shape[0])[:size]),
-        (train, own[:size]),
-        (held_out, rng.permutation(held_out.shape[0])[:size]),
-        (train, own[size:]),
-    ]
-    totals = [_moments(features, rows) for features, rows in picks]
-    whole = _distances(totals)
-    groups = [np.array_split(rows, GROUPS) for _, rows in picks]  # random, as the rows are in random order
-    parts = np.array(
-        [
-            _distances([t - _moments(f, rows[g]) for t, (f, _), rows in zip(totals, picks, groups, strict=True)])
-            for g in range(GROUPS)
-        ]
-    )
-    gap = InferenceGap(*(jackknife(whole[i], parts[:, i], size) for i in range(len(whole))))
-    if validation is not None:
-        return gap
-    none = undefined("needs validation images", 0)
-    return replace(gap, fd_validation=none, relative=none, baseline_validation=none)
+    samples, images = ([rng.permutation(len_of)[: 2 * size]] for len_of in (generated.shape[0], validation.shape[0]))
+    values = np.empty((PAIRS, 2, 2))  # pairs, halves, own and floor
+    for pair in range(PAIRS):
+        own = [gaussian(generated, rows) for rows in halves(samples, rng)]
+        real = [gaussian(validation, rows) for rows in halves(images, rng)]
+        values[pair, :, 0] = [frechet_distance(*each) for each in zip(own, real, strict=True)]
+        values[pair, :, 1] = frechet_distance(*real)
+    own, floor = (estimate(float(each.mean()), each, size) for each in np.moveaxis(values, 2, 0))
+    return own, floor
 
 
-def _distances(totals: list[Float64[np.ndarray, "e e"]]) -> tuple[float, float, float, float, float]:
-    """The five numbers of InferenceGap from the moments of generated, train, validation and other training images."""
-    generated, train, validation, other = map(_gaussian, totals)
-    to_train, to_validation = frechet_distance(generated, train), frechet_distance(generated, validation)
-    relative = (to_validation - to_train) / to_train if to_train > 0 else math.inf
-    return to_train, to_validation, relative, frechet_distance(other, train), frechet_distance(other, validation)
-
-
-def _check(name: str, features: Float[Images, "..."], least: int) -> None:
+def check_features(name: str, features: Float[Images, "..."], least: int) -> None:
+    """Raise DiffbenchError for features that no Frechet distance can be measured from."""
     if len(features.shape) != 2 or features.shape[0] < least:
         raise DiffbenchError(f"{name}: features of shape {tuple(features.shape)}; FD needs at least {least} rows")
     require_finite(features, name)
@@ -121,12 +91,3 @@ def _moments(features: Float[Images, "n d"], rows: Int64[np.ndarray, " r"]) -> F
         extended = np.concatenate([block, np.ones((len(block), 1))], axis=1)
         moments += extended.T @ extended
     return moments
-
-
-def _gaussian(moments: Float64[np.ndarray, "e e"]) -> Gaussian:
-    count = moments[-1, -1]
-    mean = moments[:-1, -1] / count
-    covariance = (moments[:-1, :-1] - count * np.outer(mean, mean)) / (count - 1)
-    values, vectors = np.linalg.eigh(covariance)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return Gaussian(mean, covariance, root)

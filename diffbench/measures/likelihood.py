@@ -15,7 +15,14 @@ IMAGES_MAXIMUM = 10_000
 ROWS = 1000
 ITERATIONS = 100
 TOLERANCE = 1e-4
-VARIANCE_FLOOR = 1e-4
+VARIANCE_FLOOR = math.exp(-40)
+"""Where the authors' code stops, too: exact copies would take it to 0."""
+
+VARIANCE_SLACK = 1e-3
+"""Added to the squared distance that a kernel starts from, so that copies start at no width of 0."""
+
+BASE_SHRINKAGE = 0.9**2
+"""Of squared distances to the mean, in the base measure."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,15 @@ def feature_likelihood(
     """FLD of Jiralerspong et al. 2023, arXiv 2302.04440, from features.
 
     Density: a Gaussian kernel at each generated image, each with the bandwidth that together maximize the likelihood of
-    the training images, by expectation maximization. FLD = -100/d * mean log density - C; C is the same number on
-    validation images for kernels at one half of the training set fitted to the other. Features are standardized by the
-    training set; a random 10,000 images per set are used at most. The paper's base measure against outliers is left
-    out, and variances stop at 1e-4, where exact copies would take them to 0. The authors' code standardizes by the test
-    set, and gives the gap the other sign. Intervals resample the images evaluated.
+    the training images. There, and only there, a base measure stands beside the kernels: a broad Gaussian about the
+    mean training image, of weight 1, which explains the images that no kernel is near. Without it one training image
+    that is not copied would keep the kernels at all the copies wide. FLD = -100/d * mean log density - C; C is the
+    same number on validation images for kernels at one half of the training set fitted to the other. Features are
+    standardized by the validation set; a random 10,000 images per set are used at most.
+
+    As in the authors' code, but for the optimizer, here expectation maximization; the gap, which has the other sign;
+    and the number of kernels: as many generated images as the baseline has, or all that there are, so that small
+    training sets can be compared with large ones. Intervals resample the images evaluated.
     """
     for name, features in (("generated", generated), ("train", train), ("validation", validation)):
         if len(features.shape) != 2 or features.shape[0] < 4 or features.shape[1] != train.shape[1]:
@@ -46,10 +57,11 @@ def feature_likelihood(
         require_finite(features, name)
     rng = np.random.default_rng(seed)
     g, t, v = (_some(features, rng) for features in (generated, train, validation))
-    scale = t.std(axis=0)
+    scale = v.std(axis=0, ddof=1)
     scale[scale == 0] = 1
-    g, t, v = ((features - t.mean(axis=0)) / scale for features in (g, t, v))  # rows of t are in random order
-    half = len(t) // 2
+    g, t, v = ((features - v.mean(axis=0)) / scale for features in (g, t, v))  # rows are in random order
+    half = min(len(g), len(t) // 2)
+    g = g[:half]
     baseline = _log_density(v, t[:half], _fit(t[:half], t[half:]))
     variances = _fit(g, t)
     unit = -100 / t.shape[1]
@@ -74,17 +86,19 @@ def _some(features: Float[Images, "n d"], rng: np.random.Generator) -> Float64[n
 
 
 def _fit(centers: Float64[np.ndarray, "m d"], targets: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, " m"]:
-    """Variances of equally weighted Gaussians at `centers` that maximize the targets' likelihood."""
+    """Variances of equally weighted Gaussians at `centers` that, with a base measure, maximize targets' likelihood."""
     dimensions = centers.shape[1]
-    squared = [_squared_distances(part, centers) for part in _parts(targets)]
-    nearest = np.concatenate([part.min(axis=1) for part in squared])
-    variances = np.full(len(centers), max(VARIANCE_FLOOR, float(nearest.mean()) / dimensions))
+    base = BASE_SHRINKAGE * ((targets - targets.mean(axis=0)) ** 2).sum(axis=1)  # (n,)
+    squared = [np.column_stack(each) for each in zip(_distances_by_part(targets, centers), _parts(base), strict=True)]
+    nearest = np.min([part[:, :-1].min(axis=0) for part in squared], axis=0)
+    variances = np.append((nearest + VARIANCE_SLACK) / dimensions, 1.0)  # the last: of the base measure
+    log_weights = np.append(np.full(len(centers), -math.log(len(centers))), 0.0)
     before = -math.inf
     for _ in range(ITERATIONS):
-        total, share = np.zeros(len(centers)), np.zeros(len(centers))
+        total, share = np.zeros(len(variances)), np.zeros(len(variances))
         likelihood = 0.0
         for part in squared:
-            log_terms = _log_terms(part, variances, dimensions)
+            log_terms = _log_terms(part, variances, dimensions) + log_weights
             top = log_terms.max(axis=1, keepdims=True)
             weights = np.exp(log_terms - top)
             sums = weights.sum(axis=1, keepdims=True)
@@ -99,7 +113,7 @@ def _fit(centers: Float64[np.ndarray, "m d"], targets: Float64[np.ndarray, "n d"
         if likelihood - before < TOLERANCE:
             break
         before = likelihood
-    return variances
+    return variances[:-1]
 
 
 def _log_density(
@@ -120,7 +134,13 @@ def _log_terms(
     return -squared / (2 * variances) - dimensions / 2 * np.log(2 * math.pi * variances)
 
 
-def _parts(rows: Float64[np.ndarray, "n d"]) -> list[Float64[np.ndarray, "_ d"]]:
+def _distances_by_part(
+    points: Float64[np.ndarray, "n d"], centers: Float64[np.ndarray, "m d"]
+) -> list[Float64[np.ndarray, "_ m"]]:
+    return [_squared_distances(part, centers) for part in _parts(points)]
+
+
+def _parts(rows: Float64[np.ndarray, "n ..."]) -> list[Float64[np.ndarray, "_ ..."]]:
     return [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
 
 

@@ -16,6 +16,8 @@ from diffbench.shapes import Bool, Float, Float64, Int64
 GROUPS = 20
 PRECISION_NEIGHBORS = 3
 COVERAGE_NEIGHBORS = 5
+ROUNDING = 1e-12
+"""Relative: beyond what float64 sums over all pixels of an image err by, and far below any distance that matters."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ def manifold(generated: Float[Images, "m d"], real: Float[Images, "n d"], seed: 
     """Precision, recall, density and coverage; needs at least 6 images on each side.
 
     Precision and recall: Kynkaanniemi et al. 2019, arXiv 1904.06991.
-    Density and coverage: Naeem et al. 2020, arXiv 2002.09797.
+    Density and coverage: Naeem et al. 2020, arXiv 2002.09797. Balls are closed, as in both papers; the package prdc
+    leaves out images at exactly the radius, as copies of a ball's k-th neighbour are.
     """
     _check(generated, real, COVERAGE_NEIGHBORS + 1)
     real_reach = _reach(real, COVERAGE_NEIGHBORS)
@@ -91,15 +94,23 @@ def _reach(features: Float[Images, "n d"], k: int) -> Float64[np.ndarray, "n {k}
 def _balls_around(
     points: Float[Images, "m d"], centers: Float[Images, "n d"], radii: Float64[np.ndarray, " n"]
 ) -> Int64[np.ndarray, " m"]:
-    """For each point: how many of the balls hold it."""
+    """For each point: how many of the closed balls hold it. Pairs that rounding puts in doubt are measured."""
     counts = np.zeros(points.shape[0], dtype=np.int64)
     middle = np.asarray(centers[: min(1000, centers.shape[0])], dtype=np.float64).mean(axis=0)
     for some in blocks(centers):
         c = np.asarray(centers[some], dtype=np.float64) - middle
-        limit = (np.einsum("ij,ij->i", c, c) - radii[some] ** 2) / 2  # p.c >= limit + |p|^2/2 inside
+        lengths = np.einsum("ij,ij->i", c, c)
         for rows in blocks(points):
             p = np.asarray(points[rows], dtype=np.float64) - middle
-            counts[rows] += (p @ c.T - limit >= np.einsum("ij,ij->i", p, p)[:, None] / 2).sum(axis=1)
+            own = np.einsum("ij,ij->i", p, p)
+            depth = p @ c.T - (lengths - radii[some] ** 2) / 2 - own[:, None] / 2  # (r^2 - |p - c|^2) / 2
+            inside = depth >= 0
+            i, j = np.nonzero(np.abs(depth) <= ROUNDING * (own[:, None] + lengths))
+            exact = np.linalg.norm(
+                np.asarray(points[rows], np.float64)[i] - np.asarray(centers[some], np.float64)[j], axis=1
+            )
+            inside[i, j] = exact <= radii[some][j] * (1 + ROUNDING)
+            counts[rows] += inside.sum(axis=1)
     return counts
 
 

@@ -21,7 +21,8 @@ from diffbench.denoisers.base import BATCH
 from diffbench.denoisers.build import describe, fresh_network
 from diffbench.denoisers.losses import Losses
 from diffbench.denoisers.optimal import OptimalDenoiser
-from diffbench.measures.battery import memorization_battery, quality_battery
+from diffbench.measures.battery import memorization_battery
+from diffbench.measures.quality_battery import quality_battery
 from diffbench.measures.trajectories import Population, References, level_estimates
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from diffbench.data.training_set import read_training_set
+from diffbench.data.training_set import read_classes, read_training_set
 from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
-from diffbench.measures.battery import memorization_battery, quality_battery
+from diffbench.measures.battery import memorization_battery
+from diffbench.measures.inference_gap import Classes
 from diffbench.measures.memorization import near_pairs
+from diffbench.measures.quality_battery import quality_battery
 from diffbench.stages.features import read_reference
 from diffbench.study.specs import StageSpec
 
@@ -22,7 +24,9 @@ def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: 
     reference = read_reference(features, data, training_set, spec.inputs.get("features"))
     own_draws = training_set.unseen is not training_set.validation  # whose features are not kept
     unseen = reference.space.transform(training_set.flat_unseen) if own_draws else reference.validation
-    quality = quality_battery(reference.space.transform(generated), reference.train, unseen)
+    classes = Classes(*read_classes(data, conditions, spec.inputs))
+    seed = int(spec.factors["seed"])  # seeds refer to different images: what they agree in is no chance of one choice
+    quality = quality_battery(reference.space.transform(generated), reference.train, unseen, seed, classes)
     copies = [] if battery.validation is None else near_pairs(battery.validation)
     variables = scalar_variables(battery.estimates | quality, dict.fromkeys(quality, reference.space.name)) | {
         "nearest": store.Variable(battery.samples.nearest, ("sample",), "index of the nearest training image"),

@@ -20,7 +20,11 @@ from diffbench.study.study import Study
 from diffbench.summary.tables import ESTIMATE, FACTORS
 
 MET, UNMET, UNDEFINED = "met", "not met", "undefined"
-FLOORS = {name: floor for name, floor, _ in CRITERIA} | {"distance_to_validation": "distance_to_validation_floor"}
+FLOORS = {name: floor for name, floor, _ in CRITERIA} | {
+    "distance_to_validation": "distance_to_validation_floor",
+    "fd": "fd_floor",
+    "fd_gap": "fd_gap_floor",
+}
 COPIED = {name: 0.0 if name == "auth_pct" else 1.0 for name, _, _ in CRITERIA}
 """What each criterion says of exact copies of training images."""
 
@@ -59,8 +63,7 @@ def expectations(
         if definition.noise <= SMALL_NOISE:
             yield from _of_planted(definition, scalars)
         if definition.noise <= SMALL_NOISE and train_size >= ENOUGH:
-            yield Expectation("coverage", 0.8, 1.0, "real images cover real images")
-            yield Expectation("precision", 0.7, 1.0, "real images lie among real images")
+            yield from _of_real_images(definition, scalars)
     elif isinstance(definition, Optimal):
         yield from _of_optimum()
     elif isinstance(definition, Constant):
@@ -91,6 +94,23 @@ def _of_planted(definition: Planted, scalars: Mapping[str, Estimate]) -> Iterato
         yield Expectation("nearest_side_rate", center - spread, min(1.0, center + spread), why)
 
 
+def _of_real_images(definition: Planted, scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
+    for ending in ("", "_train"):
+        yield Expectation(f"coverage{ending}", 0.8, 1.0, "real images cover real images")
+        yield Expectation(f"precision{ending}", 0.7, 1.0, "real images lie among real images")
+    gap = scalars.get("fd_gap")
+    if gap is None or math.isnan(gap.low):
+        return
+    if definition.copies == 0 and definition.rest == "unseen":
+        width = 1.5 * (gap.high - gap.low) / 2
+        yield Expectation(
+            "fd_gap", -width, width, "unseen images are as near to either set: 0, within 3 standard errors"
+        )
+    if definition.copies == 1:
+        yield Expectation("fd_gap", 0.1, math.inf, "copies are nearer to the training set")
+        yield Expectation("fld", 100.0, math.inf, "kernels at copies explain no unseen image")
+
+
 def _copying_score() -> Expectation:
     return Expectation("c_t", -math.inf, -3.0, "copies lie nearer than unseen images: strongly negative")
 
@@ -102,6 +122,7 @@ def _of_optimum() -> Iterator[Expectation]:
     yield Expectation("auth_pct", 0.0, 0.01, whole)
     yield Expectation("nearest_side_rate", 0.99, 1.0, whole)
     yield _copying_score()
+    yield Expectation("fd_gap", 0.1, math.inf, whole)
     yield Expectation("peak_gap", math.inf, math.inf, "unbounded: the training loss falls to 0 with σ")
     yield Expectation("memorized_share", 0.999, 1.001, "all that can be memorized is", EVERYWHERE)
     yield Expectation("membership_auc", 1.0, 1.0, "every training image has a lower loss", LOWEST)

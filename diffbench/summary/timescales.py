@@ -21,8 +21,8 @@ from diffbench.study.study import Study
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.reading import Reader
 
-QUALITY = "distance_to_validation"
-"""The quality by which the best step is chosen: lower is better, and defined for any number of samples."""
+QUALITY = "fd"
+"""The quality by which the best step is chosen: lower is better, against validation images."""
 
 
 def timescales(study: Study, lookup: Lookup, reader: Reader) -> pd.DataFrame:

@@ -17,8 +17,8 @@ SCALARS = {
     "memorized_floor": MEMORIZATION,
     "calibrated_fraction": MEMORIZATION,
     "calibrated_floor": MEMORIZATION,
-    "distance_to_validation": MEMORIZATION,
-    "distance_to_validation_floor": MEMORIZATION,
+    "fd": MEMORIZATION,
+    "fd_floor": MEMORIZATION,
     "peak_gap": DENOISE,
     "sigma_at_peak": DENOISE,
 }
