@@ -219,6 +219,14 @@ def test_copies_of_several_brightnesses_are_noted(run):
     assert "brightness" not in run("--json", samples=planted(0.5), train=train)[2]
 
 
+def test_copies_of_a_training_image_that_is_there_in_two_brightnesses_are_no_rescaled_ones(run):
+    train = faces(0, 60)
+    for both in ([train, train / 2], [train / 2, train]):
+        code, _, err = run("--json", samples=train[:30], train=np.concatenate(both))
+        assert code == 0
+        assert "brightness" not in err
+
+
 def test_pairs_count_training_images_as_in_the_file():
     train = faces(0, 60)
     stacked = np.concatenate([train[:10], train[:10], train[10:]])

@@ -124,6 +124,11 @@ def test_a_study_beyond_its_own_file_is_refused_before_any_job(tmp_path: Path) -
         (data, {"granularity": "groups-2"}, "granularity 'groups-2': 'file' has no classes"),
         (data, {"granularity": "kmeans-9"}, "granularity 'kmeans-9': 9 labels are beyond the train_size 8"),
         (data, {"granularity": "random-9"}, "granularity 'random-9': 9 labels are beyond the train_size 8"),
+        (
+            with_labels,
+            {"granularity": "groups-4", "train_size": 3},
+            "granularity 'groups-4': 4 labels are beyond the train_size 3",
+        ),
         (with_labels, {"granularity": "groups-5"}, "granularity 'groups-5': 'file' has only 4 classes"),
         (data | {"labels": "z"}, {}, r"key 'data\.labels': .*own\.npz: has no array 'z', it has x, y"),
     ):

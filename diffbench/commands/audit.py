@@ -85,7 +85,7 @@ def _write(out: Path, audited: Audit, sets: list[ImageSet]) -> None:
     variables = scalar_variables(audited.estimates, audited.spaces) | {
         "nearest": store.Variable(audited.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
-            audited.distances, ("sample", "rank"), "L2 distance to the nearest and second nearest training image"
+            audited.distances, ("sample", "rank"), "L2 distance to the nearest training image, and to the next"
         ),
         "suspicious": store.Variable(audited.suspicious, ("order",), "indices of samples, most suspicious first"),
     }

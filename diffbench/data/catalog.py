@@ -40,10 +40,10 @@ def bad_granularity(spec: DataSettings, known: Facts, name: str, train_size: int
     """What is wrong with a granularity for a training subset of `train_size` images, if anything."""
     granularity = Granularity.parse(name)
     kind, count = granularity.kind, granularity.count
-    if kind in ("kmeans", "random") and count > train_size:
-        return f"{count} labels are beyond the train_size {train_size} that it is combined with"
     if kind in ("classes", "groups") and known.classes == 0:
         return f"'{spec.name}' has no classes{_remedy(spec)}, use none, kmeans-K, unique or random-K"
     if kind == "groups" and count > known.classes:
         return f"'{spec.name}' has only {known.classes} classes to group"
+    if count > train_size:
+        return f"{count} labels are beyond the train_size {train_size} that it is combined with"
     return None

@@ -1,6 +1,6 @@
 """Condition labels of training and validation images at every granularity."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ CLUSTERED = 20_000
 
 @dataclass(frozen=True)
 class Conditions:
-    """Labels in [0, count) of the training subset (n,) and of the validation images (v,)."""
+    """Labels in [0, count) of the training subset (n,) and of the validation images (v,).
+
+    Those of validation images are carried by training images, too.
+    """
 
     train: Labels
     validation: Labels
@@ -36,8 +39,23 @@ def conditions(
     """Labels of flat images `train` (n, d) and `validation` (v, d), given their true classes in [0, classes).
 
     Validation images get the true class, the cluster that k-means predicts, the nearest training image's
-    label for unique, and a random label for random-K.
+    label for unique, and a random label for random-K. Where no training image carries that label, they get one at
+    random, all that are carried alike: of a label that it was not trained on, a model knows nothing.
     """
+    given = _given(granularity, train, train_classes, validation, validation_classes, classes, seed)
+    return replace(given, validation=_carried(given, seed))
+
+
+def _given(
+    granularity: Granularity,
+    train: np.ndarray,
+    train_classes: Labels,
+    validation: np.ndarray,
+    validation_classes: Labels,
+    classes: int,
+    seed: int,
+) -> Conditions:
+    """The labels that the granularity means, whether training images carry them or not."""
     kind, count = granularity.kind, granularity.count
     match kind:
         case "none":
@@ -56,6 +74,16 @@ def conditions(
             rng = np.random.default_rng(seed_of("random labels", seed))
             drawn = rng.integers(0, count, len(validation)), rng.integers(0, count, len(train))
             return Conditions(drawn[1], drawn[0], count)
+
+
+def _carried(given: Conditions, seed: int) -> Labels:
+    """Labels of the validation images (v,), with others in place of those that no training image carries."""
+    carried = np.unique(given.train)
+    # One draw for every image, so that an image's does not depend on how many others need one.
+    others = carried[
+        np.random.default_rng(seed_of("absent labels", seed)).integers(0, len(carried), len(given.validation))
+    ]
+    return np.where(np.isin(given.validation, carried), given.validation, others)
 
 
 def _clusters(train: np.ndarray, validation: np.ndarray, count: int, seed: int) -> Conditions:

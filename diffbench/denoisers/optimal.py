@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from diffbench.denoisers.posterior import posterior
-from diffbench.shapes import Bool, Float, Int64
+from diffbench.denoisers.posterior import carriers, posterior
+from diffbench.shapes import Float, Int64
 
 BLOCK_ELEMENTS = 2**24
 """Posterior weights held at once (128 MB in float64)."""
@@ -13,7 +13,8 @@ BLOCK_ELEMENTS = 2**24
 class OptimalDenoiser:
     """The minimizer of the denoising loss over a finite training set (Karras et al. 2022, appendix B.3).
 
-    points: the training images. Given a label, a call uses only the images that carry it; without one it uses all.
+    points: the training images. Given a label, a call uses only the images that carry it, or all if none does; without
+    a label it uses all.
     Computes in float64 and returns x's dtype.
     """
 
@@ -31,11 +32,7 @@ class OptimalDenoiser:
         for level in torch.unique(sigma):
             at_level = torch.nonzero(sigma == level)[:, 0]
             for block in at_level.split(rows):
-                allowed = None if label is None else self._carrying(label[block])
+                allowed = None if label is None or self.labels is None else carriers(label[block], self.labels)
                 weights = posterior(flat[block], self.points, float(level), allowed, torch).weights
                 result[block] = weights @ self.points
         return result.view(x.shape).to(x.dtype)
-
-    def _carrying(self, label: Int64[Tensor, " m"]) -> Bool[Tensor, "m n"] | None:
-        """Which points carry each of the labels; None, hence all, where points have no labels."""
-        return None if self.labels is None else label[:, None] == self.labels

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffbench.shapes import Bool, Float64
+from diffbench.shapes import Bool, Float64, Int64
 
 
 class Posterior(NamedTuple):
@@ -19,6 +19,16 @@ class Posterior(NamedTuple):
 
     weights: Float64[Any, "m n"]  # rows sum to 1
     log_density: Float64[Any, " m"]  # ln p_sigma(x), p_sigma = mean_i N(x; x_i, sigma^2 I)
+
+
+def carriers(label: Int64[Any, " m"], labels: Int64[Any, " n"]) -> Bool[Any, "m n"]:
+    """Which points carry each label, for `allowed`: all points for a label that none of them carries.
+
+    Nothing is known of such a label, and the optimum without a label is what remains.
+    """
+    carrying = label[:, None] == labels[None, :]
+    carrying[~carrying.any(axis=1)] = True
+    return carrying
 
 
 def posterior(

@@ -9,10 +9,10 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet
 from diffbench.data.scales import BYTES, NORMALISED, alike, conversion
 from diffbench.files.estimates import Estimate
-from diffbench.measures.battery import memorization_battery
+from diffbench.measures.battery import MemorizationBattery, memorization_battery
 from diffbench.measures.features.fitting import fit_pca
 from diffbench.measures.features.spaces import PIXELS, FeatureSpace, Pixels
-from diffbench.measures.memorization import THRESHOLD, Closeness, distance_ratios
+from diffbench.measures.memorization import disagreement, distance_ratios, near_pairs
 from diffbench.measures.neighbors import Images, blocks
 from diffbench.measures.quality_battery import quality_battery
 from diffbench.measures.rescaled_copies import rescaled_copies
@@ -33,7 +33,9 @@ class Audit:
     spaces: dict[str, str]  # estimate -> feature space
     notes: tuple[str, ...]  # what is odd in the input and how it was dealt with
     nearest: Int64[np.ndarray, " m"]  # training image nearest to each sample
-    distances: Float64[np.ndarray, "m 2"]  # L2 to the nearest and second nearest distinct training image
+    distances: Float64[
+        np.ndarray, "m 2"
+    ]  # d1 and d2, L2 to the nearest training image and the next that is no duplicate
     ratios: Float64[np.ndarray, " m"]  # d1/d2
     suspicious: Int64[np.ndarray, " m"]  # samples, least d1/d2 first, then least distance
 
@@ -41,7 +43,7 @@ class Audit:
 def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed: int = 0) -> Audit:
     """All measures of memorization and quality. Without validation images, what needs them is undefined.
 
-    Images that repeat earlier training images are left out, since a near copy of one of two equal images has d1 = d2.
+    Images that repeat earlier training images are left out: they are one image.
     DiffbenchError for input that no measure makes sense for: shapes that differ, NaN, values on different scales, fewer
     than two distinct training images, validation images that are training images.
     """
@@ -65,7 +67,8 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     close = battery.samples
     if copies := int((close.first == 0).sum()):
         notes.append(f"{copies} of {len(samples.flat)} samples equal a training image exactly")
-    notes += _notes_of_near_copies(samples, train, battery.validation, rows)
+    notes += _notes_of_near_copies(battery, rows)
+    notes += _notes_of_rescaled_copies(samples, train)
     space = _space(flat, held_out, seed)
     unseen = None if held_out is None else space.transform(held_out)
     quality = quality_battery(space.transform(samples.flat), space.transform(flat), unseen, seed)
@@ -81,20 +84,31 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
     )
 
 
-def _notes_of_near_copies(
-    samples: ImageSet, train: ImageSet, floor: Closeness | None, rows: Int64[np.ndarray, " n"]
-) -> list[str]:
-    """What is to be said of validation images near training images, and of samples that are such but for brightness.
+def _notes_of_near_copies(battery: MemorizationBattery, rows: Int64[np.ndarray, " n"]) -> list[str]:
+    """What is to be said of images near each other, and of criteria that disagree. rows: of the distinct images."""
+    notes, duplicates = [], battery.duplicates
+    if duplicates.pairs:
+        pairs = _named([(int(rows[one]), int(rows[other])) for one, other in duplicates.pairs], "~")
+        notes.append(
+            f"{len(duplicates.pairs)} of {duplicates.share.n} training images are near duplicates of others, and d2 is"
+            f" measured to none of them (train ~ train: {pairs})"
+        )
+    if battery.validation is not None and (near := near_pairs(battery.validation)):
+        pairs = _named([(row, int(rows[nearest])) for row, nearest in near], "~")
+        notes.append(
+            f"{len(near)} of {len(battery.validation.nearest)} validation images are near copies of training images,"
+            f" and raise the floor (validation ~ train: {pairs})"
+        )
+    if said := disagreement(battery.estimates):
+        notes.append(said)
+    return notes
+
+
+def _notes_of_rescaled_copies(samples: ImageSet, train: ImageSet) -> list[str]:
+    """What is to be said of samples that are training images but for brightness and contrast.
 
     DiffbenchError if many of these differ from training images by the same: then the samples are on another scale.
     """
-    notes = []
-    if floor is not None and (near := np.flatnonzero(distance_ratios(floor) < THRESHOLD)).size:
-        pairs = _named([(int(row), int(rows[floor.nearest[row]])) for row in near], "~")
-        notes.append(
-            f"{len(near)} of {len(floor.nearest)} validation images are near copies of training images, and raise the"
-            f" floor (validation ~ train: {pairs})"
-        )
     copies = rescaled_copies(samples.flat, train.flat, train.shape)
     pairs = _named(copies.pairs, "~")
     if copies.common:
@@ -104,10 +118,10 @@ def _notes_of_near_copies(
             f" {len(copies.pairs)} samples are training images of which all values are changed in one way, to about"
             f" {gain:.4g} x {shift:+.4g} (samples ~ train: {pairs}); bring both to one scale"
         )
-    if copies.pairs:
-        text = "samples are training images but for brightness and contrast (samples ~ train:"
-        notes.append(f"{len(copies.pairs)} of {len(samples.flat)} {text} {pairs})")
-    return notes
+    if not copies.pairs:
+        return []
+    text = "samples are training images but for brightness and contrast (samples ~ train:"
+    return [f"{len(copies.pairs)} of {len(samples.flat)} {text} {pairs})"]
 
 
 def _named(pairs: list[tuple[int, int]], sign: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.copying import copying_test, nearest_side_rate
 from diffbench.measures.intervals import mean
-from diffbench.measures.memorization import Closeness, closeness, memorization
+from diffbench.measures.memorization import Closeness, closenesses, memorization
+from diffbench.measures.near_duplicates import NearDuplicates, looked_at, near_duplicates
 from diffbench.measures.neighbors import Images, nearest
 from diffbench.shapes import Float
 
@@ -27,9 +28,10 @@ MISSING = undefined("needs validation images", 0)
 
 @dataclass(frozen=True)
 class MemorizationBattery:
-    """Estimates by name, each criterion followed by its floor, and the distances behind them."""
+    """Estimates by name, each criterion followed by its floor, and the distances and pairs behind them."""
 
     estimates: dict[str, Estimate]
+    duplicates: NearDuplicates
     samples: Closeness
     validation: Closeness | None = None
 
@@ -42,23 +44,27 @@ def memorization_battery(
     Floors (the same numbers for validation images as if generated), C_T, the nearest-side rate and distances to
     validation images need validation images and are undefined without.
     """
-    close = closeness(samples, train)
-    floor_close = None if validation is None else closeness(validation, train)
+    rows = looked_at(train, seed)
+    (close, *floor_closes), around = closenesses([samples, *([] if validation is None else [validation])], train, rows)
+    floor_close = floor_closes[0] if floor_closes else None
     own = memorization(close, seed)
     floor = None if floor_close is None else memorization(floor_close, seed)
     estimates: dict[str, Estimate] = {}
     for name, floor_name, field in CRITERIA:
         estimates[name] = getattr(own, field)
         estimates[floor_name] = MISSING if floor is None else getattr(floor, field)
+    duplicates = near_duplicates(around, rows, train.shape[0])
+    estimates["near_duplicate_share"] = duplicates.share
     if validation is None or floor_close is None:
-        return MemorizationBattery(estimates | dict.fromkeys(NEED_VALIDATION, MISSING), close)
+        return MemorizationBattery(estimates | dict.fromkeys(NEED_VALIDATION, MISSING), duplicates, close)
     values = (
         copying_test(samples, validation, train, close.first, floor_close.first, seed),
         nearest_side_rate(samples, train, validation, seed),
         distance_per_pixel(samples, validation, seed),
         distance_per_pixel(train, validation, seed),
     )
-    return MemorizationBattery(estimates | dict(zip(NEED_VALIDATION, values, strict=True)), close, floor_close)
+    estimates |= dict(zip(NEED_VALIDATION, values, strict=True))
+    return MemorizationBattery(estimates, duplicates, close, floor_close)
 
 
 def distance_per_pixel(images: Float[Images, "m d"], validation: Float[Images, "v d"], seed: int) -> Estimate:

@@ -5,28 +5,32 @@ The floor of every criterion is the same number for validation images as if they
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import bounded_mean, proportion
+from diffbench.measures.near_duplicates import NEIGHBORS, THRESHOLD, Surroundings, beyond_duplicates, surroundings
 from diffbench.measures.neighbors import Images, nearest
 from diffbench.shapes import Float, Float64, Int64
 
-THRESHOLD = 1 / 3
+MAJORITY = 0.5
 AUC_THRESHOLDS = np.arange(1, 100) / 100
-CALIBRATION_NEIGHBORS = 50
 
 
 @dataclass(frozen=True)
 class Closeness:
-    """Distances (L2) of images to the training set, and of their nearest training images to the other ones."""
+    """Distances (L2) of images to the training set, and of their nearest training images to the other ones.
+
+    Near duplicates of the nearest image are no second nearest, nor its nearest other.
+    """
 
     nearest: Int64[np.ndarray, " m"]  # index of the nearest training image t
     first: Float64[np.ndarray, " m"]  # distance to t
-    second: Float64[np.ndarray, " m"]  # distance to the second nearest
-    spacing: Float64[np.ndarray, " m"]  # distance from t to the nearest other training image
+    second: Float64[np.ndarray, " m"]  # distance to the nearest but t and its near duplicates
+    spacing: Float64[np.ndarray, " m"]  # distance from t to the nearest other but its near duplicates
     scale: Float64[np.ndarray, " m"]  # mean distance from t to its 50 nearest other training images; nan if fewer
 
 
@@ -44,12 +48,26 @@ class Memorization:
 
 def closeness(images: Float[Images, "m d"], train: Float[Images, "n d"]) -> Closeness:
     """Distances of `images` to `train`, n >= 2, exactly; errors as in neighbors.nearest."""
-    two = nearest(images, train, 2)
-    used, back = np.unique(two.indices[:, 0], return_inverse=True)
-    among_train = nearest(train[used], train, min(CALIBRATION_NEIGHBORS, train.shape[0] - 1), own=used).distances
-    enough = among_train.shape[1] == CALIBRATION_NEIGHBORS
-    scale = among_train.mean(axis=1) if enough else np.full(len(used), math.nan)
-    return Closeness(two.indices[:, 0], two.distances[:, 0], two.distances[:, 1], among_train[back, 0], scale[back])
+    (close,), _ = closenesses([images], train, np.arange(0))
+    return close
+
+
+def closenesses(
+    sets: Sequence[Float[Images, "_ d"]], train: Float[Images, "n d"], rows: Int64[np.ndarray, " u"]
+) -> tuple[list[Closeness], Surroundings]:
+    """`closeness` of several sets, and what lies around their nearest training images and those at `rows`.
+
+    The training images around a training image are searched once for all sets.
+    """
+    nearest_two = [nearest(images, train, 2) for images in sets]
+    around = surroundings(train, np.unique(np.concatenate([rows, *(two.indices[:, 0] for two in nearest_two)])))
+    enough = around.neighbors.distances.shape[1] == NEIGHBORS
+    scale = around.neighbors.distances.mean(axis=1) if enough else np.full(len(around.rows), math.nan)
+    closes = []
+    for images, two in zip(sets, nearest_two, strict=True):
+        second, place = beyond_duplicates(images, train, two, around), around.places(two.indices[:, 0])
+        closes.append(Closeness(two.indices[:, 0], two.distances[:, 0], second, around.spacing[place], scale[place]))
+    return closes, around
 
 
 def memorization(close: Closeness, seed: int) -> Memorization:
@@ -68,10 +86,41 @@ def memorization(close: Closeness, seed: int) -> Memorization:
 def distance_ratios(close: Closeness) -> Float64[np.ndarray, " m"]:
     """Ratios r = d1/d2, in [0, 1] (Yoon et al. 2023; Gu et al., arXiv 2310.02664).
 
-    An exact copy has r = 0, also of an image that occurs twice (0/0). A near copy of such an image has r = 1: the ratio
-    cannot see it, so duplicates must be removed from the training set; the other criteria do see it.
+    d2 leaves out the near duplicates of the nearest image (`near_duplicates`). An exact copy has r = 0, also among
+    images that are all equal (0/0).
     """
     return np.divide(close.first, close.second, out=np.zeros(len(close.first)), where=close.first > 0)
+
+
+def near_pairs(close: Closeness) -> list[tuple[int, int]]:
+    """Images that count as memorized, each with its nearest training image, by their rows."""
+    near = np.flatnonzero(distance_ratios(close) < THRESHOLD)
+    return list(zip(near.tolist(), close.nearest[near].tolist(), strict=True))
+
+
+def disagreement(estimates: Mapping[str, Estimate]) -> str:
+    """What is to be said where one of memorized and calibrated fraction tells of copies and the other does not.
+
+    estimates: both and their floors, by name. Telling of copies is an interval above the floor's or, without a floor,
+    above 1/2; and both intervals must be apart. Undefined ones do not disagree.
+    """
+    memorized, calibrated = estimates["memorized_fraction"], estimates["calibrated_fraction"]
+    tells = [
+        each.low > (MAJORITY if math.isnan(floor.high) else floor.high)
+        for each, floor in (
+            (memorized, estimates["memorized_floor"]),
+            (calibrated, estimates["calibrated_floor"]),
+        )
+    ]
+    if tells == [False, True] and memorized.high < calibrated.low:
+        return (
+            "the calibrated criterion tells of copies and d1/d2 does not: copies less exact, or unseen near duplicates"
+        )
+    if tells == [True, False] and memorized.low > calibrated.high:
+        return (
+            "d1/d2 tells of copies and the calibrated criterion does not: their nearest images stand apart from others"
+        )
+    return ""
 
 
 def fraction_below(values: Float64[np.ndarray, " m"], threshold: float) -> Estimate:
@@ -97,13 +146,13 @@ def calibrated_distances(close: Closeness) -> Float64[np.ndarray, " m"]:
 def calibrated_fraction(close: Closeness) -> Estimate:
     """Share of images with a calibrated distance below 1."""
     if np.isnan(close.scale).any():
-        return undefined(f"needs more than {CALIBRATION_NEIGHBORS} training images", len(close.first))
+        return undefined(f"needs more than {NEIGHBORS} training images", len(close.first))
     return fraction_below(calibrated_distances(close), 1.0)
 
 
 def authentic(close: Closeness) -> Estimate:
     """AuthPct as a share: images farther from t than t is from the nearest other training image.
 
-    Alaa et al., arXiv 2102.08921. Low = copies.
+    Alaa et al., arXiv 2102.08921, but that near duplicates of t are no other images. Low = copies.
     """
     return proportion(int((close.first > close.spacing).sum()), len(close.first))

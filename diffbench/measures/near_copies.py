@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffbench.measures.memorization import THRESHOLD
-from diffbench.measures.neighbors import Images, nearest
+from diffbench.measures.memorization import closeness, near_pairs
+from diffbench.measures.neighbors import Images
 from diffbench.shapes import Float, Real
 
 MOST_PRODUCTS = 10**12
@@ -39,15 +39,12 @@ class _Floats:
 
 
 def near_copies(images: Real[np.ndarray, "m d"], references: Real[np.ndarray, "n d"]) -> NearCopies:
-    """Images whose nearest reference is at less than a third of the distance of the second nearest, n >= 2.
-
-    Generated, such images would count as memorized (`memorization.distance_ratios`). Blockwise and exact.
-    """
-    allowed = MOST_PRODUCTS // (references.shape[0] * references.shape[1])
+    """Images that, generated, would count as memorized (`memorization.distance_ratios`), n >= 2. Exact, in blocks."""
+    # The nearest references of images are compared with all others, too.
+    allowed = MOST_PRODUCTS // (2 * references.shape[0] * references.shape[1])
     compared = min(len(images), max(1, allowed))
-    two = nearest(_floats(images[:compared]), _floats(references), 2)
-    near = np.flatnonzero(two.distances[:, 0] < THRESHOLD * two.distances[:, 1])
-    return NearCopies([(int(row), int(two.indices[row, 0])) for row in near], compared)
+    close = closeness(_floats(images[:compared]), _floats(references))
+    return NearCopies(near_pairs(close), compared)
 
 
 def _floats(values: Real[np.ndarray, "n d"]) -> Float[Images, "n d"]:

@@ -33,16 +33,21 @@ class RescaledCopies:
 def rescaled_copies(
     samples: Float[Images, "m d"], train: Float[Images, "n d"], shape: tuple[int, ...]
 ) -> RescaledCopies:
-    """Samples whose values are in the order of a training image's, channel by channel, but are not near its own."""
-    rows = {digest: row for row, digest in _orders(train, shape)}
+    """Samples whose values are in the order of a training image's, channel by channel, but are not near its own.
+
+    Nor near those of another training image: a training set may hold the same image in several brightnesses.
+    """
+    rows: dict[bytes, list[int]] = {}
+    for row, digest in _orders(train, shape):
+        rows.setdefault(digest, []).append(row)
     unit = float(np.ptp(train[:1])) or 1.0
     pairs, maps = [], []
     for row, digest in _orders(samples, shape):
-        if digest in rows:
-            change = _change(samples[row : row + 1], train[rows[digest] : rows[digest] + 1], shape, unit)
-            if (np.abs(change - np.array([[1.0], [0.0]])) > NEAR).any():
-                pairs.append((row, rows[digest]))
-                maps.append(change)
+        alike = rows.get(digest, [])
+        changes = [_change(samples[row : row + 1], train[other : other + 1], shape, unit) for other in alike]
+        if changes and all((np.abs(change - np.array([[1.0], [0.0]])) > NEAR).any() for change in changes):
+            pairs.append((row, alike[0]))
+            maps.append(changes[0])
     if len(pairs) < 2 or not all(np.allclose(each, maps[0], rtol=SAME, atol=SAME) for each in maps):
         return RescaledCopies(pairs, None)
     gain, shift = maps[0][:, 0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffbench.denoisers.posterior import posterior
+from diffbench.denoisers.posterior import carriers, posterior
 from diffbench.files.estimates import Estimate
 from diffbench.measures.concentration import concentration
 from diffbench.measures.intervals import bootstrap_means, percentile
@@ -78,7 +78,7 @@ def _means(columns: dict[str, Float64[np.ndarray, " m"]], seed: int) -> dict[str
 def _model_error(population: Population, references: References, sigma: float) -> Float[np.ndarray, " m"]:
     """||D - D*||^2 / d per point, with D* the optimum over the training images of the point's label."""
     images = references.train.astype(np.float64)
-    allowed = population.labels[:, None] == references.train_labels[None, :]
+    allowed = carriers(population.labels, references.train_labels)
     optimum = posterior(population.points.astype(np.float64), images, sigma, allowed).weights @ images
     return np.square(population.denoised - optimum).mean(axis=1)
 

@@ -9,6 +9,7 @@ from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
 from diffbench.measures.battery import memorization_battery
 from diffbench.measures.inference_gap import Classes
+from diffbench.measures.memorization import near_pairs
 from diffbench.measures.quality_battery import quality_battery
 from diffbench.stages.features import read_reference
 from diffbench.study.specs import StageSpec
@@ -26,12 +27,20 @@ def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: 
     classes = Classes(*read_classes(data, conditions, spec.inputs))
     seed = int(spec.factors["seed"])  # seeds refer to different images: what they agree in is no chance of one choice
     quality = quality_battery(reference.space.transform(generated), reference.train, unseen, seed, classes)
+    copies = [] if battery.validation is None else near_pairs(battery.validation)
     variables = scalar_variables(battery.estimates | quality, dict.fromkeys(quality, reference.space.name)) | {
         "nearest": store.Variable(battery.samples.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
             np.stack([battery.samples.first, battery.samples.second], axis=1),
             ("sample", "rank"),
-            "L2 distance to the nearest and second nearest training image, scaled",
+            "L2 distance to the nearest training image, and to the next that is no near duplicate of it, scaled",
         ),
+        "near_duplicate": _pairs("duplicate", battery.duplicates.pairs, "training image and its nearest other"),
+        "near_copy": _pairs("copy", copies, "unseen image and the training image of which it is a near copy"),
     }
     store.write(out, "memorization", variables, provenance.attributes(spec.factors, {}), spec.fingerprint)
+
+
+def _pairs(dim: str, pairs: list[tuple[int, int]], text: str) -> store.Variable:
+    """Pairs of images by their rows."""
+    return store.Variable(np.array(pairs, np.int64).reshape(-1, 2), (dim, "side"), text)

@@ -15,7 +15,7 @@ from PIL import Image
 from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import TrainingSet, read_images
 from diffbench.files.faults import BrokenFileError
-from diffbench.measures.memorization import THRESHOLD
+from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
 from diffbench.report.tables.outcomes import ranked, spread_over_ranks

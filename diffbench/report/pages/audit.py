@@ -8,7 +8,7 @@ import numpy as np
 from diffbench.data.image_set import ImageSet
 from diffbench.files.estimates import Estimate
 from diffbench.measures.audit import Audit
-from diffbench.measures.memorization import THRESHOLD
+from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.report.charts.pictures import png
 from diffbench.report.pages.page import write_page
 from diffbench.shapes import Real

@@ -12,7 +12,7 @@ from diffbench.report.charts.gap import gap_by_factor, gap_by_step
 from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.charts.overlap import likeness_by_factor, trajectories
 from diffbench.report.pages.page import write_study_page
-from diffbench.report.tables import answers, leaderboard, outcomes
+from diffbench.report.tables import answers, duplicates, leaderboard, outcomes
 from diffbench.report.tables.results import Results, load_claims
 from diffbench.report.tables.slices import TITLES
 from diffbench.settings.report import ReportSettings
@@ -53,6 +53,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         claims=load_claims(results),
         controls=results.study.has_controls,
         answers=answers.answers(results, means, effects),
+        notes=duplicates.notes(results, means),
         effects=effects,
         titles=TITLES,
         entries=entries,

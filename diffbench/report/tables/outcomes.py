@@ -15,6 +15,8 @@ from diffbench.summary.tables import FACTORS
 SCALARS = {
     "memorized_fraction": MEMORIZATION,
     "memorized_floor": MEMORIZATION,
+    "calibrated_fraction": MEMORIZATION,
+    "calibrated_floor": MEMORIZATION,
     "fd": MEMORIZATION,
     "fd_floor": MEMORIZATION,
     "peak_gap": DENOISE,
