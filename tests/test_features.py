@@ -22,7 +22,13 @@ from diffbench.settings.measures import QualitySettings
 from diffbench.stages import data as data_stage
 from diffbench.stages import features as features_stage
 from diffbench.stages.summary import feature_space
+from diffbench.study import layout
+from diffbench.study.file import parse_study
+from diffbench.study.lineage import Lineage
 from diffbench.study.specs import DataSpec, FeaturesSpec
+from diffbench.summary.reading import Reader
+from tests.jobs import make
+from tests.snakemake_runs import TINY
 
 
 def images(seed, count, dimensions=20):
@@ -191,10 +197,11 @@ def test_the_stage_writes_the_space_and_the_features_of_all_images(digits, tmp_p
         assert not measures
 
 
-def test_the_manifest_reports_the_classifiers_accuracy(digits, tmp_path):
-    assert feature_space(tmp_path) is None
-    features_stage.run(FeaturesSpec(dimensions=4), digits, tmp_path / "features.h5")
-    known = feature_space(tmp_path)
+def test_the_manifest_reports_the_classifiers_accuracy(tmp_path):
+    lineage = Lineage(parse_study(TINY | {"measures": {"quality": {"dimensions": 4}}}, "study"))
+    assert feature_space(Reader(lineage, tmp_path)) is None
+    make(lineage, layout.FEATURES, {}, tmp_path)
+    known = feature_space(Reader(lineage, tmp_path))
     assert known is not None
     assert known["name"] == "classifier"
     accuracy = known["held_out_accuracy"]
