@@ -19,7 +19,7 @@ from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.faults import BrokenFileError, StaleFileError, mark_broken
+from diffbench.files.faults import UnusableFileError, mark
 from diffbench.files.output import MAKE_ROOM, NO_ROOM
 from diffbench.files.surroundings import ensure_home, plain_text, print_anything
 from diffbench.study.layout import root_of
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = vars(_parser(command).parse_args(_joined(arguments)))
         action = options.pop("action")
         action(**options)
-    except (BrokenFileError, StaleFileError) as error:
+    except UnusableFileError as error:
         _mark(error, options.get("out"))
         return _failed(command, str(error))
     except DiffbenchError as error:
@@ -93,11 +93,11 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def _mark(error: BrokenFileError | StaleFileError, out: Path | None) -> None:
+def _mark(error: UnusableFileError, out: Path | None) -> None:
     """Mark a file that cannot be used, if it is of the results that the job writes to."""
     results = root_of(out.absolute()) if out else None
     if results is not None and error.path.absolute().is_relative_to(results):
-        mark_broken(error)
+        mark(error)
 
 
 def _failed(command: str, text: str) -> int:

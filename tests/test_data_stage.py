@@ -16,7 +16,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data import raw_images
 from diffbench.data.planar import RADIUS, planar_set
 from diffbench.data.points import NAMES, SYMMETRIC
-from diffbench.data.training_set import TrainingSet, read_classes, read_images, read_training_set
+from diffbench.data.training_set import TrainingSet, read_images, read_training_set
 from diffbench.files import store
 from diffbench.files.fingerprint import contents_of
 from diffbench.settings.data import DataSettings
@@ -99,8 +99,8 @@ def test_label_counts_of_every_granularity(digits: Path, granularity: str, count
 
 @pytest.mark.parametrize("granularity", ["none", "unique", "random-4"])
 def test_true_classes_are_those_of_the_images_whatever_the_conditions(digits: Path, granularity: str) -> None:
-    _training_set(digits, 40, granularity)
-    train, unseen = read_classes(digits, digits.with_name(f"{granularity}-40.h5"))
+    chosen = _training_set(digits, 40, granularity)
+    train, unseen = chosen.train_classes, chosen.unseen_classes
     true = read_images(digits, 40)
     np.testing.assert_array_equal(train, true.train_labels)
     np.testing.assert_array_equal(unseen, true.validation_labels)
@@ -111,7 +111,7 @@ def test_true_classes_stand_beside_the_images_that_samples_are_judged_by(tmp_pat
     """Of equidistant points those are draws of their own, in a number of their own."""
     data = _data(tmp_path, name=SYMMETRIC, points=48, validation=30)
     chosen = _training_set(data, 12, "unique")
-    train, unseen = read_classes(data, data.with_name("unique-12.h5"))
+    train, unseen = chosen.train_classes, chosen.unseen_classes
     assert (train.shape, unseen.shape) == ((12,), (len(chosen.unseen),))
     assert not train.any()
     assert not unseen.any()

@@ -32,7 +32,18 @@ def training_set(scale: float = 0.008, mean: float = 110.0, labels: int = 3, raw
     raw = rng.integers(0, 256, (6, 1, 4, 4))
     images = ((raw - mean) * scale).astype(np.float32)
     classes = np.arange(6) % labels
-    return TrainingSet(images, classes, images[:2], classes[:2], labels, images[:2], Scaling(mean, scale), raw_type)
+    return TrainingSet(
+        images,
+        classes,
+        images[:2],
+        classes[:2],
+        labels,
+        images[:2],
+        Scaling(mean, scale),
+        raw_type,
+        classes,
+        classes[:2],
+    )
 
 
 def external(name: str = SHRINKING, **keys: Any) -> External:

@@ -125,7 +125,9 @@ def test_autoguided_model_is_the_laboratory_s_in_scaled_units():
     scale = 0.05
     train = equidistant(6)
     images, labels = (scale * train).astype(np.float32), np.zeros(6, np.int64)
-    training_set = TrainingSet(images, labels, images, labels, 1, images, Scaling(0.0, scale), "float64")
+    training_set = TrainingSet(
+        images, labels, images, labels, 1, images, Scaling(0.0, scale), "float64", labels, labels
+    )
     definition = Autoguided(delta=1.2, guide_delta=2.5, guidance=0.7)
     model = load_denoiser(definition, training_set, None, torch.device("cpu"))
     x = np.random.default_rng(0).normal(0, 8, (5, 2))

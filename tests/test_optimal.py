@@ -125,7 +125,9 @@ def test_it_minimizes_the_denoising_loss() -> None:
 def training_set() -> TrainingSet:
     images = np.random.default_rng(0).normal(0, 0.5, (6, 1, 2, 2)).astype(np.float32)
     labels = np.arange(6) % 2
-    return TrainingSet(images, labels, images[:2], labels[:2], 2, images[:2], Scaling(0.0, 0.1), "float32")
+    return TrainingSet(
+        images, labels, images[:2], labels[:2], 2, images[:2], Scaling(0.0, 0.1), "float32", labels, labels[:2]
+    )
 
 
 def test_constant_denoiser_ignores_its_input() -> None:

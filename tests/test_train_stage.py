@@ -43,7 +43,9 @@ IMAGES, BATCH = 40, 4
 def some_images(shape: tuple[int, ...] = (1, 4, 4)) -> TrainingSet:
     images = np.random.default_rng(0).normal(0, 0.5, (IMAGES, *shape)).astype(np.float32)
     labels = np.arange(IMAGES) % 3
-    return TrainingSet(images, labels, images[:2], labels[:2], 3, images[:2], Scaling(0.0, 1.0), "float32")
+    return TrainingSet(
+        images, labels, images[:2], labels[:2], 3, images[:2], Scaling(0.0, 1.0), "float32", labels, labels[:2]
+    )
 
 
 def spoiled(steps: range, seed: int = 0) -> TrainingSet:

@@ -8,7 +8,7 @@ from typing import Annotated
 from filelock import FileLock, Timeout
 
 from diffbench.conventions import RESULTS, DiffbenchError
-from diffbench.files.faults import BrokenFileError, StaleFileError, mark_broken
+from diffbench.files.faults import BrokenFileError, StaleFileError, mark
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.sealed import check
 from diffbench.study import layout
@@ -56,7 +56,7 @@ def _judged(path: Path, fingerprint: str) -> str:
     try:
         check(path, fingerprint)
     except BrokenFileError as error:
-        mark_broken(error)
+        mark(error)
         return "damaged, which a run makes anew"
     except StaleFileError:
         return "of other settings, which a run makes anew"

@@ -42,38 +42,25 @@ def conditions(
     label for unique, and a random label for random-K. Where no training image carries that label, they get one at
     random, all that are carried alike: of a label that it was not trained on, a model knows nothing.
     """
-    given = _given(granularity, train, train_classes, validation, validation_classes, classes, seed)
-    return replace(given, validation=_carried(given, seed))
-
-
-def _given(
-    granularity: Granularity,
-    train: np.ndarray,
-    train_classes: Labels,
-    validation: np.ndarray,
-    validation_classes: Labels,
-    classes: int,
-    seed: int,
-) -> Conditions:
-    """The labels that the granularity means, whether training images carry them or not."""
     kind, count = granularity.kind, granularity.count
     match kind:
         case "none":
-            return Conditions(np.zeros(len(train), np.int64), np.zeros(len(validation), np.int64), 1)
+            given = Conditions(np.zeros(len(train), np.int64), np.zeros(len(validation), np.int64), 1)
         case "classes" | "groups" if classes == 0:
             raise DiffbenchError(f"granularity '{kind}': the data have no classes, use none, kmeans-K or unique")
         case "classes":
-            return Conditions(train_classes, validation_classes, classes)
+            given = Conditions(train_classes, validation_classes, classes)
         case "groups":
-            return Conditions(train_classes * count // classes, validation_classes * count // classes, count)
+            given = Conditions(train_classes * count // classes, validation_classes * count // classes, count)
         case "kmeans":
-            return _clusters(train, validation, count, seed)
+            given = _clusters(train, validation, count, seed)
         case "unique":
-            return _unique(train, validation)
+            given = _unique(train, validation)
         case _:
             rng = np.random.default_rng(seed_of("random labels", seed))
             drawn = rng.integers(0, count, len(validation)), rng.integers(0, count, len(train))
-            return Conditions(drawn[1], drawn[0], count)
+            given = Conditions(drawn[1], drawn[0], count)
+    return replace(given, validation=_carried(given, seed))
 
 
 def _carried(given: Conditions, seed: int) -> Labels:

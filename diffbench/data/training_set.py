@@ -40,6 +40,10 @@ class TrainingSet:
     scaling: Scaling
     raw_type: str
     """Type in which the raw images are stored, such as uint8."""
+    train_classes: Labels
+    """True classes (n,); all 0 where images have none."""
+    unseen_classes: Labels
+    """The same of the unseen images (u,)."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,32 +108,20 @@ def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | 
     file = store.header(data, "data", made_by)
     scaling, pool = Scaling.of(file.attributes), file["pool"]
     subset, (held_out, name) = _subset(file, train_size, twin), _held_out(file, train_size)
-    validation = read_scaled(file[name], held_out, scaling)
+    validation, train_classes = read_scaled(file[name], held_out, scaling), file["pool_class"][subset]
+    validation_classes, own_draws = file[f"{name}_class"][held_out], "unseen" in file.arrays
     return TrainingSet(
         train=read_scaled(pool, subset, scaling),
-        train_labels=file["pool_class"][subset],
+        train_labels=train_classes,
         validation=validation,
-        validation_labels=file[f"{name}_class"][held_out],
+        validation_labels=validation_classes,
         label_count=int(file.attributes["classes"]),
-        unseen=read_scaled(file["unseen"], slice(None), scaling) if "unseen" in file.arrays else validation,
+        unseen=read_scaled(file["unseen"], slice(None), scaling) if own_draws else validation,
         scaling=scaling,
         raw_type=str(pool.dtype),
+        train_classes=train_classes,
+        unseen_classes=file["unseen_class"][:] if own_draws else validation_classes,
     )
-
-
-def read_classes(data: Path, conditions: Path, made_by: Mapping[str, str] = UNKNOWN) -> tuple[Labels, Labels]:
-    """True classes of the training subset (n,), and of the images (u,) that its samples are judged beside.
-
-    All 0 where images have none. made_by: as in `read_training_set`.
-    """
-    labels = store.read(conditions, "conditions", made_by.get("conditions"))
-    file = store.header(data, "data", made_by.get("data"))
-    train_size = len(labels["train_label"])
-    train = file["pool_class"][_subset(file, train_size, bool(labels.attributes["twin"]))]
-    if "unseen" in file.arrays:
-        return train, file["unseen_class"][:]
-    rows, name = _held_out(file, train_size)
-    return train, file[f"{name}_class"][rows]
 
 
 def read_scaled(stored: StoredArray, rows: slice, scaling: Scaling) -> Images:

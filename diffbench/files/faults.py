@@ -12,23 +12,23 @@ MARK = ".broken"
 """Ends the name of the mark beside a file that cannot be used."""
 
 
-class BrokenFileError(DiffbenchError):
+class UnusableFileError(DiffbenchError):
+    """A file of the results is there and can be read, but not be used."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
+class BrokenFileError(UnusableFileError):
     """A file is damaged: its content is not what was written."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
 
-
-class StaleFileError(DiffbenchError):
+class StaleFileError(UnusableFileError):
     """A file is whole, but made with other settings, factors or inputs than the study has."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
 
-
-def mark_broken(error: BrokenFileError | StaleFileError) -> None:
+def mark(error: UnusableFileError) -> None:
     """Leave a mark with the reason beside a file, if that can be written, so that the next run makes it anew.
 
     The file itself stays: jobs of the same run that wait for it fail one by one; one that is gone would end the run.

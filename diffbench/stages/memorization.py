@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diffbench.data.training_set import read_classes, read_training_set
+from diffbench.data.training_set import read_training_set
 from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
 from diffbench.measures.battery import memorization_battery
@@ -24,7 +24,7 @@ def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: 
     reference = read_reference(features, data, training_set, spec.inputs.get("features"))
     own_draws = training_set.unseen is not training_set.validation  # whose features are not kept
     unseen = reference.space.transform(training_set.flat_unseen) if own_draws else reference.validation
-    classes = Classes(*read_classes(data, conditions, spec.inputs))
+    classes = Classes(training_set.train_classes, training_set.unseen_classes)
     seed = int(spec.factors["seed"])  # seeds refer to different images: what they agree in is no chance of one choice
     quality = quality_battery(reference.space.transform(generated), reference.train, unseen, seed, classes)
     copies = [] if battery.validation is None else near_pairs(battery.validation)

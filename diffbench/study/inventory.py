@@ -34,10 +34,10 @@ def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
     """
     seen: set[str] = set()
     for folder, folders, names in os.walk(results, followlinks=True):
-        if (place := os.path.realpath(folder)) in seen:  # a link that leads back
+        if (real := os.path.realpath(folder)) in seen:  # a link that leads back
             folders.clear()
             continue
-        seen.add(place)
+        seen.add(real)
         inside = Path(folder).relative_to(results).as_posix()
         for name in names:
             path = name if inside == "." else f"{inside}/{name}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files import store
-from diffbench.files.faults import BrokenFileError, StaleFileError, mark_broken
+from diffbench.files.faults import BrokenFileError, StaleFileError, mark
 from diffbench.files.store import StageFile, StageHeader
 from diffbench.study.layout import DENOISE, MEMORIZATION, SAMPLES, Kind
 from diffbench.study.lineage import Lineage
@@ -96,7 +96,7 @@ class Reader:
             case StaleFileError():
                 state = STALE
             case BrokenFileError():
-                mark_broken(error)
+                mark(error)
                 state = BROKEN
             case _:
                 state = UNREADABLE if _there(path) else MISSING
