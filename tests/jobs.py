@@ -8,7 +8,7 @@ from diffbench import cli
 from diffbench.settings.granularity import TWIN
 from diffbench.stages.chain import run_of
 from diffbench.study import layout
-from diffbench.study.grid import Cell, Checkpoint, Run
+from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.layout import Kind
 from diffbench.study.lineage import Lineage
 from diffbench.study.specs import DerivedSpec
@@ -18,8 +18,7 @@ Factors = dict[str, Any]
 
 def guide_of(lineage: Lineage, factors: Factors) -> Factors:
     """Factors of the checkpoint that a cell is guided by."""
-    run = Run(*(factors[name] for name in ("model", "train_size", "granularity", "seed")))
-    cell = Cell(Checkpoint(run, factors["step"]), lineage.study.guidances[factors["guidance"]])
+    cell = Cell(Checkpoint.of(factors), lineage.study.guidances[factors["guidance"]])
     (guide,) = lineage.study.guides_of([cell])
     return guide.factors
 

@@ -4,7 +4,7 @@ A run is a training: model x train size x granularity x seed. A checkpoint is a 
 checkpoint sampled at one value of the guidance factor.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, Any, Self
@@ -48,6 +48,12 @@ class Checkpoint:
 
     run: Run
     step: int
+
+    @classmethod
+    def of(cls, factors: Mapping[str, Any]) -> Self:
+        """The checkpoint with these factors, numbers or text; others that are given do not matter."""
+        size, seed = int(factors["train_size"]), int(factors["seed"])
+        return cls(Run(str(factors["model"]), size, str(factors["granularity"]), seed), int(factors["step"]))
 
     @property
     def factors(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from diffbench.settings.lab import LabSettings
 from diffbench.settings.models import External, Optimal
 from diffbench.settings.report import ReportSettings
 from diffbench.study import layout
-from diffbench.study.grid import Cell, Checkpoint, Run
+from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.layout import Kind
 from diffbench.study.specs import (
     ConditionsSpec,
@@ -131,7 +131,7 @@ class Lineage:
         return DenoiseSpec(factors=factors, inputs=self._images(factors), gap=gap, model=Optimal())
 
     def _denoise(self, factors: Factors) -> DenoiseSpec:
-        checkpoint = _checkpoint(factors)
+        checkpoint = Checkpoint.of(factors)
         model = checkpoint.run.model
         return DenoiseSpec(
             factors=factors,
@@ -141,7 +141,7 @@ class Lineage:
         )
 
     def _sample(self, factors: Factors) -> SampleSpec:
-        checkpoint, guidance = _checkpoint(factors), self.study.guidances[str(factors["guidance"])]
+        checkpoint, guidance = Checkpoint.of(factors), self.study.guidances[str(factors["guidance"])]
         model = checkpoint.run.model
         guide = guidance.model or model
         return SampleSpec(
@@ -187,8 +187,3 @@ FIELDS = {kind.stage: kind.fields for kind in layout.KINDS.values() if kind.stag
 
 def _own(fields: tuple[str, ...], factors: Mapping[str, Any]) -> Factors:
     return {name: FACTORS[name](factors[name]) for name in fields}
-
-
-def _checkpoint(factors: Mapping[str, Any]) -> Checkpoint:
-    run = Run(*(FACTORS[name](factors[name]) for name in ("model", "train_size", "granularity", "seed")))
-    return Checkpoint(run, int(factors["step"]))

@@ -94,11 +94,10 @@ def _checkpoints_behind(study: Study, kind: Kind, factors: Mapping[str, Any]) ->
     """A file's own checkpoint, that of its twin where they are compared, and the one that it is guided by."""
     if "step" not in kind.fields:
         return
-    run = Run(factors["model"], int(factors["train_size"]), factors["granularity"], int(factors["seed"]))
-    own = Checkpoint(run, int(factors["step"]))
+    own = Checkpoint.of(factors)
     yield own
     if kind is layout.CONSISTENCY:
-        yield Checkpoint(Run(run.model, run.train_size, f"{run.granularity}{TWIN}", run.seed), own.step)
+        yield Checkpoint.of({**factors, "granularity": f"{factors['granularity']}{TWIN}"})
     if "guidance" in kind.fields:
         yield from study.guides_of([Cell(own, study.guidances[factors["guidance"]])])
 

@@ -56,8 +56,8 @@ def status(gathered: Gathered, reader: Reader, others: Mapping[str, Fault]) -> p
 
     others: faults beside those of the reader, by path.
     """
-    expected = reader.study.files
-    states = [(path, reader.faults.get(path, Fault(DONE, ""))) for path in expected]
+    states = [(path, reader.faults.get(path, Fault(DONE, ""))) for path in reader.study.files]
+    expected = frozenset(reader.study.files)
     states += [
         (path, fault)
         for path, fault in sorted(reader.faults.items())

@@ -15,7 +15,7 @@ from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
 from diffbench.study.file import load_configured
-from diffbench.study.grid import Cell, Checkpoint, Run
+from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.inventory import is_made_by, outdated, reported_damage
 from diffbench.study.lineage import Lineage
 from diffbench.summary import TABLES
@@ -101,17 +101,9 @@ EXTERNAL_WEIGHTS = (
 )
 
 
-def checkpoint_of(wildcards, granularity):
-    """The checkpoint that wildcards name, but for the granularity."""
-    run = Run(
-        wildcards.model, int(wildcards.train_size), granularity, int(wildcards.seed)
-    )
-    return Checkpoint(run, int(wildcards.step))
-
-
 def guide_checkpoint(wildcards):
     """The checkpoint of a cell's guide; classifier-free guidance and guides that need no training have none."""
-    guided = checkpoint_of(wildcards, wildcards.granularity)  # a twin's is a twin too
+    guided = Checkpoint.of(wildcards)  # a twin's is a twin too
     guides = STUDY.guides_of([Cell(guided, STUDY.guidances[wildcards.guidance])])
     return [at(layout.CHECKPOINT.of(guide.factors)) for guide in guides]
 
@@ -134,7 +126,8 @@ def milestone_before(wildcards):
     by a milestone that is put in between later, or made anew. One that is not is trained anew from its start, and thus
     after it: so a changed setting retrains all milestones of its runs in one go.
     """
-    end = checkpoint_of(wildcards, wildcards.granularity.removesuffix(TWIN))
+    granularity = wildcards.granularity.removesuffix(TWIN)
+    end = Checkpoint.of(dict(wildcards) | {"granularity": granularity})
     starts = STUDY.milestones_before(end)
     if not starts:
         return []
