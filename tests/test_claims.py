@@ -1,5 +1,6 @@
 """Claims: verdicts follow from planted truths in the tables, and never from what a study did not vary."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,7 +13,16 @@ from diffbench.study.file import parse_study
 from diffbench.study.study import Study
 from diffbench.summary.claims import judge
 from diffbench.summary.lookup import Lookup, center_cells, values_at_center
-from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, ClaimTest, as_records, t_interval
+from diffbench.summary.verdicts import (
+    INCONCLUSIVE,
+    REFUTED,
+    SUPPORTED,
+    THRESHOLDS,
+    Claim,
+    ClaimTest,
+    as_records,
+    t_interval,
+)
 
 STUDY = parse_study(
     {
@@ -211,3 +221,26 @@ def test_records_are_plain_and_name_threshold_and_reason():
         for test in record["tests"]:
             assert test["threshold_reason"] in {t.reason for t in THRESHOLDS.values()}
             assert test["value"] is None or isinstance(test["value"], float)
+
+
+@pytest.mark.parametrize("ratio", [0, 0.3, 1, 3])
+def test_interval_over_seeds_covers_what_seeds_share(ratio):
+    """Three seeds whose values have an error of their own and, `ratio` times as large, one in common."""
+    rng = np.random.default_rng(0)
+    count = 2000
+    values = rng.normal(size=(count, 3)) + ratio * rng.normal(size=(count, 1))
+    estimates = [t_interval(of_seeds, [ratio] * 3 if ratio else ()) for of_seeds in values]
+    covered = np.mean([e.low <= 0 <= e.high for e in estimates])
+    assert 0.935 < covered < 0.985
+    if ratio:  # it is needed
+        assert np.mean([t_interval(v).low <= 0 <= t_interval(v).high for v in values]) < covered
+
+
+def test_a_claim_needs_tests_that_can_fail():
+    passed, failed = (ClaimTest("t", "", Estimate(v, v - 0.1, v + 0.1, 3), "likeness", above=False) for v in (0, 1))
+    control = dataclasses.replace(failed, control=True)
+    powerless = dataclasses.replace(passed, control=True)
+    assert Claim(1, "", (passed, control)).verdict == SUPPORTED
+    assert Claim(1, "", (passed, powerless)).verdict == INCONCLUSIVE
+    assert Claim(1, "", (passed, failed, powerless)).verdict == REFUTED
+    assert Claim(1, "", (failed, control)).verdict == REFUTED

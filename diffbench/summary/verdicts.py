@@ -1,8 +1,9 @@
 """How a claim is judged: thresholds with their reasons, tests, verdicts.
 
 Each claim is a set of tests. A test has one value per training seed, their mean, an interval over seeds (Student's t)
-and a threshold; the verdict follows from where the interval lies, never from the eye. A claim is supported if all its
-tests are, refuted if any is, inconclusive otherwise.
+and a threshold; the verdict follows from where the interval lies, never from the eye. A claim is refuted if any of its
+tests is, and supported if all are and each positive control is refuted, as it must be: a test that cannot fail supports
+nothing. Else it is inconclusive.
 """
 
 import math
@@ -59,6 +60,8 @@ class ClaimTest:
     threshold: str  # key of THRESHOLDS
     above: bool  # whether the claim asks for values above the threshold
     sign: float = 1.0  # of the threshold
+    control: bool = False  # a positive control, where the truth is known: the same test must be refuted there
+    note: str = ""  # what the number is to be read beside
 
     @property
     def limit(self) -> float:
@@ -87,22 +90,29 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """Of all tests together."""
-        verdicts = {test.verdict for test in self.tests}
+        """Of all tests together; controls can take support away, no more."""
+        verdicts = {test.verdict for test in self.tests if not test.control}
         if REFUTED in verdicts:
             return REFUTED
-        return SUPPORTED if verdicts == {SUPPORTED} else INCONCLUSIVE
+        powerful = all(test.verdict == REFUTED for test in self.tests if test.control)
+        return SUPPORTED if verdicts == {SUPPORTED} and powerful else INCONCLUSIVE
 
 
-def t_interval(values: Sequence[float]) -> Estimate:
-    """Mean of one value per seed with Student's interval. A single seed has a value but no interval."""
+def t_interval(values: Sequence[float], shared: Sequence[float] = ()) -> Estimate:
+    """Mean of one value per seed with Student's interval. A single seed has a value but no interval.
+
+    shared: standard errors of what all seeds have in common (images, noise), one per seed. Their agreement is no
+    evidence there, so the half-width is the root of the sum of squares of Student's and of the normal one of the mean
+    shared error. Simulated, this covers 95 to 98 % for three seeds whatever the two errors' ratio.
+    """
     count = sum(math.isfinite(value) for value in values)
     if count < max(1, len(values)):
         return undefined(f"only {count} of {len(values)} seeds have a finite value", count)
     mean = float(np.mean(values))
     if count == 1:
         return Estimate(mean, math.nan, math.nan, 1, "one seed gives no interval")
-    half = float(special.stdtrit(count - 1, 1 - ALPHA / 2)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    own = float(special.stdtrit(count - 1, 1 - ALPHA / 2)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    half = math.hypot(own, float(special.ndtri(1 - ALPHA / 2) * np.mean(shared))) if len(shared) else own
     return Estimate(mean, mean - half, mean + half, count)
 
 
@@ -128,6 +138,8 @@ def _record(test: ClaimTest) -> dict[str, Any]:
         "seeds": test.estimate.n,
         "threshold": test.limit,
         "supported_if": "above" if test.above else "below",
+        "control": test.control,
+        "note": test.note,
         "threshold_reason": THRESHOLDS[test.threshold].reason,
         "verdict": test.verdict,
         "reason": test.estimate.reason,
