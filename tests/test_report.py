@@ -257,7 +257,7 @@ def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
     assert len(chosen.data) <= 600
     assert of_all
     assert "2 of 3 runs" in of_all.caption
-    assert len(of_all.data) <= 300
+    assert len(of_all.data) <= 400
 
 
 def test_page_says_what_is_missing_and_where_it_comes_from(folder):
