@@ -38,6 +38,7 @@ def test_slope_is_that_of_least_squares():
     assert (fit.low, fit.high, fit.n) == (pytest.approx(fit.value), pytest.approx(fit.value), 4)
     for planted in (0.0, 0.5, 1.0, 2.0):
         assert exponent(SIZES, exactly(*(7 * n**planted for n in SIZES))).value == pytest.approx(planted)
+    assert exponent(SIZES, exactly(60, 60, 60, 60)).value == 0
 
 
 def test_interval_of_symmetric_errors_is_the_propagated_one():

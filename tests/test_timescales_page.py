@@ -104,7 +104,7 @@ def test_chart_has_the_times_and_the_exponents_as_they_are(folder):
     (panel,) = specification["concat"]
     for shown in exponents_shown(scales).to_dict("records"):
         name = shown["measure"].removesuffix("_exponent").replace("_", " ").replace("tau", "τ")
-        said = re.search(rf"{name} exponent (\S+)", panel["title"]["subtitle"])
+        said = re.search(rf"{name} exponent (\S+)", "\n".join(panel["title"]["subtitle"]))
         assert said
         assert (said[1] == "undefined") == math.isnan(shown["value"])
     assert set(figure.data["measure"]) >= {"tau_mem", "tau_half", "tau_gen", "tau_half_exponent"}

@@ -28,5 +28,5 @@ def exponent(sizes: Sequence[int], times: Sequence[Estimate]) -> Estimate:
     value, low, high = (np.log([getattr(time, part) for time in times]) for part in ("value", "low", "high"))
     down, up = weights * (value - low), weights * (high - value)  # of negative weights: the other way
     falling, rising = np.where(weights > 0, down, up), np.where(weights > 0, up, down)
-    slope = float(weights @ value)
+    slope = float(weights @ (value - value.mean()))  # exactly 0 where all times are equal
     return Estimate(slope, slope - math.hypot(*falling), slope + math.hypot(*rising), len(sizes))

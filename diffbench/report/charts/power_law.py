@@ -109,11 +109,11 @@ def _lines(times: pd.DataFrame, exponents: pd.DataFrame) -> pd.DataFrame:
     return rounded(pd.DataFrame(ends))
 
 
-def _said(exponents: pd.DataFrame) -> str:
-    """The exponents in words."""
+def _said(exponents: pd.DataFrame) -> list[str]:
+    """The exponents in words, a line for each."""
     said = []
     for row in exponents.to_dict("records"):
         name = NAMES[row["measure"].removesuffix("_exponent")].partition(":")[0]
         value = "undefined" if np.isnan(row["value"]) else f"{number(row['value'])} {interval(row['low'], row['high'])}"
         said.append(f"{name} exponent {value}".strip())
-    return " · ".join(said)
+    return said
