@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit, ndtr
-from scipy.stats import linregress
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.estimates import Estimate
@@ -34,7 +33,7 @@ def exactly(*times):
 def test_slope_is_that_of_least_squares():
     times = [170.0, 420.0, 700.0, 1900.0]
     fit = exponent(SIZES, exactly(*times))
-    assert fit.value == pytest.approx(linregress(np.log(SIZES), np.log(times)).slope)
+    assert fit.value == pytest.approx(np.polyfit(np.log(SIZES), np.log(times), 1)[0])
     assert (fit.low, fit.high, fit.n) == (pytest.approx(fit.value), pytest.approx(fit.value), 4)
     for planted in (0.0, 0.5, 1.0, 2.0):
         assert exponent(SIZES, exactly(*(7 * n**planted for n in SIZES))).value == pytest.approx(planted)
