@@ -1,0 +1,168 @@
+"""Claim 3: while the denoising gap grows, samples do not follow: neither copies of training images nor bias to them."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from diffbench.data.raw_images import Facts
+from diffbench.files.estimates import Estimate, undefined
+from diffbench.study.grid import Cell
+from diffbench.study.study import Study
+from diffbench.summary.claims.cells import Place, alone, center_words, controls, notes, overfits, sizes
+from diffbench.summary.claims.seeds import difference, error, known, logarithm, number, over_seeds, text, with_error
+from diffbench.summary.lookup import Lookup, center_cells
+from diffbench.summary.verdicts import ClaimTest
+
+GROWTH, COPYING = "peak_gap_growth", "copying"
+"""Names of tests up to their places, beside those of BIASES."""
+
+
+class Bias(NamedTuple):
+    """A measure of how far samples lie on the side of the training images, and what it is without bias."""
+
+    name: str
+    measure: str
+    floor: str  # measure of its floor, or "" where it is 1/2
+    words: str
+    beyond: str  # what it is measured from
+    threshold: str
+    shared: bool  # whether seeds are compared with the same images
+
+
+BIASES = (
+    Bias("nearest_side", "nearest_side_rate", "", "nearest-side rate", "1/2", "bias", True),
+    Bias("mem_auc", "mem_auc", "mem_auc_floor", "MemAUC", "its floor", "bias", True),
+    Bias("fd_gap", "fd_gap", "fd_gap_floor", "inference-side gap", "its floor", "frechet_bias", False),
+)
+
+
+def following_tests(study: Study, lookup: Lookup, facts: Facts) -> Iterator[ClaimTest]:
+    """At every n: growth of the gap, copies, and the growth of bias; copies alone where they are certain by design."""
+    places = [*sizes(study, facts)]
+    ends = {place.key: _Ends.of(study, place) for place in places}
+    for place in places:
+        yield _growth(study, lookup, place, ends[place.key])
+    for place in places:
+        yield _copying(study, lookup, place, control=False)
+    for bias in BIASES:
+        for place in places:
+            yield _bias(study, lookup, place, ends[place.key], bias)
+    for place in controls(study, facts):
+        yield _copying(study, lookup, place, control=True)
+
+
+class _Ends(NamedTuple):
+    """Cells of the first milestone and of the last, by seed."""
+
+    first: list[Cell]
+    last: list[Cell]
+
+    @classmethod
+    def of(cls, study: Study, place: Place) -> "_Ends":
+        size = place.cells[0].checkpoint.run.train_size
+        cells = center_cells(study, train_size=size)
+        start = min(cell.checkpoint.step for cell in cells)
+        return cls([cell for cell in cells if cell.checkpoint.step == start], place.cells)
+
+    @property
+    def single(self) -> bool:
+        return self.first == self.last
+
+
+SINGLE = undefined("the study has a single milestone", 0)
+
+
+def _growth(study: Study, lookup: Lookup, place: Place, ends: _Ends) -> ClaimTest:
+    """ln(peak gap at the last milestone / at the first)."""
+    first, last = (
+        [known(lookup.of_checkpoint(cell.checkpoint, "peak_gap")) for cell in cells]
+        for cells in (ends.first, ends.last)
+    )
+    grown = [difference(logarithm(b), logarithm(a)) for a, b in zip(first, last, strict=True)]
+    return ClaimTest(
+        f"{GROWTH}_{place.key}",
+        f"ln of the peak gap, last milestone over first, {center_words(study)}",
+        SINGLE if ends.single else over_seeds(grown),
+        "growth",
+        above=True,
+        place=place.words,
+        note=notes(_from_to(first, last), overfits(place.cells, lookup)),
+    )
+
+
+def _from_to(first: Sequence[Estimate], last: Sequence[Estimate]) -> str:
+    return f"from {text(over_seeds(first))} to {text(over_seeds(last))}"
+
+
+def _copying(study: Study, lookup: Lookup, place: Place, control: bool) -> ClaimTest:
+    """Memorized fraction at the last milestone minus that of held-out images as samples.
+
+    The interval over seeds is widened to the mean of the cells' own exact intervals: where no sample of any seed is
+    memorized, seeds do not differ, and that is no proof of a rate of 0.
+    """
+    fractions, floors = (
+        [known(lookup.of_cell(cell, measure)) for cell in place.cells]
+        for measure in ("memorized_fraction", "memorized_floor")
+    )
+    own = [
+        Estimate(f.value - floor.value, f.low - floor.high, f.high - floor.low, f.n, f.reason or floor.reason)
+        for f, floor in zip(fractions, floors, strict=True)
+    ]
+    excess = over_seeds(own, shared=False, alone=control)
+    if not excess.reason:
+        low, high = np.mean([(each.low, each.high) for each in own], axis=0)
+        excess = Estimate(excess.value, min(excess.low, float(low)), max(excess.high, float(high)), excess.n)
+    return ClaimTest(
+        f"{COPYING}_{place.key}",
+        f"memorized fraction above its floor, last milestone, {center_words(study)}",
+        excess,
+        "memorized_excess",
+        above=False,
+        place=place.words,
+        note=notes(
+            f"{number(over_seeds(fractions).value)}, of held-out images {text(floors[0])}",
+            overfits(place.cells, lookup),
+            alone(place.cells) if control else "",
+        ),
+        control=control,
+    )
+
+
+def _bias(study: Study, lookup: Lookup, place: Place, ends: _Ends, bias: Bias) -> ClaimTest:
+    """The measure at the last milestone minus the larger of its floor and its value at the first.
+
+    Below the floor a measure grows as samples become better, and tells of no bias: hence the larger.
+    """
+    first, last = ([known(lookup.of_cell(cell, bias.measure)) for cell in cells] for cells in ends)
+    half = Estimate(0.5, 0.5, 0.5, 0)
+    floors = [known(lookup.of_cell(cell, bias.floor)) if bias.floor else half for cell in ends.last]
+    references = min(place.cells[0].checkpoint.run.train_size, study.data.validation)
+    chance = 0.0 if bias.floor else 0.5 / (2 * references) ** 0.5
+    grown = [_grown(*each, chance) for each in zip(first, last, floors, strict=True)]
+    floor = text(floors[0] if bias.shared else over_seeds(floors, False)) if bias.floor else "1/2"
+    return ClaimTest(
+        f"{bias.name}_growth_{place.key}",
+        f"growth of {bias.words} above {bias.beyond}, first milestone to last, {center_words(study)}",
+        SINGLE if ends.single else over_seeds(grown, bias.shared),
+        bias.threshold,
+        above=False,
+        place=place.words,
+        note=notes(
+            f"from {text(over_seeds(first, bias.shared))} to {text(over_seeds(last, bias.shared))}, unbiased {floor}",
+            overfits(place.cells, lookup),
+        ),
+    )
+
+
+def _grown(first: Estimate, last: Estimate, floor: Estimate, chance: float) -> Estimate:
+    """Last - max(first, floor).
+
+    chance: standard error of the choice of references, which is shared and not in the intervals. With k images on
+    either side, of which each is the nearest of a share m of samples, the rate's variance is (sum of m^2 - 1 / 2k) / 4;
+    where shares vary as much as exponential ones do, 1 / 8k. Digits: 0.032 for k = 64, against this 0.044.
+    """
+    if reason := first.reason or last.reason or floor.reason:
+        return undefined(reason, last.n)
+    start = max(first, floor, key=lambda each: each.value)
+    return with_error(last.value - start.value, last.n, error(last), error(start), chance)
