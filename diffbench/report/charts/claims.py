@@ -49,8 +49,8 @@ def claim_figure(claim: dict[str, Any], width: int) -> Figure | None:
     )
     caption = (
         "Point: mean over training seeds; circle: supported, square: refuted, diamond: inconclusive. Bar: 95 % "
-        "interval. Upright line: threshold; shaded: where the claim wants the whole interval. Positive controls must be "
-        "refuted. Each panel has an axis of its own, logarithmic beyond ±0.2 where values differ widely."
+        "interval. Upright line: threshold; shaded: where the claim wants the whole interval. Positive controls must "
+        "be refuted. Each panel has an axis of its own, logarithmic beyond ±0.2 where values differ widely."
     )
     if undrawn := int(table["value"].isna().sum()):
         caption += f" Undefined or unbounded, hence not drawn: {undrawn} of {len(table)} tests; the table says why."
