@@ -144,6 +144,7 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
         unbounded = "unbounded: the training loss is 0 at sigma = 0.002"
         scalars["peak_gap"] = Estimate(math.inf, math.nan, math.nan, 1024, unbounded)
         scalars["sigma_at_peak"] = undefined(unbounded, 1024)
+        curves["gap"][0] = scalars["peak_gap"]
     losses = np.outer(train * (1 + gap), np.linspace(0.9, 1.1, 8))
     variables = {
         "sigma": store.Variable(sigmas, ("sigma",), "noise level"),

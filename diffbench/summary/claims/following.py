@@ -11,7 +11,7 @@ from diffbench.files.estimates import Estimate, undefined
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
 from diffbench.summary.claims.cells import Place, alone, center_words, controls, notes, overfits, sizes
-from diffbench.summary.claims.seeds import difference, error, known, logarithm, number, over_seeds, text, with_error
+from diffbench.summary.claims.seeds import difference, known, logarithm, number, over_seeds, text, with_error
 from diffbench.summary.lookup import Lookup, center_cells
 from diffbench.summary.verdicts import ClaimTest
 
@@ -20,21 +20,26 @@ GROWTH, COPYING = "peak_gap_growth", "copying"
 
 
 class Bias(NamedTuple):
-    """A measure of how far samples lie on the side of the training images, and what it is without bias."""
+    """A measure of how far samples lie on the side of the training images.
+
+    Where seeds are compared with the same images, what it is without bias is known, and growth counts from there at
+    least: MemAUC lies far below its floor while samples are poor, and grows to it as they become better. Where each
+    seed has references of its own, as the inference-side gap, the floor is as uncertain as the measure itself, and
+    stands beside it.
+    """
 
     name: str
     measure: str
     floor: str  # measure of its floor, or "" where it is 1/2
     words: str
-    beyond: str  # what it is measured from
     threshold: str
     shared: bool  # whether seeds are compared with the same images
 
 
 BIASES = (
-    Bias("nearest_side", "nearest_side_rate", "", "nearest-side rate", "1/2", "bias", True),
-    Bias("mem_auc", "mem_auc", "mem_auc_floor", "MemAUC", "its floor", "bias", True),
-    Bias("fd_gap", "fd_gap", "fd_gap_floor", "inference-side gap", "its floor", "frechet_bias", False),
+    Bias("nearest_side", "nearest_side_rate", "", "nearest-side rate", "bias", True),
+    Bias("mem_auc", "mem_auc", "mem_auc_floor", "MemAUC", "bias", True),
+    Bias("fd_gap", "fd_gap", "fd_gap_floor", "inference-side gap", "frechet_bias", False),
 )
 
 
@@ -131,38 +136,27 @@ def _copying(study: Study, lookup: Lookup, place: Place, control: bool) -> Claim
 
 
 def _bias(study: Study, lookup: Lookup, place: Place, ends: _Ends, bias: Bias) -> ClaimTest:
-    """The measure at the last milestone minus the larger of its floor and its value at the first.
-
-    Below the floor a measure grows as samples become better, and tells of no bias: hence the larger.
-    """
+    """The measure at the last milestone minus that at the first, or its floor if that is larger: see Bias."""
     first, last = ([known(lookup.of_cell(cell, bias.measure)) for cell in cells] for cells in ends)
-    half = Estimate(0.5, 0.5, 0.5, 0)
-    floors = [known(lookup.of_cell(cell, bias.floor)) if bias.floor else half for cell in ends.last]
     references = min(place.cells[0].checkpoint.run.train_size, study.data.validation)
-    chance = 0.0 if bias.floor else _chance(references)
-    grown = [_grown(*each, chance) for each in zip(first, last, floors, strict=True)]
-    floor = text(floors[0] if bias.shared else over_seeds(floors, False)) if bias.floor else "1/2"
+    half = with_error(0.5, references, _chance(references))
+    floors = [known(lookup.of_cell(cell, bias.floor)) if bias.floor else half for cell in ends.last]
+    grown = [
+        difference(end, floor if bias.shared and floor.value > start.value else start)
+        for start, end, floor in zip(first, last, floors, strict=True)
+    ]
+    begun, ended = (text(over_seeds(each, bias.shared)) for each in (first, last))
+    unbiased = text(floors[0] if bias.shared else over_seeds(floors, shared=False))
+    least = f", from {'its floor' if bias.floor else '1/2'} at least" if bias.shared else ""
     return ClaimTest(
         f"{bias.name}_growth_{place.key}",
-        f"growth of {bias.words} above {bias.beyond}, first milestone to last, {center_words(study)}",
+        f"growth of the {bias.words}, first milestone to last{least}, {center_words(study)}",
         SINGLE if ends.single else over_seeds(grown, bias.shared),
         bias.threshold,
         above=False,
         place=place.words,
-        note=notes(
-            f"from {text(over_seeds(first, bias.shared))} to {text(over_seeds(last, bias.shared))}, unbiased {floor}",
-            overfits(place.cells, lookup),
-        ),
+        note=notes(f"from {begun} to {ended}, unbiased {unbiased}", overfits(place.cells, lookup)),
     )
-
-
-def _grown(first: Estimate, last: Estimate, floor: Estimate, chance: float) -> Estimate:
-    """Last - max(first, floor), with the error `chance` of the floor itself."""
-    if reason := first.reason or last.reason or floor.reason:
-        return undefined(reason, last.n)
-    if first.value > floor.value:
-        return with_error(last.value - first.value, last.n, error(last), error(first))
-    return with_error(last.value - floor.value, last.n, error(last), error(floor), chance)
 
 
 def _chance(references: int) -> float:
