@@ -156,7 +156,9 @@ def planted(
     return {stage: pd.DataFrame(rows) for stage, rows in tables.items()}
 
 
-def judged(tables: dict[str, pd.DataFrame], study: Study = STUDY, parameters: Mapping[str, int] = PARAMETERS):
+def judged(
+    tables: dict[str, pd.DataFrame], study: Study = STUDY, parameters: Mapping[str, int] = PARAMETERS
+) -> dict[int, Claim]:
     """Claims by number."""
     return {claim.number: claim for claim in judge(study, Lookup(tables), parameters, facts(study.data))}
 

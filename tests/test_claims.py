@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,7 +142,7 @@ def test_measures_that_the_files_lack_are_undefined_with_the_reason():
 
 def test_values_without_dependence_on_a_factor_are_no_trend():
     """Of four factors in 25 studies of which none matters, hardly one trend is found; equal peaks are refuted."""
-    nothing = {"step": 0, "model": 0, "labels": 0, "size": 0}
+    nothing: dict[str, Any] = {"step": 0, "model": 0, "labels": 0, "size": 0}
     found = [
         verdict == SUPPORTED
         for seed in range(25)
@@ -195,8 +196,8 @@ def test_number_of_weights_compares_models_of_one_kind_trained_alike():
     mixed = parse_study(STUDY.model_dump() | {"models": models, "sweeps": sweeps}, "mixed.yaml")
     test = trends(mixed, PARAMETERS | {"unet-tiny": 10**7, "mlp-dropout": 10**8})["elasticity_model"]
     assert test.estimate.value == pytest.approx(0.3, abs=0.02)
-    assert "models of kind mlp trained alike" in test.place
     assert "compares mlp-small, mlp-medium, mlp-large;" in test.note
+    assert "models of kind mlp trained alike" in test.note
 
 
 @pytest.mark.parametrize("steps", [[100], [1000], [100, 1000]])

@@ -34,7 +34,7 @@ def bump_tests(study: Study, lookup: Lookup, facts: Facts) -> Iterator[ClaimTest
             "peak",
             above=True,
             place=place.words,
-            note=overfits(place.cells, lookup),
+            note=overfits(lookup, {"": place.cells}),
         )
     for place in places:
         yield _ends(study, lookup, facts, place, control=False)
@@ -78,7 +78,8 @@ def _ends(study: Study, lookup: Lookup, facts: Facts, place: Place, control: boo
         estimate = Estimate(math.inf, math.inf, math.inf, len(curves))
     said = ""
     if all(curves) and curves:
-        said = f"at σ = {curves[0][0][0]:g}: {text(low)}; at σ = {curves[0][-1][0]:g}: {text(high)}"
+        lowest = text(low) if math.isfinite(estimate.value) else "unbounded"
+        said = f"at σ = {curves[0][0][0]:g}: {lowest}; at σ = {curves[0][-1][0]:g}: {text(high)}"
         said += f", of which {number(plateau)} is the plateau: {text(beyond)} beyond it" if plateau > 0 else ""
     return ClaimTest(
         f"ends_{place.key}",
@@ -87,7 +88,7 @@ def _ends(study: Study, lookup: Lookup, facts: Facts, place: Place, control: boo
         "ends",
         above=False,
         place=place.words,
-        note=notes(said, overfits(place.cells, lookup), alone(place.cells) if control else ""),
+        note=notes(said, overfits(lookup, {"": place.cells}), alone(place.cells) if control else ""),
         control=control,
     )
 

@@ -1,6 +1,6 @@
 """Which cells the claims are judged from, and what is said beside their numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from diffbench.data.raw_images import Facts
@@ -73,12 +73,17 @@ def labels(facts: Facts, granularity: str, train_size: int) -> int:
     return min(count, train_size)
 
 
-def overfits(cells: Sequence[Cell], lookup: Lookup) -> str:
-    """What is to be said where the net is worse on unseen images than a linear filter, at the gap's peak."""
-    skill = over_seeds([known(lookup.of_checkpoint(cell.checkpoint, "skill_at_peak")) for cell in cells])
-    if not skill.value < 0:
-        return ""
-    return f"worse than a linear filter on unseen images at the peak (skill {text(skill)}): plain overfitting"
+def overfits(lookup: Lookup, places: Mapping[str, Sequence[Cell]]) -> str:
+    """What is to be said of cells whose net is worse on unseen images than a linear filter, at the gap's peak.
+
+    places: cells by their name, which may be empty where there is one place.
+    """
+    worse = []
+    for name, cells in places.items():
+        skill = over_seeds([known(lookup.of_checkpoint(c.checkpoint, "skill_at_peak")) for c in cells], alone=True)
+        if skill.high < 0:
+            worse.append(f"{name} ({text(skill)})" if name else text(skill))
+    return f"worse than a linear filter on unseen images, plain overfitting: skill {', '.join(worse)}" if worse else ""
 
 
 def alone(cells: Sequence[Cell]) -> str:

@@ -93,7 +93,7 @@ def _growth(study: Study, lookup: Lookup, place: Place, ends: _Ends) -> ClaimTes
         "growth",
         above=True,
         place=place.words,
-        note=notes(_from_to(first, last), overfits(place.cells, lookup)),
+        note=notes(_from_to(first, last), overfits(lookup, {"": place.cells})),
     )
 
 
@@ -128,7 +128,7 @@ def _copying(study: Study, lookup: Lookup, place: Place, control: bool) -> Claim
         place=place.words,
         note=notes(
             f"{number(over_seeds(fractions).value)}, of held-out images {text(floors[0])}",
-            overfits(place.cells, lookup),
+            overfits(lookup, {"": place.cells}),
             alone(place.cells) if control else "",
         ),
         control=control,
@@ -155,7 +155,7 @@ def _bias(study: Study, lookup: Lookup, place: Place, ends: _Ends, bias: Bias) -
         bias.threshold,
         above=False,
         place=place.words,
-        note=notes(f"from {begun} to {ended}, unbiased {unbiased}", overfits(place.cells, lookup)),
+        note=notes(f"from {begun} to {ended}, unbiased {unbiased}", overfits(lookup, {"": place.cells})),
     )
 
 

@@ -8,7 +8,7 @@ from diffbench.data.raw_images import Facts
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
-from diffbench.summary.claims.cells import Place, alone, center_words, controls, last_cells, notes, overfits, sizes
+from diffbench.summary.claims.cells import Place, alone, center_words, controls, last_cells, notes, sizes
 from diffbench.summary.claims.seeds import HALF_WIDTH, NOT_MEASURED, error, known, over_seeds, text, with_error
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.verdicts import ClaimTest
@@ -52,7 +52,6 @@ def _test(study: Study, lookup: Lookup, place: Place, name: str, control: bool) 
         note=notes(
             f"{beside[0]} {text(over_seeds(read(beside[1]), alone=control))}",
             f"at σ = {', '.join(f'{level:.2g}' for level in sorted({*levels}))}",
-            overfits(place.cells, lookup),
             alone(place.cells) if control else "",
         ),
         control=control,

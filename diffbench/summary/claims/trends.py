@@ -1,5 +1,6 @@
 """Claim 2: the gap's peak grows with training time, model size and finer conditions, and falls with dataset size."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Trend(NamedTuple):
     words: str
     sizes: Mapping[Any, float]
     grows: bool
+    beside: str = ""  # what is to be said of the values
 
     @property
     def values(self) -> list[Any]:
@@ -46,6 +48,9 @@ def trend_tests(study: Study, lookup: Lookup, parameters: Mapping[str, int], fac
     for ending, (measure, words) in PEAKS.items():
         for trend in trends:
             cells = _compared(study, trend)
+            by_value = {
+                str(value): [cell for cell in cells if cell.factors[trend.factor] == value] for value in trend.values
+            }
             estimate, said = _elasticity(cells, lookup, trend, measure)
             yield ClaimTest(
                 f"elasticity_{trend.factor}{ending}",
@@ -55,7 +60,7 @@ def trend_tests(study: Study, lookup: Lookup, parameters: Mapping[str, int], fac
                 trend.grows,
                 sign=1.0 if trend.grows else -1.0,
                 place=f"to the {trend.words}",
-                note=notes(said, _unique(study, lookup, trend, measure), _overfitting(cells, lookup, trend)),
+                note=notes(said, trend.beside, _unique(study, lookup, trend, measure), overfits(lookup, by_value)),
             )
 
 
@@ -78,7 +83,7 @@ def _trends(study: Study, parameters: Mapping[str, int], facts: Facts) -> Iterat
     }
     kind = study.definition(center.model).kind
     yield Trend("step", "training steps", {step: step for step in named("step") if step}, True)
-    yield Trend("model", f"number of weights among models of kind {kind} trained alike", models, True)
+    yield Trend("model", "number of weights", models, True, f"models of kind {kind} trained alike")
     yield Trend("granularity", "number of condition labels", finer, True)
     yield Trend("train_size", "number of training images", {size: size for size in named("train_size")}, False)
 
@@ -113,9 +118,12 @@ def _elasticity(cells: Sequence[Cell], lookup: Lookup, trend: Trend, measure: st
         at = np.log([trend.sizes[cell.factors[trend.factor]] for cell in own])
         slopes.append(_slope(at, peaks))
         steps.append([_slope(at[i : i + 2], peaks[i : i + 2]) for i in range(len(own) - 1)])
-    between = [number(over_seeds(of_step).value) for of_step in zip(*steps, strict=True)]
-    said = f"compares {', '.join(map(str, trend.values))}; slopes between neighbours {', '.join(between)}"
-    return over_seeds(slopes), said
+    estimate = over_seeds(slopes)
+    said = f"compares {', '.join(map(str, trend.values))}"
+    if not math.isnan(estimate.value):
+        between = [number(over_seeds(of_step).value) for of_step in zip(*steps, strict=True)]
+        said += f"; slopes between neighbours {', '.join(between)}"
+    return estimate, said
 
 
 def _slope(at: np.ndarray, values: Sequence[Estimate]) -> Estimate:
@@ -145,13 +153,3 @@ def _unique(study: Study, lookup: Lookup, trend: Trend, measure: str) -> str:
     )
     ratio = over_seeds([difference(b, a) for a, b in zip(plain, unique, strict=True)])
     return f"apart, unique labels, which are wrong for unseen images: ln(peak over that of {names[0]}) {text(ratio)}"
-
-
-def _overfitting(cells: Sequence[Cell], lookup: Lookup, trend: Trend) -> str:
-    """At which of the values the net is worse than a linear filter."""
-    worse = {
-        value: said
-        for value in trend.values
-        if (said := overfits([cell for cell in cells if cell.factors[trend.factor] == value], lookup))
-    }
-    return "; ".join(f"at {value}: {said}" for value, said in worse.items())
