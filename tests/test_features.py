@@ -264,8 +264,8 @@ def test_quality_of_few_images_is_undefined_with_a_reason_and_never_an_error():
         assert ("fld" in reasons) == (count < 4), count
         assert reasons["fd"] == f"needs 40 samples, got {count}"
     assert not any(e.reason for e in quality_battery(images(0, 128), images(1, 64), images(2, 128)).values())
-    few = quality_battery(images(0, 50), images(1, 24), images(2, 50))
-    assert few["fd_gap"].reason == "needs references of 10 class-matched images, two fifths of the smaller set, got 9"
+    few = quality_battery(images(0, 50), images(1, 19), images(2, 50))
+    assert few["fd_gap"].reason == "needs references of 10 class-matched images, half of the smaller set, got 9"
     assert not few["fd"].reason
 
 

@@ -42,3 +42,18 @@ def estimate(value: float, of_halves: Float64[np.ndarray, "p 2"], n: int) -> Est
     error = math.sqrt(max(odd - even, even) + even / len(of_halves))
     half = float(special.ndtri(1 - ALPHA / 2)) * error
     return Estimate(value, value - half, value + half, n)
+
+
+def shared_variance(of_halves: Float64[np.ndarray, "p 2 2"], of_references: Float64[np.ndarray, "p 2"]) -> float:
+    """Variance of a mean over halves that comes from the references alone, in common to all samples compared to them.
+
+    of_halves: the statistic by division, half of the samples and half of the references; of_references: by division and
+    half of the references, of all samples. A reference whose images happen to lie towards these samples' own chance
+    deviation moves the statistic too, but not that of other samples. Two halves of the samples deviate in opposite
+    directions from their whole, by as much as that does from its distribution: so in the product of both halves'
+    differences this part cancels. Even and odd parts as in `estimate`.
+    """
+    differences = (of_halves[:, :, 0] - of_halves[:, :, 1]) / 2
+    odd = float((differences[:, 0] * differences[:, 1]).mean())
+    even = float(of_references.mean(axis=1).var(ddof=1))
+    return max(odd - even, even)

@@ -8,16 +8,14 @@ import numpy as np
 from diffbench.conventions import DiffbenchError
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.frechet import LEAST, check_features, frechet_distance, gaussian
-from diffbench.measures.halves import PAIRS, estimate, halves
+from diffbench.measures.halves import PAIRS, estimate, halves, shared_variance
 from diffbench.measures.neighbors import Images
 from diffbench.shapes import Float, Float64, Int64
 
 REFERENCE_LEAST = 10
 """Images of a reference at least."""
 
-SHARE = 0.4
-"""Of a class's images, in each reference. Two of them are halves of a window over four fifths that moves with the seed:
-if more, gaps of copies were larger, but seeds would differ too little."""
+EQUAL = "images and training images have the same mean and covariance"
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,34 @@ class InferenceGap:
     fd_train: Estimate
     fd_validation: Estimate
     relative: Estimate  # (fd_validation - fd_train) / fd_train
+    shared_error: Estimate  # standard error of `relative` that other samples with the same references have in common
     floor: Estimate  # the same of validation images as if generated, beside the others
     baseline_train: Estimate  # FD of training images to other training images
     baseline_validation: Estimate  # FD of training images to validation images
+
+
+@dataclass(frozen=True)
+class _Distances:
+    """FDs of P divisions of the references into halves, i or j, and of the samples into halves, h."""
+
+    to_train: Float64[np.ndarray, "p i"]
+    to_validation: Float64[np.ndarray, "p i"]
+    halves_to_train: Float64[np.ndarray, "p h i"]
+    halves_to_validation: Float64[np.ndarray, "p h i"]
+    within_train: Float64[np.ndarray, "p i"]  # of both halves to each other, twice
+    within_validation: Float64[np.ndarray, "p i"]
+    across: Float64[np.ndarray, "p i"]  # of each half of the training images to the other one of the validation images
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """FDs whose mean is an estimate, and those of halves of all sets, whose spread is its error."""
+
+    values: Float64[np.ndarray, "p i"]
+    of_halves: Float64[np.ndarray, "p i"]
+
+    def estimate(self, size: int) -> Estimate:
+        return estimate(float(self.values.mean()), self.of_halves, size)
 
 
 def reference_size(classes: Classes) -> int:
@@ -58,11 +81,9 @@ def inference_gap(
     """FDs from features, and their relative gap, as means over 20 divisions of the references into halves.
 
     FD falls with the number of images and grows with a difference in the mix of classes: so references are matched in
-    both. Which images are referred to depends on the seed, so that seeds differ by it, too. The interval is that of all
-    sets at once.
+    both. Divisions depend on the seed. Intervals are those of all sets at once, `shared_error` of the references alone.
     """
-    counts = _per_class(classes)
-    size = int(counts.sum())
+    size = reference_size(classes)
     check_features("generated", generated, 2 * LEAST)
     check_features("train", train, len(classes.train))
     check_features("validation", validation, len(classes.validation))
@@ -70,22 +91,18 @@ def inference_gap(
         raise DiffbenchError(
             f"inference gap: references of {size} class-matched images; give more, for {REFERENCE_LEAST}"
         )
-    of = _distances(
-        generated,
-        train,
-        validation,
-        _strata(classes.train, counts, seed),
-        _strata(classes.validation, counts, seed),
-        seed,
-    )
-    plain = {name: estimate(float(each.mean()), each, size) for name, each in of.items()}
+    of = _distances(generated, train, validation, classes, seed)
+    to_train = _Sampled(of.to_train, _one_each(of.halves_to_train))
+    to_validation = _Sampled(of.to_validation, _one_each(of.halves_to_validation))
+    across, within = _Sampled(of.across, of.across), _Sampled(of.within_validation, of.within_validation)
     return InferenceGap(
-        fd_train=plain["train"],
-        fd_validation=plain["validation"],
-        relative=_relative(of["train"], of["validation"], size),
-        floor=_relative(of["unseen to train"], of["unseen to validation"], size),
-        baseline_train=plain["train to train"],
-        baseline_validation=plain["train to validation"],
+        fd_train=to_train.estimate(size),
+        fd_validation=to_validation.estimate(size),
+        relative=_relative(to_train, to_validation, size),
+        shared_error=_shared_error(of, classes, size),
+        floor=_relative(across, within, size),
+        baseline_train=estimate(float(of.within_train.mean()), of.within_train, size),
+        baseline_validation=across.estimate(size),
     )
 
 
@@ -93,59 +110,71 @@ def _distances(
     generated: Float[Images, "m d"],
     train: Float[Images, "n d"],
     validation: Float[Images, "v d"],
-    seen: list[Int64[np.ndarray, " _"]],
-    unseen: list[Int64[np.ndarray, " _"]],
+    classes: Classes,
     seed: int,
-) -> dict[str, Float64[np.ndarray, "p 2"]]:
-    """FDs by what is compared, of both halves of every division of the samples and of the rows of either reference."""
+) -> _Distances:
     rng = np.random.default_rng(seed)
-    samples = [rng.permutation(generated.shape[0])[: generated.shape[0] // 2 * 2]]
-    rows = []
+    counts = _per_class(classes)
+    whole, samples = gaussian(generated), np.arange(generated.shape[0] // 2 * 2)
+    rows: list[tuple[np.ndarray, ...]] = []
     for _ in range(PAIRS):
-        own = [gaussian(generated, half) for half in halves(samples, rng)]
-        a, b = (gaussian(train, half) for half in halves(seen, rng))
-        v, w = (gaussian(validation, half) for half in halves(unseen, rng))
-        within = {
-            "unseen to validation": frechet_distance(v, w),
-            "train to train": frechet_distance(a, b),
-        }
-        rows += [
-            within
-            | {
-                "train": frechet_distance(mine, near),
-                "validation": frechet_distance(mine, real),
-                "unseen to train": frechet_distance(stand_in, near),
-                "train to validation": frechet_distance(other, real),
-            }
-            for mine, near, other, real, stand_in in ((own[0], a, b, v, w), (own[1], b, a, w, v))
-        ]
-    return {name: np.array([row[name] for row in rows]).reshape(PAIRS, 2) for name in rows[0]}
+        own = [gaussian(generated, half) for half in halves([samples], rng)]
+        seen = [gaussian(train, half) for half in halves(_strata(classes.train, counts, rng), rng)]
+        unseen = [gaussian(validation, half) for half in halves(_strata(classes.validation, counts, rng), rng)]
+        to_train, to_validation = (
+            np.array([[frechet_distance(mine, real) for real in reference] for mine in (whole, *own)])
+            for reference in (seen, unseen)
+        )
+        rows.append(
+            (
+                to_train[0],
+                to_validation[0],
+                to_train[1:],
+                to_validation[1:],
+                np.repeat(frechet_distance(*seen), 2),
+                np.repeat(frechet_distance(*unseen), 2),
+                np.array([frechet_distance(a, v) for a, v in zip(seen, reversed(unseen), strict=True)]),
+            )
+        )
+    return _Distances(*(np.stack(values) for values in zip(*rows, strict=True)))
 
 
 def _per_class(classes: Classes) -> Int64[np.ndarray, " c"]:
-    """How many images of each class a reference holds: as many of both sets, and at least one where there are two."""
+    """How many images of each class a reference holds: half of those of the smaller set."""
     count = 1 + max(int(classes.train.max(initial=0)), int(classes.validation.max(initial=0)))
-    available = np.minimum(*(np.bincount(each, minlength=count) for each in (classes.train, classes.validation)))
-    return np.maximum((SHARE * available).astype(np.int64), np.minimum(available // 2, 1))
+    return np.minimum(*(np.bincount(each, minlength=count) for each in (classes.train, classes.validation))) // 2
 
 
 def _strata(
-    classes: Int64[np.ndarray, " n"], counts: Int64[np.ndarray, " c"], seed: int
+    classes: Int64[np.ndarray, " n"], counts: Int64[np.ndarray, " c"], rng: np.random.Generator
 ) -> list[Int64[np.ndarray, " _"]]:
-    """Rows of two references' worth of images of each class: a window over their random order, which moves by seed.
-
-    By the golden ratio of the images, so that the windows of any few seeds have little in common.
-    """
-    rng = np.random.default_rng(len(classes))  # one order for all seeds
-    start = seed * (math.sqrt(5) - 1) / 2 % 1
-    orders = (rng.permutation(np.flatnonzero(classes == kind)) for kind in range(len(counts)))
-    return [np.roll(rows, -int(start * len(rows)))[: 2 * count] for rows, count in zip(orders, counts, strict=True)]
+    """Rows of two references' worth of images of each class."""
+    return [rng.permutation(np.flatnonzero(classes == kind))[: 2 * count] for kind, count in enumerate(counts)]
 
 
-def _relative(to_train: Float64[np.ndarray, "p 2"], to_validation: Float64[np.ndarray, "p 2"], size: int) -> Estimate:
+def _one_each(of_halves: Float64[np.ndarray, "p h h"]) -> Float64[np.ndarray, "p h"]:
+    """Of every division the values of two halves of samples and references that have no image in common."""
+    return np.diagonal(of_halves, axis1=1, axis2=2)
+
+
+def _relative(train: _Sampled, validation: _Sampled, size: int) -> Estimate:
     """(validation - train) / train of the means. The interval is that of the ratio's linear part."""
-    mean = float(to_train.mean())
+    mean = float(train.values.mean())
     if mean == 0:
-        return undefined("samples and training images have the same mean and covariance", size)
-    ratio = float(to_validation.mean()) / mean
-    return estimate(ratio - 1, (to_validation - ratio * to_train) / mean, size)
+        return undefined(EQUAL, size)
+    ratio = float(validation.values.mean()) / mean
+    return estimate(ratio - 1, (validation.of_halves - ratio * train.of_halves) / mean, size)
+
+
+def _shared_error(of: _Distances, classes: Classes, size: int) -> Estimate:
+    """Standard error of the relative gap that the references alone make. It has no interval of its own.
+
+    Of a set that is larger than both halves together, the mean over divisions sees more than one division does.
+    """
+    mean = float(of.to_train.mean())
+    if mean == 0:
+        return undefined(EQUAL, size)
+    ratio = float(of.to_validation.mean()) / mean
+    train = 2 * size / len(classes.train) * shared_variance(of.halves_to_train, of.to_train)
+    validation = 2 * size / len(classes.validation) * shared_variance(of.halves_to_validation, of.to_validation)
+    return Estimate(math.sqrt(ratio**2 * train + validation) / mean, math.nan, math.nan, size)

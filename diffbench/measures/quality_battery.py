@@ -18,6 +18,7 @@ GAP = {
     "fd_train": "fd_train",
     "fd_validation": "fd_validation",
     "fd_gap": "relative",
+    "fd_gap_shared_error": "shared_error",
     "fd_gap_floor": "floor",
     "fd_baseline_train": "baseline_train",
     "fd_baseline_validation": "baseline_validation",
@@ -87,7 +88,7 @@ def _gap(
     size = reference_size(classes)
     few = _too_few(2 * frechet.LEAST, {"samples": samples})
     if not few and size < REFERENCE_LEAST:
-        text = f"needs references of {REFERENCE_LEAST} class-matched images, two fifths of the smaller set, got {size}"
+        text = f"needs references of {REFERENCE_LEAST} class-matched images, half of the smaller set, got {size}"
         few = undefined(text, size)
     gap = None if few else inference_gap(samples, train, validation, classes, seed)
     for name, field in GAP.items():

@@ -112,8 +112,9 @@ def t_interval(values: Sequence[float], shared: Sequence[float] = ()) -> Estimat
     """Mean of one value per seed with Student's interval. A single seed has a value but no interval.
 
     shared: standard errors of what all seeds have in common (images, noise), one per seed. Their agreement is no
-    evidence there, so the half-width is the root of the sum of squares of Student's and of the normal one of the mean
-    shared error. Simulated, this covers 95 to 98 % for three seeds whatever the two errors' ratio.
+    evidence there: the mean has the variance between seeds and, beside it, the shared one, with the degrees of freedom
+    of the sum (Welch 1947, Satterthwaite 1946); the interval is never narrower than Student's. Simulated, three seeds
+    cover 95 % where shared errors are exact, more where they are upper estimates.
     """
     count = sum(math.isfinite(value) for value in values)
     if count < max(1, len(values)):
@@ -121,9 +122,15 @@ def t_interval(values: Sequence[float], shared: Sequence[float] = ()) -> Estimat
     mean = float(np.mean(values))
     if count == 1:
         return Estimate(mean, math.nan, math.nan, 1, "one seed gives no interval")
-    own = float(special.stdtrit(count - 1, 1 - ALPHA / 2)) * float(np.std(values, ddof=1)) / math.sqrt(count)
-    half = math.hypot(own, float(special.ndtri(1 - ALPHA / 2) * np.mean(shared))) if len(shared) else own
+    own = float(np.var(values, ddof=1)) / count
+    common = float(np.mean(np.square(shared))) if len(shared) else 0.0
+    freedom = (count - 1) * (1 + common / own) ** 2 if own else math.inf
+    half = max(_half_width(own, count - 1), _half_width(own + common, freedom))
     return Estimate(mean, mean - half, mean + half, count)
+
+
+def _half_width(variance: float, freedom: float) -> float:
+    return float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(variance)
 
 
 def as_records(claims: Sequence[Claim]) -> list[dict[str, Any]]:
