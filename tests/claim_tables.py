@@ -137,6 +137,7 @@ def planted(
             "nearest_side_rate": about(0.52 + grown * side, 0.002),
             "mem_auc_floor": about(0.1, 0.002),
             "mem_auc": about(0.05 + grown * (auc + 0.05), 0.002),  # below the floor counts as the floor
+            "fd_gap_shared_error": Estimate(0.005, math.nan, math.nan, 500),
             "fd_gap_floor": about(0.0, 0.02),
             "fd_gap": about(grown * fd + 0.01 * rng.standard_normal(), 0.02),
         }

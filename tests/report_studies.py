@@ -180,6 +180,9 @@ def _write_memorization(write: Write, cell: Cell, blank: bool, shape: tuple[int,
         "mem_auc_floor": _estimate(0.3, 0.02, 64, False),
         "nearest_side_rate": proportion(min(SAMPLES, round((0.5 + distance / 4) * SAMPLES)), SAMPLES),
         "fd_gap": _estimate(distance - 0.2, 0.1, SAMPLES, blank),
+        "fd_gap_shared_error": undefined("made up without a value", SAMPLES)
+        if blank
+        else Estimate(0.02, math.nan, math.nan, SAMPLES),
         "fd_gap_floor": _estimate(0.0, 0.1, SAMPLES, False),
     }
     axes = tuple(f"axis{index}" for index in range(len(shape)))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from diffbench.denoisers.posterior import posterior
-from diffbench.files.estimates import Estimate
+from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.battery import memorization_battery
 from diffbench.measures.gap import gap_curve
 from diffbench.measures.inference_gap import Classes, inference_gap
@@ -16,7 +16,7 @@ from diffbench.measures.intervals import mean
 from diffbench.measures.neighbors import nearest
 from diffbench.measures.overlap import overlap, shell_radius
 from diffbench.study.file import parse_study
-from diffbench.summary.claims.seeds import greater, magnitude, over_seeds, with_error
+from diffbench.summary.claims.seeds import larger_magnitude, over_seeds, with_error
 from diffbench.summary.claims.trajectories import shell_likeness
 from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, t_interval
 from tests.claim_tables import add, judged
@@ -54,7 +54,7 @@ def followed(seed, size, share, count=300):
         estimates = memorization_battery(samples, train, validation).estimates
         if size > 50:
             gap = inference_gap(samples, train, validation, Classes(seen, unseen), cell.checkpoint.run.seed)
-            estimates |= {"fd_gap": gap.relative, "fd_gap_floor": gap.floor}
+            estimates |= {"fd_gap": gap.relative, "fd_gap_floor": gap.floor, "fd_gap_shared_error": gap.shared_error}
         add(tables, "memorization", cell, estimates)
     return {test.name.rpartition("_")[0]: test for test in judged(frames(tables), study)[3].tests}
 
@@ -66,7 +66,7 @@ def frames(tables):
 def test_unseen_images_as_samples_do_not_follow():
     """Nearest sides of 300 samples cannot exclude a growth of 0.05: no verdict but hardly ever the wrong one.
 
-    In 60 such studies no measure was refuted; intervals covered 0 in all, those of the inference-side gap in 58.
+    In 60 such studies no measure was refuted, and all intervals covered 0.
     """
     studies = [followed(seed, 256, 0.0) for seed in range(STUDIES)]
     for name in ("copying", "mem_auc_growth"):
@@ -85,7 +85,7 @@ def test_copies_follow_in_every_measure():
     for name in ("copying", "nearest_side_growth", "mem_auc_growth"):
         assert all(tests[name].verdict == REFUTED for tests in studies), name
     assert np.mean([tests["fd_gap_growth"].estimate.value for tests in studies]) > 0.2
-    assert any(tests["fd_gap_growth"].verdict == REFUTED for tests in studies)
+    assert sum(tests["fd_gap_growth"].verdict == REFUTED for tests in studies) >= 3
     assert not any(tests["fd_gap_growth"].verdict == SUPPORTED for tests in studies)
 
 
@@ -212,8 +212,8 @@ def test_interval_of_the_larger_of_two_magnitudes_covers(ends):
         of_ends = []
         for end in ends:
             values = end + 0.05 * rng.normal() + 0.03 * rng.normal(size=3)
-            of_ends.append(magnitude(over_seeds([with_error(value, 9, 0.05) for value in values])))
-        estimate = greater(*of_ends)
+            of_ends.append(over_seeds([with_error(value, 9, 0.05) for value in values]))
+        estimate = larger_magnitude(*of_ends)
         covered.append(estimate.low <= truth <= estimate.high)
         assert estimate.low <= estimate.value <= estimate.high
     assert np.mean(covered) >= 0.94
@@ -244,5 +244,6 @@ def test_a_single_seed_has_an_interval_as_a_control_alone():
     assert over_seeds([only]).reason
     assert over_seeds([only], alone=True) == Estimate(only.value, only.low, only.high, 1)
     seeds = [with_error(value, 400, 0.1) for value in (0.4, 0.5, 0.7)]
-    assert over_seeds(seeds, shared=False) == t_interval([0.4, 0.5, 0.7])
-    assert over_seeds(seeds).high > over_seeds(seeds, shared=False).high
+    widened, alike = over_seeds(seeds), t_interval([0.4, 0.5, 0.7], [0.1, 0.1, 0.1])
+    assert (widened.low, widened.high) == pytest.approx((alike.low, alike.high))
+    assert over_seeds([*seeds[:2], undefined("too few", 0)]).reason == "2 of 3 seeds have a value: too few"

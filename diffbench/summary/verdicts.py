@@ -45,8 +45,8 @@ THRESHOLDS = {
     ),
     "frechet_bias": Threshold(
         0.1,
-        "a tenth of a Frechet distance, so that strong bias alone is seen: one exact copy in twenty adds 0.02 among "
-        "digits, which three seeds do not resolve",
+        "a tenth of a Frechet distance; three seeds resolve no less, so that strong bias alone is seen: among digits "
+        "one exact copy in twenty adds 0.02",
     ),
     "growth": Threshold(0.0, "logarithm of the peak gap's ratio, last milestone over first: it grew or it did not"),
     "localization": Threshold(0.0, "the gap's peak grows as model error falls, or it does not: exact numbers"),

@@ -11,9 +11,8 @@ from diffbench.summary.claims.cells import Place, alone, center_words, every_siz
 from diffbench.summary.claims.seeds import (
     NOT_MEASURED,
     error,
-    greater,
     known,
-    magnitude,
+    larger_magnitude,
     number,
     over_seeds,
     text,
@@ -73,7 +72,7 @@ def _ends(study: Study, lookup: Lookup, facts: Facts, place: Place, control: boo
     )
     plateau = _plateau(facts, place)
     beyond = _beyond(high, plateau)
-    estimate = greater(magnitude(low), magnitude(beyond))
+    estimate = larger_magnitude(low, beyond)
     if all(curves) and any(math.isinf(curve[0][1].value) for curve in curves):
         estimate = Estimate(math.inf, math.inf, math.inf, len(curves))
     said = ""

@@ -22,10 +22,9 @@ GROWTH, COPYING = "peak_gap_growth", "copying"
 class Bias(NamedTuple):
     """A measure of how far samples lie on the side of the training images.
 
-    Where seeds are compared with the same images, what it is without bias is known, and growth counts from there at
-    least: MemAUC lies far below its floor while samples are poor, and grows to it as they become better. Where each
-    seed has references of its own, as the inference-side gap, the floor is as uncertain as the measure itself, and
-    stands beside it.
+    Where what it is without bias is known to some precision, growth counts from there at least: MemAUC lies far below
+    its floor while samples are poor, and grows to it as they become better. The floor of the inference-side gap is as
+    uncertain as itself, and stands beside it.
     """
 
     name: str
@@ -33,13 +32,27 @@ class Bias(NamedTuple):
     floor: str  # measure of its floor, or "" where it is 1/2
     words: str
     threshold: str
-    shared: bool  # whether seeds are compared with the same images
+    least: str  # the floor in words, if growth counts from it at least
+    shared_error: str = ""  # measure of the standard error that seeds share; "": all of the interval, conservatively
+
+    def read(self, lookup: Lookup, cells: Sequence[Cell]) -> list[Estimate]:
+        """The measure of each cell, with an interval of what seeds share."""
+        values = [known(lookup.of_cell(cell, self.measure)) for cell in cells]
+        if not self.shared_error:
+            return values
+        errors = [known(lookup.of_cell(cell, self.shared_error)) for cell in cells]
+        return [
+            undefined(value.reason or error.reason, value.n)
+            if value.reason or error.reason
+            else with_error(value.value, value.n, error.value)
+            for value, error in zip(values, errors, strict=True)
+        ]
 
 
 BIASES = (
-    Bias("nearest_side", "nearest_side_rate", "", "nearest-side rate", "bias", True),
-    Bias("mem_auc", "mem_auc", "mem_auc_floor", "MemAUC", "bias", True),
-    Bias("fd_gap", "fd_gap", "fd_gap_floor", "inference-side gap", "frechet_bias", False),
+    Bias("nearest_side", "nearest_side_rate", "", "nearest-side rate", "bias", "1/2"),
+    Bias("mem_auc", "mem_auc", "mem_auc_floor", "MemAUC", "bias", "its floor"),
+    Bias("fd_gap", "fd_gap", "fd_gap_floor", "inference-side gap", "frechet_bias", "", "fd_gap_shared_error"),
 )
 
 
@@ -115,7 +128,8 @@ def _copying(study: Study, lookup: Lookup, place: Place, control: bool) -> Claim
         Estimate(f.value - floor.value, f.low - floor.high, f.high - floor.low, f.n, f.reason or floor.reason)
         for f, floor in zip(fractions, floors, strict=True)
     ]
-    excess = over_seeds(own, shared=False, alone=control)
+    values = [with_error(each.value, each.n) if not each.reason else each for each in own]
+    excess = over_seeds(values, alone=control)
     if not excess.reason:
         low, high = np.mean([(each.low, each.high) for each in own], axis=0)
         excess = Estimate(excess.value, min(excess.low, float(low)), max(excess.high, float(high)), excess.n)
@@ -137,21 +151,20 @@ def _copying(study: Study, lookup: Lookup, place: Place, control: bool) -> Claim
 
 def _bias(study: Study, lookup: Lookup, place: Place, ends: _Ends, bias: Bias) -> ClaimTest:
     """The measure at the last milestone minus that at the first, or its floor if that is larger: see Bias."""
-    first, last = ([known(lookup.of_cell(cell, bias.measure)) for cell in cells] for cells in ends)
+    first, last = (bias.read(lookup, cells) for cells in ends)
     references = min(place.cells[0].checkpoint.run.train_size, study.data.validation)
     half = with_error(0.5, references, _chance(references))
     floors = [known(lookup.of_cell(cell, bias.floor)) if bias.floor else half for cell in ends.last]
     grown = [
-        difference(end, floor if bias.shared and floor.value > start.value else start)
+        difference(end, floor if bias.least and floor.value > start.value else start)
         for start, end, floor in zip(first, last, floors, strict=True)
     ]
-    begun, ended = (text(over_seeds(each, bias.shared)) for each in (first, last))
-    unbiased = text(floors[0] if bias.shared else over_seeds(floors, shared=False))
-    least = f", from {'its floor' if bias.floor else '1/2'} at least" if bias.shared else ""
+    begun, ended, unbiased = (text(over_seeds(each)) for each in (first, last, floors))
+    least = f", from {bias.least} at least" if bias.least else ""
     return ClaimTest(
         f"{bias.name}_growth_{place.key}",
         f"growth of the {bias.words}, first milestone to last{least}, {center_words(study)}",
-        SINGLE if ends.single else over_seeds(grown, bias.shared),
+        SINGLE if ends.single else over_seeds(grown),
         bias.threshold,
         above=False,
         place=place.words,

@@ -17,6 +17,9 @@ from diffbench.summary.verdicts import t_interval
 HALF_WIDTH = float(special.ndtri(1 - ALPHA / 2))
 """Of a normal interval, in standard errors."""
 
+TWO_ENDS = float(special.ndtri(1 - ALPHA / 4)) / HALF_WIDTH
+"""Half-width of each of two normal intervals that hold both values, over that of one alone."""
+
 NOT_MEASURED = undefined("not measured: a file is missing, or of an earlier version", 0)
 
 
@@ -53,28 +56,25 @@ def logarithm(estimate: Estimate) -> Estimate:
     return with_error(math.log(estimate.value), estimate.n, error(estimate) / estimate.value)
 
 
-def magnitude(estimate: Estimate) -> Estimate:
-    """|x| of an estimate of x. The interval covers |x| wherever that of x covers x, and starts at 0 if that holds 0."""
-    low, high = sorted((abs(estimate.low), abs(estimate.high)))
-    spans = estimate.low <= 0 <= estimate.high
-    return Estimate(abs(estimate.value), 0.0 if spans else low, high, estimate.n, estimate.reason)
+def larger_magnitude(first: Estimate, second: Estimate) -> Estimate:
+    """max(|x|, |y|) from estimates of x and y.
 
-
-def greater(first: Estimate, second: Estimate) -> Estimate:
-    """max(x, y) of estimates of x and y: the greater of the ends, where both intervals hold x and y."""
-    n = min(first.n, second.n)
-    value, low, high = (max(getattr(first, end), getattr(second, end)) for end in ("value", "low", "high"))
+    The upper end is the larger of those of |x| and |y|, which suffices as one of them is the maximum. The lower end is
+    above the truth if that of either is: both are moved down to Bonferroni's level for two.
+    """
+    n, both = min(first.n, second.n), (first, second)
+    value = max(abs(each.value) for each in both)
     if reason := first.reason or second.reason:
         known = math.isfinite(first.value + second.value)
         return Estimate(value, math.nan, math.nan, n, reason) if known else undefined(reason, n)
-    return Estimate(value, low, high, n)
+    low = max(abs(each.value) - TWO_ENDS * (each.high - each.low) / 2 for each in both)
+    return Estimate(value, max(0.0, low), max(max(abs(each.low), abs(each.high)) for each in both), n)
 
 
-def over_seeds(estimates: Sequence[Estimate], shared: bool = True, alone: bool = False) -> Estimate:
-    """Mean over seeds of one estimate each, n = seeds, widened by what seeds share.
+def over_seeds(estimates: Sequence[Estimate], alone: bool = False) -> Estimate:
+    """Mean over seeds of one estimate each, n = seeds, widened by their own intervals, of what seeds share.
 
-    shared: whether the estimates' own intervals are of what seeds share. alone: take the interval over images where
-    there is a single seed, as of models that are not trained.
+    alone: take the interval over images where there is a single seed, as of models that are not trained.
     """
     missing = next((e for e in estimates if not math.isfinite(e.value)), None)
     if missing is not None or not estimates:
@@ -84,7 +84,7 @@ def over_seeds(estimates: Sequence[Estimate], shared: bool = True, alone: bool =
     if len(estimates) == 1 and alone:
         (only,) = estimates
         return Estimate(only.value, only.low, only.high, 1, only.reason)
-    return t_interval([e.value for e in estimates], [error(e) for e in estimates] if shared else ())
+    return t_interval([e.value for e in estimates], [error(e) for e in estimates])
 
 
 def text(estimate: Estimate) -> str:
