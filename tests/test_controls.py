@@ -30,7 +30,8 @@ EXPECTED = {
     },
     "optimal": {
         "memorized_fraction", "mem_auc", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "peak_gap",
-        "memorized_share", "membership_auc", "train_likeness", "largest_weight_states", "model_error_states",
+        "memorized_share", "membership_auc", "train_likeness", "states_inside",
+        "largest_weight_states", "model_error_states",
     },
     "constant": {"memorized_fraction", "coverage", "recall", "peak_gap", "membership_auc"},
 }  # fmt: skip

@@ -65,6 +65,7 @@ def estimates(
     members = membership(square["train"], square["validation"], SEED)
     scalars = {
         "peak_gap": gap.peak,
+        "peak_absolute_gap": gap.absolute_peak,
         "sigma_at_peak": gap.sigma_at_peak,
         "gap_area": gap.area,
         "peak_norm_gap": norm_gap.peak,

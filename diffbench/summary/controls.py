@@ -128,6 +128,7 @@ def _of_optimum() -> Iterator[Expectation]:
     yield Expectation("membership_auc", 1.0, 1.0, "every training image has a lower loss", LOWEST)
     yield Expectation("skill_train", 0.99, 1.0, "no error is left where a linear filter has some", LOWEST)
     yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
+    yield Expectation("states_inside", 0.8, 1.0, "states are noised training images", (0.05, 0.5))
     yield Expectation("largest_weight_states", 0.999, 1.001, "the posterior is on one image", LOWEST)
     yield Expectation("model_error_states", 0.0, 1e-9, "the model is the optimum", EVERYWHERE)
 
