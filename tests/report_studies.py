@@ -123,6 +123,9 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
         "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
         "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
         "gap": [_estimate(v, 0.02 + 0.05 * v, 1024, blank) for v in gap],
+        "mse_optimum_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 2 * train],
+        "mse_wiener_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 1.1 * train],
+        "skill_validation": [_estimate(v, 0.02, 512, blank) for v in 1 - (1 + gap) / 1.1],
         "memorized_share": [
             undefined("the optimal denoiser has no gap here within its interval", 1024)
             if sigma > 5
@@ -135,6 +138,7 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
     scalars = {
         "peak_gap": _estimate(float(gap.max()), 0.04, 1024, blank),
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
+        "skill_at_peak": _estimate(float((1 - (1 + gap) / 1.1)[gap.argmax()]), 0.02, 512, blank),
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
     if run.model == "optimal":

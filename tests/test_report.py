@@ -203,7 +203,7 @@ def test_slices_hold_the_centre_and_the_last_step(folder):
 def test_bands_of_training_and_validation_losses_are_two(folder):
     figure = gap_by_step(load_results(folder), 500)
     assert figure
-    losses = figure.chart.to_dict()["hconcat"][0]
+    losses = figure.chart.to_dict()["hconcat"][0]["layer"][-1]
     (band,) = [layer for layer in losses["layer"] if layer["mark"]["type"] == "area"]
     assert band["encoding"]["detail"]["field"] == "measure"
 
@@ -231,6 +231,7 @@ def test_every_chart_has_title_description_few_rows_and_a_table(folder):
     specifications = json.loads(inlined[1])
     assert set(specifications) == {
         "gap-by-factor",
+        "skill-by-factor",
         "gap-by-step",
         "outcomes-by-factor",
         "gap-against-memorized",
@@ -247,7 +248,7 @@ def test_every_chart_has_title_description_few_rows_and_a_table(folder):
 
 def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
     monkeypatch.setattr("diffbench.report.charts.overlap.MAXIMUM_ROWS", 600)
-    monkeypatch.setattr("diffbench.report.charts.gap.MAXIMUM_ROWS", 300)
+    monkeypatch.setattr("diffbench.report.charts.gap.MAXIMUM_ROWS", 400)
     results = load_results(folder)
     means = outcomes.settings(outcomes.outcomes(results))
     chosen, of_all = trajectories(results, means, 500), gap_by_step(results, 500)
@@ -256,7 +257,7 @@ def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
     assert len(chosen.data) <= 600
     assert of_all
     assert "2 of 3 runs" in of_all.caption
-    assert len(of_all.data) <= 300
+    assert len(of_all.data) <= 400
 
 
 def test_page_says_what_is_missing_and_where_it_comes_from(folder):
@@ -288,7 +289,7 @@ def test_undefined_values_are_shown_with_their_reason_and_never_as_zero(tmp_path
     assert row
     fields = re.findall(r'<span class="(value|undefined)" title="(.*?)">(.*?)</span>', row[0])
     assert fields[0] == ("undefined", "made up without a value; n = 40; 0 of 1 seeds have a value", "undefined")
-    assert [text for _, _, text in fields].count("undefined") == 6  # all but the floor
+    assert [text for _, _, text in fields].count("undefined") == 7  # all but the floor
     assert "No setting has a memorized fraction" in html
     assert "No setting has a gap with a finite peak" in html
 

@@ -126,6 +126,7 @@ def _of_optimum() -> Iterator[Expectation]:
     yield Expectation("peak_gap", math.inf, math.inf, "unbounded: the training loss falls to 0 with σ")
     yield Expectation("memorized_share", 0.999, 1.001, "all that can be memorized is", EVERYWHERE)
     yield Expectation("membership_auc", 1.0, 1.0, "every training image has a lower loss", LOWEST)
+    yield Expectation("skill_train", 0.99, 1.0, "no error is left where a linear filter has some", LOWEST)
     yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
     yield Expectation("largest_weight_states", 0.999, 1.001, "the posterior is on one image", LOWEST)
     yield Expectation("model_error_states", 0.0, 1e-9, "the model is the optimum", EVERYWHERE)
@@ -140,6 +141,7 @@ def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[E
     if peak and math.isfinite(peak.low):
         width = peak.high - peak.low
         yield Expectation("peak_gap", -width, width, "it ignores its input: 0, within the width of the interval")
+    yield Expectation("skill_validation", -math.inf, 0.05, "a linear filter is no worse", EVERYWHERE)
     yield Expectation("membership_auc", 0.4, 0.6, "its loss tells nothing of membership", EVERYWHERE)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from diffbench.report.charts.by_factor import CurvesByFactor
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
+from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import (
     GAP_TITLE,
     SEEDS,
@@ -14,6 +15,7 @@ from diffbench.report.charts.toolkit import (
     number_tooltips,
     rounded,
     select_box,
+    sigma_axis,
 )
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import curves_over_seeds
@@ -22,6 +24,9 @@ from diffbench.report.tables.slices import slices
 RUN = ["model", "train_size", "granularity"]
 CHECKPOINT = [*RUN, "step"]
 HEIGHT = 230
+BASELINES = {"mse_wiener_validation": [6, 3], "mse_optimum_validation": [2, 2]}
+"""Errors of closed forms, and their dashes."""
+
 TOOLTIPS = [alt.Tooltip("factor_value:N", title="step"), *number_tooltips(["sigma"], 3)]
 
 GAP_BY_FACTOR = CurvesByFactor(
@@ -42,11 +47,33 @@ def gap_by_factor(results: Results, width: int) -> Figure | None:
     return GAP_BY_FACTOR.figure((cut for cut in slices(results.study) if cut.factor != "guidance"), means, width)
 
 
+SKILL_BY_FACTOR = CurvesByFactor(
+    name="skill-by-factor",
+    heading="Is it more than overfitting? Skill on unseen images over the noise level, one factor at a time",
+    description="1 - validation error of the network / that of the Wiener filter of the same training images, against "
+    "the noise level sigma, one panel for each factor of the study, one line for each of its values.",
+    caption=f"{SEEDS} Below 0 a network is worse on unseen images than the best affine filter: its gap there is plain "
+    "overfitting. The axis ends at −1.",
+    y_title="skill 1 − MSE / MSE of the Wiener filter",
+    holds=(-0.2, 0.5),
+    limits=(-1.0, 1.0),
+    references=((0, "as good as a linear filter"),),
+)
+
+
+def skill_by_factor(results: Results, width: int) -> Figure | None:
+    """The skill on unseen images over sigma, as `gap_by_factor`."""
+    means = curves_over_seeds(results.estimates, ["skill_validation"], CHECKPOINT)
+    return SKILL_BY_FACTOR.figure((cut for cut in slices(results.study) if cut.factor != "guidance"), means, width)
+
+
 def gap_by_step(results: Results, width: int) -> Figure | None:
     """Losses and gap over sigma by training step, of the run that the reader chooses."""
-    means = curves_over_seeds(results.estimates, ["gap", "mse_train", "mse_validation"], CHECKPOINT)
+    means = curves_over_seeds(results.estimates, ["gap", "mse_train", "mse_validation", *BASELINES], CHECKPOINT)
     if means.empty:
         return None
+    # Closed forms of the training subset are the same at every step.
+    means = means[~(means["measure"].isin(BASELINES) & means.duplicated([*RUN, "measure", "sigma"]))]
     means["run"] = means["model"] + " · n " + means["train_size"].astype(str) + " · " + means["granularity"]
     peaks = means[means["measure"] == "gap"].groupby("run", sort=False)["value"].max().sort_values(ascending=False)
     rows_per_run = len(means) // means["run"].nunique() + 1
@@ -69,11 +96,16 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
         if len(shown) < len(peaks)
         else ""
     )
-    caption = f"{SEEDS} Losses of 0 have no place on the log axis.{left_out}"
+    caption = (
+        f"{SEEDS} Grey: errors on unseen images of two closed forms of the same training images, the Wiener filter "
+        "(dashed) and the optimum (dotted). A network above the dashed line is worse than a linear filter. Losses of 0 "
+        f"have no place on the log axis.{left_out}"
+    )
     return Figure("gap-by-step", caption, chart, means.drop(columns=["factor_value"]).sort_values(CHECKPOINT))
 
 
 def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
+    closed = data["measure"].isin(BASELINES)
     split = alt.StrokeDash(
         "measure:N",
         sort=["mse_train", "mse_validation"],
@@ -88,8 +120,14 @@ def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
         axis=alt.Axis(title="mean squared error per pixel", format="~g", tickCount=6),
     )
     color, _ = factor_lines("step", steps, numbers=True)
-    layers = curves(data, y, color, split, HEIGHT, [alt.Tooltip("measure:N"), *TOOLTIPS])
-    return alt.layer(*layers, transform=[chosen("run")], width=width, height=HEIGHT)
+    layers = curves(data[~closed], y, color, split, HEIGHT, [alt.Tooltip("measure:N"), *TOOLTIPS])
+    lines = [
+        alt.Chart(data[data["measure"] == measure], transform=[chosen("run")])
+        .mark_line(color=NEUTRAL, strokeWidth=1.5, strokeDash=dash)
+        .encode(x=sigma_axis(), y=y)
+        for measure, dash in BASELINES.items()
+    ]
+    return alt.layer(*lines, alt.layer(*layers, transform=[chosen("run")]), width=width, height=HEIGHT)
 
 
 def _gap(data: pd.DataFrame, steps: list[str], width: int) -> Chart:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.report.tables.format import interval, level, number
-from diffbench.report.tables.outcomes import AT_PEAK, above_floor, ranked, wide
+from diffbench.report.tables.outcomes import AT_PEAK, above_floor, overfitted, ranked, wide
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.slices import SETTING, TITLES, short_name, slices
 
@@ -119,7 +119,19 @@ def _where(results: Results, means: pd.DataFrame) -> Answer:
         sentences.append(f"Where samples are memorized beyond their floor it peaks {_range(of_memorizing)}.")
     if ends := _gap_at_ends(results, largest):
         sentences.append(ends)
+    sentences.extend(_skill(means))
     return Answer(question, f"the gap peaks at σ ≈ {level(sigmas.median())} (median)", tuple(sentences))
+
+
+def _skill(means: pd.DataFrame) -> tuple[str, ...]:
+    """In how many settings the gap is plain overfitting."""
+    judged = means[(means["measure"] == "skill_at_peak") & np.isfinite(means["value"])]
+    if judged.empty:
+        return ()
+    return (
+        f"There {int(overfitted(means).sum())} of {len(judged)} settings are worse on unseen images than a linear "
+        "filter of their training images (skill below 0): their gap is plain overfitting.",
+    )
 
 
 def _range(sigmas: pd.Series) -> str:
