@@ -281,10 +281,24 @@ def test_records_are_plain_and_name_threshold_and_reason():
 def test_sentences_of_claim_3_name_what_is_so_at_each_n():
     words = " ".join(judged(planted(side=0.2))[3].words)
     assert "At n = 64, 128, 512 the denoising gap grows (× 3.1" in words
-    assert "), but exact copies stay at the floor." in words
-    assert "Bias towards training data grows at n = 64 (nearest-side rate), 128 (nearest-side rate), 512 (" in words
+    assert "), but exact copies stay less than 0.05 above their floor." in words
+    assert (
+        "Bias towards training data grows by more than 0.05 (inference-side gap: 0.1) at n = 64 (nearest-side rate), 128 (nearest-side rate), 512 ("
+        in words
+    )
     assert "for copies it is supported at n = 64, 128, 512 and refuted at no n" in words
     assert "for bias it is supported at no n and refuted at n = 64, 128, 512." in words
+
+
+def test_sentences_of_claim_3_deny_nothing_that_the_tables_show():
+    """Copies and bias that lie clearly above their floors, and below the thresholds."""
+    claim = judged(planted(excess=0.03, side=0.03))[3]
+    shown = {test.name: test.estimate for test in claim.tests if not test.control}
+    assert shown["copying_n128"].low > 0
+    assert shown["nearest_side_growth_n128"].low > 0
+    assert claim.verdict == SUPPORTED
+    words = " ".join(claim.words)
+    assert not any(denial in words for denial in ("at the floor", "does not grow", "no bias"))
 
 
 ESTIMATES = {SUPPORTED: 1, REFUTED: -1, INCONCLUSIVE: 0}
@@ -298,10 +312,10 @@ def test_every_combination_of_verdicts_has_its_sentences():
         words = words_of_following(tests)
         assert len(words) == 3
         assert ("does not grow" in words[0]) == (gap == REFUTED)
-        assert ("exact copies rise above the floor" in words[0]) == (copies != SUPPORTED)
+        assert ("exact copies rise more than 0.05 above their floor" in words[0]) == (copies != SUPPORTED)
         assert words[0].count("open") == [gap, copies].count(INCONCLUSIVE)
         assert words[1].startswith({SUPPORTED: "Bias towards", REFUTED: "Bias", INCONCLUSIVE: "It is open"}[bias])
-        assert ("does not" in words[1]) == (bias == SUPPORTED)
+        assert ("by less than" in words[1]) == (bias == SUPPORTED)
         assert ("supported at n = 64" in words[2]) == (gap == SUPPORTED and SUPPORTED in (copies, bias))
         seen.add(words)
     assert len(seen) >= 23  # where the gap does not grow, some say the same of the paper

@@ -4,22 +4,26 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from diffbench.summary.claims.following import BIASES, COPYING, GROWTH
-from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, ClaimTest
+from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, ClaimTest
 
 GAP_WORDS = {
     SUPPORTED: "the denoising gap grows",
     REFUTED: "the denoising gap does not grow",
     INCONCLUSIVE: "it is open whether the denoising gap grows",
 }
+MOST = {name: f"{THRESHOLDS[name].value:g}" for name in ("memorized_excess", "bias", "frechet_bias")}
+"""What the tests allow: it is not nothing, so no sentence may say that there is nothing."""
+
 COPY_WORDS = {
-    SUPPORTED: "exact copies stay at the floor",
-    REFUTED: "exact copies rise above the floor",
-    INCONCLUSIVE: "it is open whether exact copies rise above the floor",
+    SUPPORTED: f"exact copies stay less than {MOST['memorized_excess']} above their floor",
+    REFUTED: f"exact copies rise more than {MOST['memorized_excess']} above their floor",
+    INCONCLUSIVE: f"it is open whether exact copies rise more than {MOST['memorized_excess']} above their floor",
 }
+BOTH = f"than {MOST['bias']} (inference-side gap: {MOST['frechet_bias']})"
 BIAS_WORDS = {
-    SUPPORTED: "Bias towards training data does not grow",
-    REFUTED: "Bias towards training data grows",
-    INCONCLUSIVE: "It is open whether bias towards training data grows",
+    SUPPORTED: f"Bias towards training data grows by less {BOTH}",
+    REFUTED: f"Bias towards training data grows by more {BOTH}",
+    INCONCLUSIVE: f"It is open whether bias towards training data grows by more {BOTH}",
 }
 
 Verdicts = Mapping[str, str]
