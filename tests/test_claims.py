@@ -282,10 +282,8 @@ def test_sentences_of_claim_3_name_what_is_so_at_each_n():
     words = " ".join(judged(planted(side=0.2))[3].words)
     assert "At n = 64, 128, 512 the denoising gap grows (× 3.1" in words
     assert "), but exact copies stay less than 0.05 above their floor." in words
-    assert (
-        "Bias towards training data grows by more than 0.05 (inference-side gap: 0.1) at n = 64 (nearest-side rate), 128 (nearest-side rate), 512 ("
-        in words
-    )
+    assert "Bias towards training data grows by more than 0.05 (inference-side gap: 0.1) at n = 64 (near" in words
+    assert "(nearest-side rate), 128 (nearest-side rate), 512 (nearest-side rate)" in words
     assert "for copies it is supported at n = 64, 128, 512 and refuted at no n" in words
     assert "for bias it is supported at no n and refuted at n = 64, 128, 512." in words
 
