@@ -11,7 +11,7 @@ from diffbench.study.study import Study
 from diffbench.summary.claims.cells import Place, alone, center_words, controls, last_cells, notes, sizes
 from diffbench.summary.claims.seeds import HALF_WIDTH, NOT_MEASURED, error, known, over_seeds, text, with_error
 from diffbench.summary.lookup import Lookup
-from diffbench.summary.verdicts import ClaimTest
+from diffbench.summary.verdicts import THRESHOLDS, ClaimTest
 
 STATISTICS = {
     "shell_likeness": ("ln(unseen / states) / ln(unseen / train) of mean shell radii", "likeness"),
@@ -40,7 +40,7 @@ def _test(study: Study, lookup: Lookup, place: Place, name: str, control: bool) 
         values = [shell_likeness(*of_cell) for of_cell in zip(*radii, strict=True)]
         beside = "train-likeness", "train_likeness"
     else:
-        values = read("states_inside")
+        values = [inside(*of_cell) for of_cell in zip(read("states_inside"), read("validation_inside"), strict=True)]
         beside = "noised unseen images", "validation_inside"
     measured = sorted({level for level in levels if math.isfinite(level)})
     return ClaimTest(
@@ -78,6 +78,18 @@ def _at(cell: Cell, lookup: Lookup, measure: str, level: float) -> Estimate:
     if math.isnan(level):
         return undefined("not measured, or the gap has no peak", 0)
     return lookup.curve_of_cell(cell, measure).get(level, NOT_MEASURED)
+
+
+def inside(states: Estimate, unseen: Estimate) -> Estimate:
+    """The share of states inside the ball; undefined where noised unseen images do not clearly lie outside as well.
+
+    States like these must not refute the claim, and do at large noise, where the ball holds nearly everything.
+    """
+    if unseen.reason:
+        return undefined(unseen.reason, unseen.n)
+    if unseen.high >= THRESHOLDS["inside"].value:
+        return undefined("noised unseen images do not clearly lie outside of the ball here", unseen.n)
+    return states
 
 
 def shell_likeness(states: Estimate, train: Estimate, unseen: Estimate) -> Estimate:
