@@ -168,7 +168,25 @@ def test_the_plateau_is_unknown_where_each_label_has_one_image():
     study = parse_study(STUDY.model_dump() | {"center": center, "sweeps": []}, "unique.yaml")
     tests = {test.name: test for test in judged(planted(study), study)[1].tests}
     assert "a single image" in tests["ends_n64"].estimate.reason
+    assert "at σ = 0.01: 0.02 [" in tests["ends_n64"].note
+    assert "unbounded" not in tests["ends_n64"].note
     assert tests["peak_above_ends_n64"].verdict == SUPPORTED
+
+
+@pytest.mark.parametrize("factor", [{"granularity": "unique"}, {"model": "optimal"}])
+def test_where_the_centre_copies_by_design_all_its_sizes_are_controls(factor):
+    center = STUDY.center.model_dump() | factor
+    sweeps = [{"train_size": [64, 128]}, {"granularity": ["classes", "unique"]}]
+    study = parse_study(STUDY.model_dump() | {"center": center, "sweeps": sweeps}, "copies.yaml")
+    claims = judged(planted(study), study)
+    for number in (3, 4):
+        assert claims[number].verdict == INCONCLUSIVE
+        assert {test.control for test in claims[number].tests} == {True}
+        places = [test.name for test in claims[number].tests]
+        assert len(set(places)) == len(places)
+    assert claims[3].words == ()
+    of_granularity = next(test for test in claims[2].tests if test.name == "elasticity_granularity")
+    assert ("unique labels" in of_granularity.note) == ("model" in factor)
 
 
 def test_nets_worse_than_a_linear_filter_are_named():

@@ -77,7 +77,7 @@ def _ends(study: Study, lookup: Lookup, facts: Facts, place: Place, control: boo
         estimate = Estimate(math.inf, math.inf, math.inf, len(curves))
     said = ""
     if all(curves) and curves:
-        lowest = text(low) if math.isfinite(estimate.value) else "unbounded"
+        lowest = "unbounded" if math.isinf(estimate.value) else text(low)
         said = f"at σ = {curves[0][0][0]:g}: {lowest}; at σ = {curves[0][-1][0]:g}: {text(high)}"
         said += f", of which {number(plateau)} is the plateau: {text(beyond)} beyond it" if plateau > 0 else ""
     return ClaimTest(

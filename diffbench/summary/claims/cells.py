@@ -14,6 +14,8 @@ from diffbench.summary.lookup import Lookup, center_cells, values_at_center
 CONTROL_SIZE = 16
 """Up to so many training images any network that is trained on them copies them: what must be refuted there."""
 
+UNIQUE = "unique"
+
 
 class Place(NamedTuple):
     """Cells at the centre but for one factor, at their last milestone, one per seed."""
@@ -31,26 +33,28 @@ def every_size(study: Study) -> Iterator[Place]:
 
 def sizes(study: Study, facts: Facts) -> Iterator[Place]:
     """Those that are no control."""
-    return (place for place in every_size(study) if not _few(facts, place))
+    return (place for place in every_size(study) if not _copies(study, facts, place))
 
 
 def controls(study: Study, facts: Facts) -> Iterator[Place]:
     """Where samples are copies by design: few images, a label for each of them, and the optimum as model."""
-    yield from (place for place in every_size(study) if _few(facts, place))
-    if "unique" in values_at_center(study, "granularity"):
-        yield Place("unique", "a label for every image", last_cells(study, granularity="unique"))
+    yield from (place for place in every_size(study) if _copies(study, facts, place))
+    if study.center.granularity != UNIQUE and UNIQUE in values_at_center(study, "granularity"):
+        yield Place(UNIQUE, "a label for every image", last_cells(study, granularity=UNIQUE))
     yield from optima(study)
 
 
 def optima(study: Study) -> Iterator[Place]:
-    """The closed-form optimum as model, at the centre."""
+    """The closed-form optimum as model beside the centre's."""
     for model in values_at_center(study, "model"):
-        if isinstance(study.definition(model), Optimal):
+        if model != study.center.model and isinstance(study.definition(model), Optimal):
             yield Place("optimum", "the optimum as model", last_cells(study, model=model))
 
 
-def _few(facts: Facts, place: Place) -> bool:
-    """In the plane few points already are dense, and nothing is known by design."""
+def _copies(study: Study, facts: Facts, place: Place) -> bool:
+    """Whether samples are copies by design; in the plane few points already are dense, and make no control."""
+    if study.center.granularity == UNIQUE or isinstance(study.definition(study.center.model), Optimal):
+        return True
     return place.cells[0].checkpoint.run.train_size <= CONTROL_SIZE and facts.shape != (2,)
 
 

@@ -11,7 +11,7 @@ from diffbench.files.estimates import Estimate, undefined
 from diffbench.settings.granularity import Granularity
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
-from diffbench.summary.claims.cells import labels, notes, overfits
+from diffbench.summary.claims.cells import UNIQUE, labels, notes, overfits
 from diffbench.summary.claims.seeds import difference, error, known, logarithm, number, over_seeds, text, with_error
 from diffbench.summary.lookup import Lookup, center_cells, values_at_center
 from diffbench.summary.verdicts import ClaimTest
@@ -22,7 +22,7 @@ PEAKS = {
 }
 """Ending of a test's name -> measure, words."""
 
-APART = ("unique", "random")
+APART = (UNIQUE, "random")
 """Kinds of granularity that are no finer condition: the one hands unseen images a wrong label by construction, the
 other is a control."""
 
@@ -139,9 +139,9 @@ def _slope(at: np.ndarray, values: Sequence[Estimate]) -> Estimate:
 
 def _unique(study: Study, lookup: Lookup, trend: Trend, measure: str) -> str:
     """A label for every image beside the centre's labels: no finer condition, hence apart from the slope."""
-    if trend.factor != "granularity" or "unique" not in values_at_center(study, "granularity"):
+    names = (study.center.granularity, UNIQUE)
+    if trend.factor != "granularity" or names[0] == UNIQUE or UNIQUE not in values_at_center(study, "granularity"):
         return ""
-    names = (study.center.granularity, "unique")
     cells = _at_one_step([center_cells(study, granularity=name) for name in names])
     plain, unique = (
         [
