@@ -255,3 +255,12 @@ def test_a_single_seed_has_an_interval_as_a_control_alone():
     widened, alike = over_seeds(seeds), t_interval([0.4, 0.5, 0.7], [0.1, 0.1, 0.1])
     assert (widened.low, widened.high) == pytest.approx((alike.low, alike.high))
     assert over_seeds([*seeds[:2], undefined("too few", 0)]).reason == "2 of 3 seeds have a value: too few"
+
+
+def test_seeds_without_intervals_of_their_own_have_none_together():
+    """Student's interval alone would leave out what seeds share, and be of no width where they agree."""
+    bare = [Estimate(0.01, math.nan, math.nan, 100, reason) for reason in ("", "no interval", "")]
+    together = over_seeds(bare)
+    assert together.value == pytest.approx(0.01)
+    assert math.isnan(together.low)
+    assert "interval" in together.reason

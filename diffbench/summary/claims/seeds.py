@@ -84,6 +84,9 @@ def over_seeds(estimates: Sequence[Estimate], alone: bool = False) -> Estimate:
     if len(estimates) == 1 and alone:
         (only,) = estimates
         return Estimate(only.value, only.low, only.high, 1, only.reason)
+    if bare := next((e for e in estimates if math.isnan(error(e))), None):
+        reason = bare.reason or "a seed's value has no interval, and seeds may agree by chance of what they share"
+        return Estimate(sum(e.value for e in estimates) / len(estimates), math.nan, math.nan, len(estimates), reason)
     return t_interval([e.value for e in estimates], [error(e) for e in estimates])
 
 
