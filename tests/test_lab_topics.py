@@ -206,6 +206,7 @@ def test_a_sweep_that_does_not_reach_the_regime_refutes_nothing(deltas, counts, 
         name: each.values for name, each in recall_variables(RecallTopic(deltas=deltas, point_counts=counts)).items()
     }
     reader = Reader(Lineage(circle_study()), Path())
+    reader = Reader(Lineage(circle_study()), Path())
     monkeypatch.setattr(reader, "read", lambda kind, factors: file if factors["topic"] == "recall" else {}[kind])
     verdicts = {test.name: test.verdict for test in _recall(reader) if not test.control}
     assert tuple(verdicts[f"recall_lost_to_{cause}"] for cause in ("error", "support")) == verdict
