@@ -196,3 +196,14 @@ def test_missing_cells_leave_the_others_their_rows(tmp_path):
 def test_study_of_one_size_has_no_exponents(tmp_path):
     rows = table(study(sweeps=[]), planted(np.random.default_rng(7), 1.0, 0.0), tmp_path)
     assert not rows["measure"].str.endswith("_exponent").any()
+
+
+def test_a_time_whose_interval_is_open_leaves_the_exponent_open_unless_it_has_no_weight():
+    closed = [Estimate(n, n / 2, 2 * n, 1) for n in (64, 128, 256)]
+    for index, (low, high) in enumerate([(True, False), (False, False), (False, True)]):
+        times = [Estimate(t.value, t.low, math.inf, 1) if at == index else t for at, t in enumerate(closed)]
+        fit = exponent([64, 128, 256], times)
+        assert fit.value == pytest.approx(1)
+        assert (math.isinf(fit.low), math.isinf(fit.high)) == (low, high)
+        over_seeds = exponent_over_seeds([fit, fit])
+        assert math.isinf(over_seeds.high) == (low or high)

@@ -113,6 +113,8 @@ def test_tau_gen_is_the_step_of_least_distance():
     assert tau_gen([*STEPS, 1600], values(3, 2, 1, 2, 3)).low == 200
     first = tau_gen(STEPS, values(1, 2, 3, 4))
     assert (first.value, first.low, first.high) == (100, 1, 200)
+    flat = tau_gen(STEPS, values(3, 1, 1.05, 1.05))  # as good at the last step, so better ones may follow
+    assert (flat.value, flat.low, flat.high) == (200, 100, math.inf)
     assert tau_gen(STEPS, [undefined("no features", 0), *values(1, 2, 3)]).value == 200
     assert "still improves" in tau_gen(STEPS, values(4, 3, 2, 1)).reason
     assert "every step" in tau_gen(STEPS, [undefined("no features", 0)] * 4).reason

@@ -11,13 +11,16 @@ from diffbench.files.estimates import Estimate, undefined
 LEAST_SIZES = 3
 """Two points lie on a line whatever they are."""
 
+ROUNDING = 1e-12
+
 
 def exponent(sizes: Sequence[int], times: Sequence[Estimate]) -> Estimate:
     """Least-squares slope of ln time over ln size, with the interval that the times' own intervals give it.
 
     The slope is a weighted sum of the ln times. Its interval is MOVER's (Zou and Donner 2008, Statistics in Medicine
     27, 1693): each end is as far from the slope as the root of the sum of squares of its terms' own distances, so that
-    skewed intervals are kept skewed. Errors of times are taken as independent. n: sizes. Undefined with fewer than 3.
+    skewed intervals are kept skewed, and open ones open. Errors of times are taken as independent. n: sizes.
+    Undefined with fewer than 3.
     """
     if len(sizes) != len(times):
         raise DiffbenchError(f"exponent: {len(sizes)} sizes for {len(times)} times; give one each")
@@ -26,7 +29,9 @@ def exponent(sizes: Sequence[int], times: Sequence[Estimate]) -> Estimate:
     x = np.log(sizes)
     weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
     value, low, high = (np.log([getattr(time, part) for time in times]) for part in ("value", "low", "high"))
-    down, up = weights * (value - low), weights * (high - value)  # of negative weights: the other way
-    falling, rising = np.where(weights > 0, down, up), np.where(weights > 0, up, down)
     slope = float(weights @ (value - value.mean()))  # exactly 0 where all times are equal
+    counts = np.abs(weights) > ROUNDING  # what has no weight adds nothing, even where its interval is open
+    down, up = (weights[counts] * distance[counts] for distance in (value - low, high - value))
+    rises = weights[counts] > 0
+    falling, rising = np.where(rises, down, up), np.where(rises, up, down)  # of negative weights: the other way
     return Estimate(slope, slope - math.hypot(*falling), slope + math.hypot(*rising), len(sizes))

@@ -122,8 +122,8 @@ def tau_gen(steps: Sequence[int], quality: Sequence[Estimate]) -> Estimate:
     """Training step of best quality, where lower is better: FD (Bonnaire et al., arXiv 2505.17638), KID or FLD.
 
     The steps whose quality the best step's interval does not exclude are alike. The interval reaches from the step
-    before them, or 1, to the step after them, as the quality in between is not known. Undefined while quality still
-    improves at the last step, or where no step has a defined quality.
+    before them, or 1, to the step after them, or infinity, as the quality in between and beyond is not known. Undefined
+    while quality still improves at the last step, or where no step has a defined quality.
     """
     _check(steps, quality)
     defined = [(step, q) for step, q in zip(steps, quality, strict=True) if not np.isnan(q.value)]
@@ -133,7 +133,7 @@ def tau_gen(steps: Sequence[int], quality: Sequence[Estimate]) -> Estimate:
     if best == len(defined) - 1:
         return undefined(f"quality still improves at the last step, {defined[-1][0]}", len(steps))
     alike = [index for index, (_, q) in enumerate(defined) if q.value <= defined[best][1].high]
-    bounds = [LEAST, *(step for step, _ in defined), defined[-1][0]]
+    bounds = [LEAST, *(step for step, _ in defined), np.inf]
     return Estimate(defined[best][0], bounds[alike[0]], bounds[alike[-1] + 2], len(steps))
 
 

@@ -68,6 +68,7 @@ def _panel(
     sizes = sorted(times["train_size"].unique())
     rank = times["seed"].rank(method="dense")
     beside = times["train_size"] * np.exp(BESIDE * (rank - (1 + rank.max()) / 2))
+    times = times.assign(high=times["high"].clip(upper=steps[1]))  # JSON has no infinity
     data = rounded(times[["train_size", "seed", "value", "low", "high", "n", "reason"]])
     data = data.assign(scale=times["measure"].map(NAMES), place=beside)
     x = log_x("place", TITLES["train_size"], [sizes[0] / 1.25, sizes[-1] * 1.25])
