@@ -12,13 +12,13 @@ class WienerDenoiser:
     Of all affine maps it has the least denoising loss over the training set (Wiener 1949), and of all maps if the
     images are Gaussian. points: the training images, at least one; labels play no part.
     Computes in float64 and returns x's dtype. With r = min(n, d) it keeps d r values at most, no more than the images
-    have, and for a moment about 4 r^2 more: the eigenvectors are those of the smaller of the Gram matrices.
+    have, and takes one more copy of the images and about 4 r^2 values while it is made, from the eigenvectors of the
+    smaller of the two Gram matrices.
     """
 
     def __init__(self, points: Float[Tensor, " n *shape"]) -> None:
-        flat = points.flatten(1).double()
-        self.mean = flat.mean(dim=0)
-        self.variances, self.directions = _principal(flat - self.mean)
+        self.mean = points.flatten(1).double().mean(dim=0)
+        self.variances, self.directions = _principal(points.flatten(1) - self.mean)
 
     def __call__(
         self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None

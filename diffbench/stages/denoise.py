@@ -15,6 +15,7 @@ from diffbench.files.estimates import Estimate, curve_variables, scalar_variable
 from diffbench.measures.gap import gap_curve, memorized_share
 from diffbench.measures.intervals import mean
 from diffbench.measures.membership import membership
+from diffbench.measures.skill import skill, skill_at_peak
 from diffbench.settings.models import External
 from diffbench.study.specs import DenoiseSpec
 
@@ -31,14 +32,15 @@ def run(
     checkpoint: Path | None = None,
     device: str = "auto",
 ) -> None:
-    """Measure the EMA weights of `checkpoint`, or the closed form that spec.model names, beside the optimum."""
+    """Measure the EMA weights of `checkpoint`, or the closed form that spec.model names, beside closed forms."""
     training_set = read_training_set(data, conditions, spec.inputs)
     reference = store.read(optimum, "optimum", spec.inputs.get("optimum"))
     where = pick_device(device)
     denoiser = load_denoiser(spec.model, training_set, checkpoint, where, spec.inputs.get("checkpoint"))
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
     optimal = {split: reference[f"loss_{split}"] for split in losses.square}
-    scalars, curves = estimates(losses, optimal, gap_sigmas(spec.gap))
+    linear = {split: reference[f"wiener_loss_{split}"] for split in losses.square}
+    scalars, curves = estimates(losses, optimal, linear, gap_sigmas(spec.gap))
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     settings = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
     # Those of the suite's own networks the summary counts, once for each: counting costs a job a second and more.
@@ -48,15 +50,19 @@ def run(
 
 
 def estimates(
-    losses: Losses, optimal: Mapping[str, NDArray[np.float64]], sigmas: NDArray[np.float64]
+    losses: Losses,
+    optimal: Mapping[str, NDArray[np.float64]],
+    linear: Mapping[str, NDArray[np.float64]],
+    sigmas: NDArray[np.float64],
 ) -> tuple[dict[str, Estimate], dict[str, Sequence[Estimate]]]:
-    """Scalars and curves over noise levels of the denoising gap, its share of the optimum's, and membership.
+    """Scalars and curves over noise levels of the denoising gap, its share of the optimum's, skill, and membership.
 
-    optimal: mean square losses (levels, images) of the closed-form optimum, by split.
+    optimal, linear: mean square losses (levels, images) of the closed-form optimum and the Wiener filter, by split.
     """
     square, norm = losses.square, losses.norm
     gap = gap_curve(sigmas, square["train"], square["validation"], SEED)
     norm_gap = gap_curve(sigmas, norm["train"], norm["validation"], SEED)
+    skills = {split: skill(square[split], linear[split], SEED) for split in square}
     members = membership(square["train"], square["validation"], SEED)
     scalars = {
         "peak_gap": gap.peak,
@@ -64,10 +70,15 @@ def estimates(
         "gap_area": gap.area,
         "peak_norm_gap": norm_gap.peak,
         "sigma_at_norm_peak": norm_gap.sigma_at_peak,
+        "skill_at_peak": skill_at_peak(sigmas, skills["validation"], gap.sigma_at_peak),
     }
     curves = {
         "mse_train": level_means(square["train"]),
         "mse_validation": level_means(square["validation"]),
+        "mse_optimum_validation": level_means(optimal["validation"]),
+        "mse_wiener_validation": level_means(linear["validation"]),
+        "skill_train": skills["train"],
+        "skill_validation": skills["validation"],
         "gap": gap.relative,
         "absolute_gap": gap.absolute,
         "norm_gap": norm_gap.relative,
