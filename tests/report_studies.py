@@ -119,9 +119,14 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
     run, sigmas, size = checkpoint.run, log_sigmas(24), strength(checkpoint)
     gap = 0.25 * size * np.exp(-((np.log(sigmas / 0.12)) ** 2) / 2.5)
     train = sigmas**2 / (sigmas**2 + 0.25) * 0.25
+    linear = 1.2 * train
+    skill = 1 - train * (1 + gap) / linear
     curves = {
         "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
         "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
+        "mse_wiener_validation": [_estimate(v, 0.02 * v, 512, blank) for v in linear],
+        "mse_optimum_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * 3],
+        "skill_validation": [_estimate(v, 0.03, 512, blank) for v in skill],
         "gap": [_estimate(v, 0.02 + 0.05 * v, 1024, blank) for v in gap],
         "memorized_share": [
             undefined("the optimal denoiser has no gap here within its interval", 1024)
@@ -131,16 +136,19 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
         ],
     }
     top = int(gap.argmax()) - run.seed  # seeds differ in where they peak
+    at_peak = _estimate(float(skill[top]), 0.03, 512, blank)
     ends = Estimate(sigmas[top], sigmas[top - 1], sigmas[top + 1], 1024)
     scalars = {
         "peak_gap": _estimate(float(gap.max()), 0.04, 1024, blank),
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
+        "skill_at_peak": at_peak,
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
     if run.model == "optimal":
         unbounded = "unbounded: the training loss is 0 at sigma = 0.002"
         scalars["peak_gap"] = Estimate(math.inf, math.nan, math.nan, 1024, unbounded)
         scalars["sigma_at_peak"] = undefined(unbounded, 1024)
+        scalars["skill_at_peak"] = undefined(f"the gap has no peak: {unbounded}", 1024)
     losses = np.outer(train * (1 + gap), np.linspace(0.9, 1.1, 8))
     variables = {
         "sigma": store.Variable(sigmas, ("sigma",), "noise level"),

@@ -23,6 +23,7 @@ from diffbench.report.charts import pictures
 from diffbench.report.charts.figure import MAXIMUM_ROWS
 from diffbench.report.charts.gap import gap_by_step
 from diffbench.report.charts.overlap import trajectories
+from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import rounded
 from diffbench.report.pages import page
 from diffbench.report.tables import answers, leaderboard, outcomes, slices
@@ -75,7 +76,12 @@ def outcome(means: pd.DataFrame, *key: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("measure", "table"),
-    [("memorized_fraction", "memorization"), ("fd_floor", "memorization"), ("peak_gap", "denoise")],
+    [
+        ("memorized_fraction", "memorization"),
+        ("fd_floor", "memorization"),
+        ("peak_gap", "denoise"),
+        ("skill_at_peak", "denoise"),
+    ],
 )
 def test_outcome_of_every_cell_equals_its_row_in_the_table(folder, rows, measure, table):
     expected = scalars(folder, table, measure)
@@ -160,6 +166,28 @@ def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_
     assert 0 < sum(entry.memorizes for entry in entries) < len(entries)
 
 
+def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(folder, rows):
+    """All seeds' intervals below 0: one that reaches 0, or has no value, is not."""
+    results, means = load_results(folder), outcomes.settings(rows)
+    entries = leaderboard.leaderboard(rows, means)
+    highs = defaultdict(list)
+    for key, row in scalars(folder, "denoise", "skill_at_peak").items():
+        highs[key[:3] + key[4:]].append(float(row["high"]))
+    for entry in entries:
+        assert entry.overfits == (max(highs[tuple(map(str, list(entry.factors.values())[:4]))]) < 0)
+        assert not any(seed.overfits for seed in entry.seeds)
+    worse = sum(entry.overfits for entry in entries)
+    assert 0 < worse < len(entries)
+    where = answers.answers(results, means, answers.effects(results, means))[1]
+    assert where.sentences[-1] == (
+        f"At the peak {worse} of {len(entries)} settings are worse on unseen images than a linear filter (skill below "
+        "0): their gap is plain overfitting."
+    )
+    html = " ".join((folder / "report" / "index.html").read_text().split())
+    assert html.count('<abbr class="overfits"') == worse
+    assert "▼</span> worse than a linear filter on unseen images at the peak: its gap is plain overfitting." in html
+
+
 def test_answer_counts_what_the_leaderboard_flags(folder, rows):
     means = outcomes.settings(rows)
     results = load_results(folder)
@@ -208,6 +236,23 @@ def test_bands_of_training_and_validation_losses_are_two(folder):
     assert band["encoding"]["detail"]["field"] == "measure"
 
 
+def test_closed_forms_are_drawn_once_for_all_steps(folder):
+    """In grey beside the losses of a run, with the values of its table."""
+    figure = gap_by_step(load_results(folder), 500)
+    assert figure
+    expected = defaultdict(list)
+    for row in raw(folder, "denoise"):
+        if row["measure"] == "mse_wiener_validation" and row["step"] == "100":
+            expected[row["model"], int(row["train_size"]), float(row["sigma"])].append(float(row["value"]))
+    shown = figure.data[figure.data["measure"] == "mse_wiener_validation"]
+    assert len(shown) == len(expected) > 0
+    for row in shown.itertuples():
+        assert row.value == pytest.approx(np.mean(expected[row.model, row.train_size, row.sigma]), rel=1e-12)
+    losses = figure.chart.to_dict()["hconcat"][0]
+    grey = [layer for layer in losses["layer"] if layer["mark"].get("color") == NEUTRAL]
+    assert [layer["mark"]["type"] for layer in grey] == ["line", "circle"]
+
+
 def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
     figure = gap_by_step(load_results(folder), 500)
     assert figure
@@ -232,6 +277,7 @@ def test_every_chart_has_title_description_few_rows_and_a_table(folder):
     assert set(specifications) == {
         "gap-by-factor",
         "gap-by-step",
+        "skill-by-factor",
         "outcomes-by-factor",
         "gap-against-memorized",
         "likeness-by-factor",
@@ -247,7 +293,7 @@ def test_every_chart_has_title_description_few_rows_and_a_table(folder):
 
 def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
     monkeypatch.setattr("diffbench.report.charts.overlap.MAXIMUM_ROWS", 600)
-    monkeypatch.setattr("diffbench.report.charts.gap.MAXIMUM_ROWS", 300)
+    monkeypatch.setattr("diffbench.report.charts.gap.MAXIMUM_ROWS", 400)
     results = load_results(folder)
     means = outcomes.settings(outcomes.outcomes(results))
     chosen, of_all = trajectories(results, means, 500), gap_by_step(results, 500)
@@ -256,7 +302,7 @@ def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
     assert len(chosen.data) <= 600
     assert of_all
     assert "2 of 3 runs" in of_all.caption
-    assert len(of_all.data) <= 300
+    assert len(of_all.data) <= 400
 
 
 def test_page_says_what_is_missing_and_where_it_comes_from(folder):
@@ -288,7 +334,7 @@ def test_undefined_values_are_shown_with_their_reason_and_never_as_zero(tmp_path
     assert row
     fields = re.findall(r'<span class="(value|undefined)" title="(.*?)">(.*?)</span>', row[0])
     assert fields[0] == ("undefined", "made up without a value; n = 40; 0 of 1 seeds have a value", "undefined")
-    assert [text for _, _, text in fields].count("undefined") == 6  # all but the floor
+    assert [text for _, _, text in fields].count("undefined") == 7  # all but the floor
     assert "No setting has a memorized fraction" in html
     assert "No setting has a gap with a finite peak" in html
 

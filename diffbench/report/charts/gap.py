@@ -1,12 +1,17 @@
-"""Charts of the denoising gap over the noise level."""
+"""Charts of the denoising gap over the noise level, and of the losses and the skill behind it."""
+
+import json
+from collections.abc import Iterator
 
 import altair as alt
 import pandas as pd
 
 from diffbench.report.charts.by_factor import CurvesByFactor
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
+from diffbench.report.charts.theme import DASHES, NEUTRAL
 from diffbench.report.charts.toolkit import (
     GAP_TITLE,
+    MEAN_TOOLTIPS,
     SEEDS,
     chosen,
     curves,
@@ -14,14 +19,18 @@ from diffbench.report.charts.toolkit import (
     number_tooltips,
     rounded,
     select_box,
+    sigma_axis,
 )
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import curves_over_seeds
-from diffbench.report.tables.slices import slices
+from diffbench.report.tables.slices import Slice, slices
 
 RUN = ["model", "train_size", "granularity"]
 CHECKPOINT = [*RUN, "step"]
 HEIGHT = 230
+LOSSES = {"mse_train": "train", "mse_validation": "validation"}
+CLOSED_FORMS = {"mse_wiener_validation": "linear filter, validation", "mse_optimum_validation": "optimum, validation"}
+"""Losses beside those of a run, which do not depend on its training."""
 TOOLTIPS = [alt.Tooltip("factor_value:N", title="step"), *number_tooltips(["sigma"], 3)]
 
 GAP_BY_FACTOR = CurvesByFactor(
@@ -35,18 +44,43 @@ GAP_BY_FACTOR = CurvesByFactor(
     references=((0, "no gap"),),
 )
 
+SKILL_BY_FACTOR = CurvesByFactor(
+    name="skill-by-factor",
+    heading="Is it better than a linear filter? Skill on unseen images over the noise level, one factor at a time",
+    description="Skill of the denoiser on validation images, 1 minus its error over that of the Wiener filter of its "
+    "training images, against the noise level sigma, one panel for each factor, one line for each of its values.",
+    caption=f"{SEEDS} Skill is 1 − MSE / MSE of the Wiener filter, the best linear denoiser of the same training "
+    "images, on validation images. Where it is below 0 a gap is plain overfitting. The axis ends at −1 and 1, values "
+    "beyond lie on its edge.",
+    y_title="skill on unseen images",
+    holds=(-0.2, 0.6),
+    limits=(-1.0, 1.0),
+    references=((0, "a linear filter"),),
+)
+
 
 def gap_by_factor(results: Results, width: int) -> Figure | None:
     """The gap over sigma, one panel per factor; nothing if no factor varies or no gap was measured."""
-    means = curves_over_seeds(results.estimates, ["gap"], CHECKPOINT)
-    return GAP_BY_FACTOR.figure((cut for cut in slices(results.study) if cut.factor != "guidance"), means, width)
+    return GAP_BY_FACTOR.figure(_cuts(results), curves_over_seeds(results.estimates, ["gap"], CHECKPOINT), width)
+
+
+def skill_by_factor(results: Results, width: int) -> Figure | None:
+    """The skill on unseen images likewise."""
+    means = curves_over_seeds(results.estimates, ["skill_validation"], CHECKPOINT)
+    return SKILL_BY_FACTOR.figure(_cuts(results), means, width)
+
+
+def _cuts(results: Results) -> Iterator[Slice]:
+    """Guidance acts on sampling only."""
+    return (cut for cut in slices(results.study) if cut.factor != "guidance")
 
 
 def gap_by_step(results: Results, width: int) -> Figure | None:
     """Losses and gap over sigma by training step, of the run that the reader chooses."""
-    means = curves_over_seeds(results.estimates, ["gap", "mse_train", "mse_validation"], CHECKPOINT)
+    means = curves_over_seeds(results.estimates, ["gap", *LOSSES, *CLOSED_FORMS], CHECKPOINT)
     if means.empty:
         return None
+    means = means[~(means["measure"].isin(CLOSED_FORMS) & means.duplicated([*RUN, "measure", "sigma"]))].copy()
     means["run"] = means["model"] + " · n " + means["train_size"].astype(str) + " · " + means["granularity"]
     peaks = means[means["measure"] == "gap"].groupby("run", sort=False)["value"].max().sort_values(ascending=False)
     rows_per_run = len(means) // means["run"].nunique() + 1
@@ -62,25 +96,28 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
         resolve=alt.Resolve(scale=alt.ScaleResolveMap(strokeDash="independent")),
         title="How it grows in training: loss and gap of one run, by training step",
         description="Left: denoising error on training and validation images against the noise level, by training "
-        "step. Right: their relative gap. The select box chooses the run.",
+        "step, beside that of the linear filter and the optimum of the same training images on validation images. "
+        "Right: the relative gap. The select box chooses the run.",
     )
     left_out = (
         f" The {len(shown)} of {len(peaks)} runs with the largest gaps can be chosen."
         if len(shown) < len(peaks)
         else ""
     )
-    caption = f"{SEEDS} Losses of 0 have no place on the log axis.{left_out}"
+    caption = (
+        f"{SEEDS} Grey: closed forms of the same training images on validation images, Wiener filter and optimum, the "
+        f"same at every step (in the table beside the first). Losses of 0 have no place on the log axis.{left_out}"
+    )
     return Figure("gap-by-step", caption, chart, means.drop(columns=["factor_value"]).sort_values(CHECKPOINT))
 
 
 def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
+    names = LOSSES | CLOSED_FORMS
     split = alt.StrokeDash(
         "measure:N",
-        sort=["mse_train", "mse_validation"],
-        scale=alt.Scale(domain=["mse_train", "mse_validation"], range=[[1, 0], [5, 3]]),
-        legend=alt.Legend(
-            title="split", orient="bottom", labelExpr="datum.value == 'mse_train' ? 'train' : 'validation'"
-        ),
+        sort=list(names),
+        scale=alt.Scale(domain=list(names), range=DASHES[: len(names)]),
+        legend=alt.Legend(title="error on", orient="bottom", columns=2, labelExpr=f"{json.dumps(names)}[datum.value]"),
     )
     y = alt.Y(
         "value:Q",
@@ -88,8 +125,12 @@ def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
         axis=alt.Axis(title="mean squared error per pixel", format="~g", tickCount=6),
     )
     color, _ = factor_lines("step", steps, numbers=True)
-    layers = curves(data, y, color, split, HEIGHT, [alt.Tooltip("measure:N"), *TOOLTIPS])
-    return alt.layer(*layers, transform=[chosen("run")], width=width, height=HEIGHT)
+    closed = data["measure"].isin(CLOSED_FORMS)
+    layers = curves(data[~closed], y, color, split, HEIGHT, [alt.Tooltip("measure:N"), *TOOLTIPS])
+    base = alt.Chart(data[closed]).encode(x=sigma_axis(), y=y)
+    line = base.mark_line(strokeWidth=1.5, color=NEUTRAL).encode(strokeDash=split)
+    dots = base.mark_circle(size=14, color=NEUTRAL).encode(tooltip=[alt.Tooltip("measure:N"), *MEAN_TOOLTIPS])
+    return alt.layer(line, dots, *layers, transform=[chosen("run")], width=width, height=HEIGHT)
 
 
 def _gap(data: pd.DataFrame, steps: list[str], width: int) -> Chart:

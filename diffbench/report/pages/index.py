@@ -8,7 +8,7 @@ import pandas as pd
 
 from diffbench.files.output import atomic
 from diffbench.report.charts import pictures
-from diffbench.report.charts.gap import gap_by_factor, gap_by_step
+from diffbench.report.charts.gap import gap_by_factor, gap_by_step, skill_by_factor
 from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.charts.overlap import likeness_by_factor, trajectories
 from diffbench.report.pages.page import write_study_page
@@ -36,6 +36,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
     charts = [
         gap_by_factor(results, width),
         gap_by_step(results, width),
+        skill_by_factor(results, width),
         outcomes_by_factor(results, rows, means, width),
         gap_against_memorized(means, width),
         likeness_by_factor(results, width),

@@ -21,6 +21,7 @@ SCALARS = {
     "fd_floor": MEMORIZATION,
     "peak_gap": DENOISE,
     "sigma_at_peak": DENOISE,
+    "skill_at_peak": DENOISE,
 }
 """Scalars of a cell that the report shows, and the files that hold them."""
 
@@ -122,6 +123,11 @@ def ranked(means: pd.DataFrame) -> pd.DataFrame:
 def above_floor(means: pd.DataFrame) -> pd.Series:
     """Whether a setting's memorized fraction lies above its floor with intervals apart; by setting."""
     return wide(means, "low")["memorized_fraction"] > wide(means, "high")["memorized_floor"]
+
+
+def worse_than_linear(means: pd.DataFrame) -> pd.Series:
+    """Whether a setting's skill on unseen images lies wholly below 0 at the peak of its gap; by setting."""
+    return wide(means, "high")["skill_at_peak"] < 0
 
 
 def spread_over_ranks(count: int, limit: int) -> list[int]:
