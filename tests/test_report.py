@@ -231,8 +231,8 @@ def test_slices_hold_the_centre_and_the_last_step(folder):
 def test_bands_of_training_and_validation_losses_are_two(folder):
     figure = gap_by_step(load_results(folder), 500)
     assert figure
-    losses = figure.chart.to_dict()["hconcat"][0]
-    (band,) = [layer for layer in losses["layer"] if layer["mark"]["type"] == "area"]
+    _, own = figure.chart.to_dict()["hconcat"][0]["layer"]
+    (band,) = [layer for layer in own["layer"] if layer["mark"]["type"] == "area"]
     assert band["encoding"]["detail"]["field"] == "measure"
 
 
@@ -248,9 +248,10 @@ def test_closed_forms_are_drawn_once_for_all_steps(folder):
     assert len(shown) == len(expected) > 0
     for row in shown.itertuples():
         assert row.value == pytest.approx(np.mean(expected[row.model, row.train_size, row.sigma]), rel=1e-12)
-    losses = figure.chart.to_dict()["hconcat"][0]
-    grey = [layer for layer in losses["layer"] if layer["mark"].get("color") == NEUTRAL]
-    assert [layer["mark"]["type"] for layer in grey] == ["line", "circle"]
+    for part in figure.chart.to_dict()["hconcat"][0]["layer"]:
+        assert part["transform"] == [{"filter": "datum.run == run"}]
+        grey = [layer["mark"]["type"] for layer in part["layer"] if layer["mark"].get("color") == NEUTRAL]
+        assert grey == (["line", "circle"] if len(part["layer"]) == 2 else [])
 
 
 def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):

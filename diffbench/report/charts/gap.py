@@ -13,9 +13,11 @@ from diffbench.report.charts.toolkit import (
     GAP_TITLE,
     MEAN_TOOLTIPS,
     SEEDS,
+    SIGMA_TOOLTIP,
     chosen,
     curves,
     factor_lines,
+    line_legend,
     number_tooltips,
     rounded,
     select_box,
@@ -113,11 +115,13 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
 
 def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
     names = LOSSES | CLOSED_FORMS
+    legend = line_legend("error on", 2)
+    legend["labelExpr"] = f"{json.dumps(names)}[datum.value]"
     split = alt.StrokeDash(
         "measure:N",
         sort=list(names),
         scale=alt.Scale(domain=list(names), range=DASHES[: len(names)]),
-        legend=alt.Legend(title="error on", orient="bottom", columns=2, labelExpr=f"{json.dumps(names)}[datum.value]"),
+        legend=legend,
     )
     y = alt.Y(
         "value:Q",
@@ -125,12 +129,14 @@ def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
         axis=alt.Axis(title="mean squared error per pixel", format="~g", tickCount=6),
     )
     color, _ = factor_lines("step", steps, numbers=True)
-    closed = data["measure"].isin(CLOSED_FORMS)
-    layers = curves(data[~closed], y, color, split, HEIGHT, [alt.Tooltip("measure:N"), *TOOLTIPS])
+    closed, name = data["measure"].isin(CLOSED_FORMS), alt.Tooltip("measure:N")
     base = alt.Chart(data[closed]).encode(x=sigma_axis(), y=y)
     line = base.mark_line(strokeWidth=1.5, color=NEUTRAL).encode(strokeDash=split)
-    dots = base.mark_circle(size=14, color=NEUTRAL).encode(tooltip=[alt.Tooltip("measure:N"), *MEAN_TOOLTIPS])
-    return alt.layer(line, dots, *layers, transform=[chosen("run")], width=width, height=HEIGHT)
+    dots = base.mark_circle(size=14, color=NEUTRAL).encode(tooltip=[name, SIGMA_TOOLTIP, *MEAN_TOOLTIPS])
+    own = curves(data[~closed], y, color, split, HEIGHT, [name, *TOOLTIPS])
+    # Each has the choice for itself: a layer's transforms reach only what shares its data.
+    parts = [alt.layer(*layers, transform=[chosen("run")]) for layers in ([line, dots], own)]
+    return alt.layer(*parts, width=width, height=HEIGHT)
 
 
 def _gap(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
