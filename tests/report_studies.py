@@ -139,7 +139,6 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
     scalars = {
         "peak_gap": _estimate(float(gap.max()), 0.04, 1024, blank),
         "peak_absolute_gap": _estimate(float(absolute.max()), 0.05 * float(absolute.max()), 1024, blank),
-        "skill_at_peak": _estimate(0.3 - 0.15 * size, 0.03, 512, blank),
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
         "skill_at_peak": _estimate(float((1 - (1 + gap) / 1.1)[gap.argmax()]), 0.02, 512, blank),
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),

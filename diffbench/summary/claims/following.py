@@ -106,12 +106,14 @@ def _growth(study: Study, lookup: Lookup, place: Place, ends: _Ends) -> ClaimTes
         "growth",
         above=True,
         place=place.words,
-        note=notes(_from_to(first, last), overfits(lookup, {"": place.cells})),
+        note=notes(_path(first, last), overfits(lookup, {"": place.cells})),
     )
 
 
-def _from_to(first: Sequence[Estimate], last: Sequence[Estimate]) -> str:
-    return f"from {text(over_seeds(first))} to {text(over_seeds(last))}"
+def _path(first: Sequence[Estimate], last: Sequence[Estimate]) -> str:
+    """From where to where a measure went, if it is known at both milestones."""
+    ends = [over_seeds(each) for each in (first, last)]
+    return " to ".join(map(text, ends)) if all(math.isfinite(end.value) for end in ends) else ""
 
 
 def _copying(study: Study, lookup: Lookup, place: Place, control: bool) -> ClaimTest:
@@ -141,7 +143,7 @@ def _copying(study: Study, lookup: Lookup, place: Place, control: bool) -> Claim
         above=False,
         place=place.words,
         note=notes(
-            f"{number(over_seeds(fractions).value)}, of held-out images {text(floors[0])}",
+            f"{number(over_seeds(fractions).value)}, of held-out images {text(floors[0])}" if not excess.reason else "",
             overfits(lookup, {"": place.cells}),
             alone(place.cells) if control else "",
         ),
@@ -159,7 +161,6 @@ def _bias(study: Study, lookup: Lookup, place: Place, ends: _Ends, bias: Bias) -
         difference(end, floor if bias.least and floor.value > start.value else start)
         for start, end, floor in zip(first, last, floors, strict=True)
     ]
-    begun, ended, unbiased = (text(over_seeds(each)) for each in (first, last, floors))
     least = f", from {bias.least} at least" if bias.least else ""
     return ClaimTest(
         f"{bias.name}_growth_{place.key}",
@@ -168,7 +169,7 @@ def _bias(study: Study, lookup: Lookup, place: Place, ends: _Ends, bias: Bias) -
         bias.threshold,
         above=False,
         place=place.words,
-        note=notes(f"from {begun} to {ended}, unbiased {unbiased}", overfits(lookup, {"": place.cells})),
+        note=notes(_path(first, last), f"unbiased {text(over_seeds(floors))}", overfits(lookup, {"": place.cells})),
     )
 
 

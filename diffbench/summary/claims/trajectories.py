@@ -42,6 +42,7 @@ def _test(study: Study, lookup: Lookup, place: Place, name: str, control: bool) 
     else:
         values = read("states_inside")
         beside = "noised unseen images", "validation_inside"
+    measured = sorted({level for level in levels if math.isfinite(level)})
     return ClaimTest(
         f"{name}_{place.key}",
         f"{words}, at the gap's peak, {center_words(study)}",
@@ -50,8 +51,8 @@ def _test(study: Study, lookup: Lookup, place: Place, name: str, control: bool) 
         above=False,
         place=place.words,
         note=notes(
-            f"{beside[0]} {text(over_seeds(read(beside[1]), alone=control))}",
-            f"at σ = {', '.join(f'{level:.2g}' for level in sorted({*levels}))}",
+            f"{beside[0]} {text(over_seeds(read(beside[1]), alone=control))}" if measured else "",
+            f"at σ = {', '.join(f'{level:.2g}' for level in measured)}" if measured else "",
             alone(place.cells) if control else "",
         ),
         control=control,
