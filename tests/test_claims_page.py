@@ -15,7 +15,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.report.pages.claims import divides, write_claims
 from diffbench.report.tables.format import count, number
 from diffbench.report.tables.results import load_claims, load_results, read_table
-from diffbench.report.tables.timescales import run_table
+from diffbench.report.tables.timescales import TIMES, run_table
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report, summary
 from diffbench.study.file import load_study
@@ -152,13 +152,13 @@ def scales(folder: Path) -> Iterator[dict[str, str]]:
 
 def test_time_scales_equal_the_table_and_undefined_ones_say_why(folder):
     section = page(folder).partition('id="timescales"')[2].partition("</section>")[0]
-    rows = {tuple(row[:5]): row[5:] for row in table_rows(section) if len(row) == 8}
+    rows = {tuple(row[:5]): row[5:] for row in table_rows(section) if len(row) == 9}
     seen = {"defined": 0, "undefined": 0}
     for row in scales(folder):
-        if row["measure"] not in ("tau_mem", "tau_gen"):
+        if row["measure"] not in TIMES:
             continue
         key = (row["model"], f"{float(row['train_size']):g}", row["granularity"], row["guidance"])
-        shown = rows[*key, row["seed"]][0 if row["measure"] == "tau_mem" else 1]
+        shown = rows[*key, f"{float(row['seed']):g}"][TIMES.index(row["measure"])]
         if row["value"]:
             ends = (count(float(row[end])) for end in ("value", "low", "high"))
             assert shown == "{} [{}, {}]".format(*ends)
@@ -171,12 +171,12 @@ def test_time_scales_equal_the_table_and_undefined_ones_say_why(folder):
 def test_earliest_onset_is_the_least_of_the_levels(folder):
     least: dict[tuple[str, str, str], float] = {}
     for row in scales(folder):
-        if row["measure"] == "gap_onset" and row["seed"] == "0":
+        if row["measure"] == "gap_onset" and float(row["seed"]) == 0:
             key = (row["model"], f"{float(row['train_size']):g}", row["granularity"])
             least[key] = min(least.get(key, math.inf), float(row["value"] or "inf"))
     study = load_results(folder).study
     table = run_table(read_table(folder / "summary/timescales.csv", study), study)
-    shown = {names[:3]: values[2] for names, values in table.rows if names[4] == "0"}
+    shown = {names[:3]: values[3] for names, values in table.rows if names[4] == "0"}
     assert {key: value.value for key, value in shown.items() if value} == least
 
 

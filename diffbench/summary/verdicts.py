@@ -49,7 +49,9 @@ THRESHOLDS = {
         "one exact copy in twenty adds 0.02",
     ),
     "growth": Threshold(0.0, "logarithm of the peak gap's ratio, last milestone over first: it grew or it did not"),
-    "localization": Threshold(0.0, "the gap's peak grows as model error falls, or it does not: exact numbers"),
+    "localization": Threshold(
+        1.0, "between training points the flow errs twice as much as at them: it is of their points, not of their shape"
+    ),
     "recall_lost": Threshold(0.1, "a tenth of all generated points: less would not be seen in a sample of a hundred"),
     "likeness": Threshold(
         0.5, "half-way between noised unseen data (0) and noised training data (1): nearer to one or the other"

@@ -8,10 +8,12 @@ import pandas as pd
 
 from diffbench.report.charts.claims import claim_figure
 from diffbench.report.charts.onset import onset_figure
+from diffbench.report.charts.power_law import power_law_figure
 from diffbench.report.pages.page import write_study_page
+from diffbench.report.tables.advice import advice
 from diffbench.report.tables.results import Results, load_claims
 from diffbench.report.tables.shown import Shown, show
-from diffbench.report.tables.timescales import consistency_table, recall_table, run_table
+from diffbench.report.tables.timescales import consistency_table, exponent_table, recall_table, run_table
 from diffbench.settings.report import ReportSettings
 from diffbench.summary.verdicts import UNBOUNDED
 
@@ -62,6 +64,7 @@ def write_claims(results: Results, settings: ReportSettings) -> None:
     claims = load_claims(results)
     scales, pairs = results.table("timescales"), results.table("consistency")
     figures = [claim_figure(claim, settings.chart_width) for claim in claims]
+    figures.append(power_law_figure(scales, results.study, settings.chart_width))
     figures.append(onset_figure(scales, results.study, settings.chart_width))
     write_study_page(
         results,
@@ -69,7 +72,9 @@ def write_claims(results: Results, settings: ReportSettings) -> None:
         [figure for figure in figures if figure],
         claims=[_shown_claim(claim) for claim in claims],
         divides=divides(claims),
+        advice=advice(scales),
         runs=run_table(scales, results.study),
+        exponents=exponent_table(scales, results.study),
         recall=recall_table(scales, results.study),
         consistency=consistency_table(pairs, results.study),
     )
