@@ -119,15 +119,13 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
     run, sigmas, size = checkpoint.run, log_sigmas(24), strength(checkpoint)
     gap = 0.25 * size * np.exp(-((np.log(sigmas / 0.12)) ** 2) / 2.5)
     train = sigmas**2 / (sigmas**2 + 0.25) * 0.25
-    linear = 1.2 * train
-    skill = 1 - train * (1 + gap) / linear
     curves = {
         "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
         "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
-        "mse_wiener_validation": [_estimate(v, 0.02 * v, 512, blank) for v in linear],
-        "mse_optimum_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * 3],
-        "skill_validation": [_estimate(v, 0.03, 512, blank) for v in skill],
         "gap": [_estimate(v, 0.02 + 0.05 * v, 1024, blank) for v in gap],
+        "mse_optimum_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 2 * train],
+        "mse_wiener_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 1.1 * train],
+        "skill_validation": [_estimate(v, 0.02, 512, blank) for v in 1 - (1 + gap) / 1.1],
         "memorized_share": [
             undefined("the optimal denoiser has no gap here within its interval", 1024)
             if sigma > 5
@@ -136,19 +134,20 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
         ],
     }
     top = int(gap.argmax()) - run.seed  # seeds differ in where they peak
-    at_peak = _estimate(float(skill[top]), 0.03, 512, blank)
     ends = Estimate(sigmas[top], sigmas[top - 1], sigmas[top + 1], 1024)
+    absolute = train * gap
     scalars = {
         "peak_gap": _estimate(float(gap.max()), 0.04, 1024, blank),
+        "peak_absolute_gap": _estimate(float(absolute.max()), 0.05 * float(absolute.max()), 1024, blank),
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
-        "skill_at_peak": at_peak,
+        "skill_at_peak": _estimate(float((1 - (1 + gap) / 1.1)[gap.argmax()]), 0.02, 512, blank),
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
     if run.model == "optimal":
         unbounded = "unbounded: the training loss is 0 at sigma = 0.002"
         scalars["peak_gap"] = Estimate(math.inf, math.nan, math.nan, 1024, unbounded)
         scalars["sigma_at_peak"] = undefined(unbounded, 1024)
-        scalars["skill_at_peak"] = undefined(f"the gap has no peak: {unbounded}", 1024)
+        curves["gap"][0] = scalars["peak_gap"]
     losses = np.outer(train * (1 + gap), np.linspace(0.9, 1.1, 8))
     variables = {
         "sigma": store.Variable(sigmas, ("sigma",), "noise level"),
@@ -180,6 +179,14 @@ def _write_memorization(write: Write, cell: Cell, blank: bool, shape: tuple[int,
         "calibrated_fraction": undefined("needs more than 50 training images", SAMPLES),
         "fd": _estimate(distance, 0.03, SAMPLES, blank),
         "fd_floor": _estimate(0.3, 0.01, SAMPLES, False),
+        "mem_auc": _estimate(min(1.0, distance), 0.02, SAMPLES, blank),
+        "mem_auc_floor": _estimate(0.3, 0.02, 64, False),
+        "nearest_side_rate": proportion(min(SAMPLES, round((0.5 + distance / 4) * SAMPLES)), SAMPLES),
+        "fd_gap": _estimate(distance - 0.2, 0.1, SAMPLES, blank),
+        "fd_gap_shared_error": undefined("made up without a value", SAMPLES)
+        if blank
+        else Estimate(0.02, math.nan, math.nan, SAMPLES),
+        "fd_gap_floor": _estimate(0.0, 0.1, SAMPLES, False),
     }
     axes = tuple(f"axis{index}" for index in range(len(shape)))
     samples = rng.normal(0, 0.5, (SAMPLES, *shape)).astype(np.float32)
@@ -209,6 +216,8 @@ def _write_overlap(write: Write, cell: Cell, blank: bool) -> None:
             "auc_qt": 0.5 + spread * (1.1 - 0.2 * size),
             "shell_radius_states": 1 + spread * (1.5 - 0.2 * size),
             "shell_radius_train": 1.0,
+            "states_inside": min(1.0, 0.15 * size),
+            "validation_inside": 0.05 + 0.9 * sigma / (1 + sigma),
             "shell_radius_validation": 1 + spread,
             "x_t_to_train": 0.1 + 0.02 * sigma / (1 + sigma),
             "x_t_to_validation": 0.11 + 0.02 * sigma / (1 + sigma),

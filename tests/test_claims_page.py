@@ -15,7 +15,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.report.pages.claims import divides, write_claims
 from diffbench.report.tables.format import count, number
 from diffbench.report.tables.results import load_claims, load_results, read_table
-from diffbench.report.tables.timescales import run_table
+from diffbench.report.tables.timescales import TIMES, run_table
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report, summary
 from diffbench.study.file import load_study
@@ -24,7 +24,11 @@ from tests.damaged_files import vouch_anew
 from tests.report_studies import make_study
 from tests.snakemake_runs import ROOT
 
-SWEEPS = [{"model": ["mlp-small", "mlp-large"]}, {"train_size": [32, 128]}]
+SWEEPS = [
+    {"model": ["mlp-small", "mlp-large", "optimal"]},
+    {"train_size": [16, 32, 128]},
+    {"granularity": ["classes", "unique"]},
+]
 
 
 @pytest.fixture(scope="module")
@@ -59,34 +63,44 @@ def text(html: str) -> str:
     return re.sub(r"[ \n]+", " ", unescape(re.sub(r"<[^>]+>", " ", html))).strip()
 
 
-def test_study_bears_out_some_claims_and_leaves_others_open(folder):
+def test_study_has_tests_of_every_verdict(folder):
     """Without this the other tests would see one kind of verdict only."""
-    assert {claim["verdict"] for claim in claims_of(folder)} == {"supported", "inconclusive"}
-    assert any(test["value"] is None for claim in claims_of(folder) for test in claim["tests"])
+    tests = [test for claim in claims_of(folder) for test in claim["tests"]]
+    assert {test["verdict"] for test in tests} == {"supported", "refuted", "inconclusive"}
+    assert {test["reason"] == "unbounded" for test in tests if test["value"] is None} == {True, False}
+    assert {test["verdict"] for test in tests if test["control"]} >= {"refuted"}
+    assert any(test["note"] for test in tests)
 
 
 def test_every_test_is_shown_with_the_numbers_of_claims_json(folder):
+    """A column per statistic and a row per place, controls in a block of their own; or one column, without places."""
     for claim in claims_of(folder):
         section = page(folder).partition(f'id="claim-{claim["claim"]}-section"')[2].partition("</section>")[0]
         head = text(section.partition("<h2>")[2].partition("</h2>")[0])
         assert head.startswith(f"{claim['claim']}. {claim['statement']}")
         assert head.endswith(claim["verdict"])
-        rows = table_rows(section)[1:]
-        assert len(rows) == len(claim["tests"])
-        for row, test in zip(rows, claim["tests"], strict=True):
-            assert row[0] == test["statement"]
-            if test["value"] is None:
-                assert row[1] == "undefined"
-                assert row[4].endswith(test["reason"])
-                assert test["reason"]
-            else:
-                ends = "" if test["low"] is None else f" [{number(test['low'])}, {number(test['high'])}]"
-                assert row[1] == number(test["value"]) + ends
-            assert int(row[2]) == test["seeds"]
-            side, _, limit = row[3].partition(" ")
-            assert side == test["supported_if"]
-            assert float(limit.replace("−", "-")) == test["threshold"]
-            assert test["verdict"] in row[4]
+        blocks = section.partition("<tbody")[2].partition("</table>")[0].split("<tbody")
+        assert len(blocks) == 1 + any(test["control"] for test in claim["tests"])
+        columns = table_rows(section)[0][1:]
+        for test in claim["tests"]:
+            rows = {row[0]: row[1:] for row in table_rows(blocks[test["control"]])}
+            cells = dict(zip(columns, rows[test["place"] or test["statement"]], strict=False))
+            shown = cells[test["statement"] if test["place"] else ""]
+            assert shown.startswith(value_of(test)), (shown, test)
+            assert f"{test['verdict']} wants {test['supported_if']} " in shown
+            assert f"{test['threshold']:g}, {test['seeds']} seed".replace("-", "−") in shown
+            assert re.sub(r"\s+", " ", test["reason"]) in shown
+            assert re.sub(r"\s+", " ", test["note"]) in shown
+        for words in claim["words"]:
+            assert words in text(section.partition("<table")[0])
+    assert "Positive controls: must be refuted" in page(folder)
+
+
+def value_of(test: dict[str, Any]) -> str:
+    if test["value"] is None:
+        return "∞" if test["reason"] == "unbounded" else "undefined"
+    ends = "" if test["low"] is None else f" [{number(test['low'])}, {number(test['high'])}]"
+    return number(test["value"]) + ends
 
 
 def test_table_beside_a_chart_holds_the_tests_at_full_precision(folder):
@@ -114,6 +128,9 @@ def test_every_threshold_is_listed_with_its_reason(folder):
 def test_refuted_claim_is_told_by_symbol_and_word_here_and_on_the_index(tmp_path):
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
     claims = claims_of(tmp_path)
+    for claim in claims:
+        for test in claim["tests"]:
+            claim["verdict"] = test["verdict"] = "inconclusive"
     claims[0]["verdict"] = claims[0]["tests"][0]["verdict"] = "refuted"
     claims[0]["tests"][0] |= {"low": 0.5, "value": 0.75, "high": 1.0}
     (tmp_path / "claims.json").write_text(json.dumps(claims))
@@ -135,13 +152,13 @@ def scales(folder: Path) -> Iterator[dict[str, str]]:
 
 def test_time_scales_equal_the_table_and_undefined_ones_say_why(folder):
     section = page(folder).partition('id="timescales"')[2].partition("</section>")[0]
-    rows = {tuple(row[:5]): row[5:] for row in table_rows(section) if len(row) == 8}
+    rows = {tuple(row[:5]): row[5:] for row in table_rows(section) if len(row) == 9}
     seen = {"defined": 0, "undefined": 0}
     for row in scales(folder):
-        if row["measure"] not in ("tau_mem", "tau_gen"):
+        if row["measure"] not in TIMES:
             continue
         key = (row["model"], f"{float(row['train_size']):g}", row["granularity"], row["guidance"])
-        shown = rows[*key, row["seed"]][0 if row["measure"] == "tau_mem" else 1]
+        shown = rows[*key, f"{float(row['seed']):g}"][TIMES.index(row["measure"])]
         if row["value"]:
             ends = (count(float(row[end])) for end in ("value", "low", "high"))
             assert shown == "{} [{}, {}]".format(*ends)
@@ -154,12 +171,12 @@ def test_time_scales_equal_the_table_and_undefined_ones_say_why(folder):
 def test_earliest_onset_is_the_least_of_the_levels(folder):
     least: dict[tuple[str, str, str], float] = {}
     for row in scales(folder):
-        if row["measure"] == "gap_onset" and row["seed"] == "0":
+        if row["measure"] == "gap_onset" and float(row["seed"]) == 0:
             key = (row["model"], f"{float(row['train_size']):g}", row["granularity"])
             least[key] = min(least.get(key, math.inf), float(row["value"] or "inf"))
     study = load_results(folder).study
     table = run_table(read_table(folder / "summary/timescales.csv", study), study)
-    shown = {names[:3]: values[2] for names, values in table.rows if names[4] == "0"}
+    shown = {names[:3]: values[3] for names, values in table.rows if names[4] == "0"}
     assert {key: value.value for key, value in shown.items() if value} == least
 
 
@@ -205,3 +222,13 @@ def test_charts_draw_and_nothing_leaves_the_page(folder, scheme, open_page):
     for claim in claims_of(folder)[:4]:
         marks = page.locator(f"#claim-{claim['claim']} .mark-symbol path").count()
         assert marks == sum(test["value"] is not None for test in claim["tests"])
+        shown = page.locator(f"#claim-{claim['claim']} svg").text_content()
+        drawn = [test for test in claim["tests"] if test["value"] is not None and claim["claim"] != 2]
+        assert all(("control: " if test["control"] else "") + test["place"] in shown for test in drawn)
+
+
+@pytest.mark.browser
+def test_the_page_fits_a_phone(folder, open_page):
+    page = open_page(folder / "report/claims.html", "dark")
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -30,7 +30,7 @@ EXPECTED = {
     },
     "optimal": {
         "memorized_fraction", "mem_auc", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "peak_gap",
-        "memorized_share", "skill_train", "skill_validation", "membership_auc", "train_likeness",
+        "memorized_share", "skill_train", "skill_validation", "membership_auc", "train_likeness", "states_inside",
         "largest_weight_states", "model_error_states",
     },
     "constant": {

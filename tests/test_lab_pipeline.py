@@ -58,7 +58,7 @@ def test_the_floor_is_that_of_uniform_draws_from_the_circle(finished):
 
 def test_a_changed_topic_reruns_alone_and_without_the_laboratory_none_is_left(finished):
     changed = copy.deepcopy(STUDY)
-    changed["lab"]["recall"]["radius"] = 0.2
+    changed["lab"]["recall"]["deltas"] = [0.2, 0.3]
     jobs = planned_jobs(finished, changed)
     assert {name: jobs[name] for name in jobs if name != "all"} == {"lab": 1, "summary": 1, "report": 1}
     plain = planned_jobs(finished, {key: value for key, value in STUDY.items() if key != "lab"})

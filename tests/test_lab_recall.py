@@ -1,50 +1,73 @@
+"""Exact recall: closed forms, Monte Carlo through the measures of samples, and what must not change it."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial import KDTree
 from scipy.stats import ncx2
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.planar import equidistant, planar_set
 from diffbench.lab.recall import recall_probability
+from diffbench.measures.memorization import closeness, distance_ratios
 
 
-@pytest.mark.parametrize(("count", "delta", "radius"), [(1, 0.5, 1.0), (10, 1.6, 0.5), (10, 0.1, 1.0), (30, 3.0, 0.2)])
-def test_disjoint_discs_are_non_central_chi_squares(count: int, delta: float, radius: float) -> None:
-    train = equidistant(count)
-    square = ((train[:, None] - train) ** 2).sum(axis=2)
-    expected = ncx2.cdf(radius**2 / delta**2, 2, square / delta**2).sum() / count
-    assert recall_probability(train, delta, radius) == pytest.approx(expected, rel=1e-10)
+@pytest.mark.parametrize("delta", [0.05, 0.5, 2.0, 30.0])
+def test_two_points_recall_within_apollonius_circles(delta: float) -> None:
+    """Of points at -1 and 1 on an axis: discs of radius 3/4 about -5/4 and 5/4, disjoint non-central chi-squares."""
+    train = np.array([[-1.0, 0.0], [1.0, 0.0]])
+    square = np.array([0.25, 2.25]) ** 2  # of a disc's centre from either kernel
+    expected = ncx2.cdf(0.75**2 / delta**2, 2, square / delta**2).sum()
+    assert recall_probability(train, delta) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("radius", [1.0, 3.0])
-def test_overlapping_discs_are_counted_once(radius: float) -> None:
-    train = planar_set("spiral", 60, 0.5, 0).train
+@pytest.mark.parametrize("name", ["spiral", "moons", "circle-random"])
+def test_it_is_the_share_of_samples_that_count_as_memorized(name: str) -> None:
+    train = planar_set(name, 60, 0.5, 0).train
     rng = np.random.default_rng(0)
-    draws = 200_000
-    sample = train[rng.integers(0, 30, draws)] + 0.9 * rng.standard_normal((draws, 2))
-    share = np.mean(KDTree(train).query(sample)[0] <= radius)
+    draws = 60_000
+    sample = train[rng.integers(0, len(train), draws)] + 0.4 * rng.standard_normal((draws, 2))
+    near, second = np.sort(np.linalg.norm(sample[:, None] - train[None], axis=2), axis=1)[:, :2].T
+    share = np.mean(near < second / 3)
     error = np.sqrt(share * (1 - share) / draws)
-    assert recall_probability(train, 0.9, radius) == pytest.approx(share, abs=3.5 * error)
+    assert recall_probability(train, 0.4) == pytest.approx(share, abs=3.5 * error)
 
 
-def test_duplicates_own_one_disc() -> None:
+def test_it_is_what_the_measure_of_memorization_says() -> None:
+    """Without near duplicates in the training set, which that measure sets apart."""
+    train = equidistant(20)
+    rng = np.random.default_rng(1)
+    sample = train[rng.integers(0, 20, 20_000)] + 0.5 * rng.standard_normal((20_000, 2))
+    share = np.mean(distance_ratios(closeness(sample, train)) < 1 / 3)
+    assert recall_probability(train, 0.5) == pytest.approx(share, abs=3.5 * np.sqrt(share * (1 - share) / 20_000))
+
+
+def test_without_error_every_point_is_recalled_and_dense_support_or_error_end_it() -> None:
+    assert recall_probability(equidistant(10), 1e-3) == pytest.approx(1, abs=1e-9)
+    by_density = [recall_probability(equidistant(count), 0.5) for count in (6, 20, 60, 200)]
+    by_error = [recall_probability(equidistant(10), delta) for delta in (0.2, 0.5, 1.0, 3.0)]
+    for falling in (by_density, by_error):
+        assert falling[0] > 0.99
+        assert (np.diff(falling) < 0).all()
+        assert falling[-1] < 0.3
+
+
+def test_coincident_points_are_no_recall() -> None:
     train = planar_set("moons", 20, 0.3, 0).train
-    twice = np.concatenate([train, train])
-    assert recall_probability(twice, 0.5, 0.7) == pytest.approx(recall_probability(train, 0.5, 0.7), rel=1e-12)
+    assert recall_probability(np.concatenate([train, train]), 0.5) == 0
 
 
-@given(delta=st.floats(0.05, 3.0), radius=st.floats(0.01, 20.0), seed=st.integers(0, 1000))
+@given(delta=st.floats(0.05, 3.0), scale=st.floats(0.01, 100), angle=st.floats(0, 6), seed=st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
-def test_probability_rises_with_the_radius_and_ends_at_one(delta: float, radius: float, seed: int) -> None:
+def test_scale_and_rotation_change_nothing(delta: float, scale: float, angle: float, seed: int) -> None:
     train = planar_set("circle-random", 12, 0.5, seed).train
-    inner, outer = (recall_probability(train, delta, r) for r in (radius, 1.1 * radius))
-    assert 0 <= inner <= outer + 1e-5
-    assert outer <= 1 + 1e-5
-    assert recall_probability(train, delta, 50.0) == pytest.approx(1, abs=1e-5)
+    turned = train @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    plain = recall_probability(train, delta)
+    assert 0 <= plain <= 1 + 1e-5
+    assert recall_probability(scale * train, scale * delta) == pytest.approx(plain, rel=1e-9)
+    assert recall_probability(turned, delta) == pytest.approx(plain, abs=2e-5)
 
 
-def test_empty_disc_is_refused() -> None:
-    with pytest.raises(DiffbenchError, match="radius"):
-        recall_probability(equidistant(3), 1.0, 0.0)
+def test_a_single_point_is_refused() -> None:
+    with pytest.raises(DiffbenchError, match="second nearest"):
+        recall_probability(equidistant(1), 1.0)

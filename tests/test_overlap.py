@@ -10,6 +10,7 @@ from scipy import stats
 
 from diffbench.conventions import DiffbenchError
 from diffbench.measures.concentration import concentration
+from diffbench.measures.intervals import share_below_quantile
 from diffbench.measures.neighbors import nearest
 from diffbench.measures.overlap import overlap, overlap_coefficient, shell_radius
 
@@ -77,6 +78,24 @@ def test_overlap_coefficient_covers():
         ]
         truth = 2 * stats.norm.cdf(-shift / 2)
         assert np.mean([e.low <= truth <= e.high for e in coefficients]) >= 0.88
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0, 3.0])
+def test_share_inside_the_ball_covers(shift):
+    """Of N(shift, 1) within the radius that holds 95 % of N(0, 1); the radius is estimated, too."""
+    rng = np.random.default_rng(9)
+    truth = stats.norm.cdf(stats.norm.ppf(0.95) - shift)
+    shares = [share_below_quantile(rng.normal(shift, 1, 200), rng.normal(0, 1, 150), 0.95, 0) for _ in range(400)]
+    assert np.mean([share.low <= truth <= share.high for share in shares]) >= 0.94
+    assert np.mean([share.value for share in shares]) == pytest.approx(truth, abs=0.02)
+
+
+def test_states_inside_and_unseen_images_inside():
+    train, validation, states = populations(10, 3.0, 0.0, 2000)
+    shells = overlap(train, validation, states, 0)
+    assert shells.states_inside.low <= 0.95 <= shells.states_inside.high  # states like noised training images
+    assert shells.validation_inside.value == pytest.approx(stats.norm.cdf(stats.norm.ppf(0.95) - 3), abs=0.02)
+    assert shells.validation_inside.n == 4000
 
 
 def test_overlap_coefficient_edges():

@@ -174,18 +174,18 @@ def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(fol
     for key, row in scalars(folder, "denoise", "skill_at_peak").items():
         highs[key[:3] + key[4:]].append(float(row["high"]))
     for entry in entries:
-        assert entry.overfits == (max(highs[tuple(map(str, list(entry.factors.values())[:4]))]) < 0)
-        assert not any(seed.overfits for seed in entry.seeds)
-    worse = sum(entry.overfits for entry in entries)
+        assert entry.overfitted == (max(highs[tuple(map(str, list(entry.factors.values())[:4]))]) < 0)
+        assert not any(seed.overfitted for seed in entry.seeds)
+    worse = sum(entry.overfitted for entry in entries)
     assert 0 < worse < len(entries)
     where = answers.answers(results, means, answers.effects(results, means))[1]
     assert where.sentences[-1] == (
-        f"At the peak {worse} of {len(entries)} settings are worse on unseen images than a linear filter (skill below "
-        "0): their gap is plain overfitting."
+        f"At the peak {worse} of {len(entries)} settings are worse on unseen images than a linear filter of their "
+        "training images (skill below 0): their gap is plain overfitting."
     )
     html = " ".join((folder / "report" / "index.html").read_text().split())
-    assert html.count('<abbr class="overfits"') == worse
-    assert "▼</span> worse than a linear filter on unseen images at the peak: its gap is plain overfitting." in html
+    assert html.count('<abbr class="overfitted"') == worse
+    assert "▼</span> worse than a linear filter on unseen images at the peak: its gap is plain overfitting (" in html
 
 
 def test_answer_counts_what_the_leaderboard_flags(folder, rows):

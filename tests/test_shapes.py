@@ -37,7 +37,7 @@ def test_arrays_of_another_shape_are_refused_by_measures():
         nearest(np.ones(3), losses, 1)
     none = undefined("nothing measured", 0)
     with pytest.raises(TypeCheckError, match="sigmas"):
-        GapCurve(losses, (), (), none, none, none)
+        GapCurve(losses, (), (), none, none, none, none)
 
 
 def test_arrays_of_another_shape_are_refused_by_the_laboratory():

@@ -18,9 +18,9 @@ from diffbench.denoisers.losses import Losses, gap_sigmas, losses_of_splits
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.denoisers.wiener import WienerDenoiser
 from diffbench.files import store
-from diffbench.files.estimates import Estimate, rows, undefined
+from diffbench.files.estimates import Estimate, rows
 from diffbench.measures.gap import gap_curve
-from diffbench.measures.skill import skill, skill_at_peak
+from diffbench.measures.skill import skill
 from diffbench.settings.measures import GapSettings
 from diffbench.stages.denoise import estimates
 
@@ -52,7 +52,7 @@ def linear(data: TrainingSet) -> Losses:
 
 def skills(denoiser: Denoiser, data: TrainingSet) -> dict[str, tuple[Estimate, ...]]:
     model, filtered = measured(denoiser, data), linear(data)
-    return {split: skill(model.square[split], filtered.square[split], 0) for split in filtered.square}
+    return {split: skill(model.square[split], filtered.square[split], split, 0) for split in filtered.square}
 
 
 def test_the_filter_itself_has_no_skill():
@@ -81,25 +81,21 @@ def test_the_optimum_of_few_images_knows_them_and_no_others():
     assert abs(curves["validation"][-1].value) < 0.01  # at large noise both are the mean
 
 
-def test_a_known_skill_and_its_level_at_the_peak():
+def test_a_known_skill():
     rng = np.random.default_rng(0)
     base = rng.gamma(20, 0.05, (10, 300))
     planted = np.linspace(-0.4, 0.5, 10)
-    curve = skill((1 - planted)[:, None] * base, base, 0)
+    curve = skill((1 - planted)[:, None] * base, base, "validation", 0)
     assert [each.value for each in curve] == pytest.approx(planted)
     assert [each.low for each in curve] == pytest.approx(planted)  # the same images: nothing is left to chance
     assert curve[0].n == 300
-    assert skill_at_peak(SIGMAS, curve, Estimate(SIGMAS[3], SIGMAS[2], SIGMAS[4], 500)) == curve[3]
-    no_peak = skill_at_peak(SIGMAS, curve, undefined("unbounded: the training loss is 0", 500))
-    assert math.isnan(no_peak.value)
-    assert no_peak.reason == "the gap has no peak: unbounded: the training loss is 0"
 
 
 def test_a_filter_without_error_leaves_the_skill_undefined():
     """Training images that are all alike."""
     base = np.ones((2, 20))
     base[0] = 0
-    first, second = skill(np.ones((2, 20)), base, 0)
+    first, second = skill(np.ones((2, 20)), base, "train", 0)
     assert (math.isnan(first.value), first.n) == (True, 20)
     assert "no error" in first.reason
     assert second.value == 0
@@ -108,7 +104,7 @@ def test_a_filter_without_error_leaves_the_skill_undefined():
 @pytest.mark.usefixtures("shapes_unchecked")
 def test_skill_needs_the_same_images():
     with pytest.raises(DiffbenchError, match="different images"):
-        skill(np.ones((2, 20)), np.ones((2, 10)), 0)
+        skill(np.ones((2, 20)), np.ones((2, 10)), "train", 0)
 
 
 @pytest.mark.parametrize(("images", "shared"), [(60, True), (200, True), (200, False)])
@@ -124,12 +120,12 @@ def test_intervals_cover(images, shared):
     for seed in range(simulations):
         hardness = hard(1) if shared else hard(8)
         validation = 1.1 * (1 + gap)[:, None] * hardness * rng.gamma(20, 0.05, (8, images))
-        curve = skill(validation, hardness * rng.gamma(20, 0.05, (8, images)), seed)
+        curve = skill(validation, hardness * rng.gamma(20, 0.05, (8, images)), "validation", seed)
         train = 1.1 * hard(1 if shared else 8) * rng.gamma(20, 0.05, (8, images))
         peak = gap_curve(sigmas, train, validation, seed).sigma_at_peak
-        at_peak, there = skill_at_peak(sigmas, curve, peak), truth[sigmas == peak.value].item()
+        there = int(np.flatnonzero(sigmas == peak.value)[0])
         covered["level"] += curve[2].low <= truth[2] <= curve[2].high
-        covered["peak"] += at_peak.low <= there <= at_peak.high
+        covered["peak"] += curve[there].low <= truth[there] <= curve[there].high
     rate = {name: count / simulations for name, count in covered.items()}
     assert 0.90 <= rate["level"] <= 0.99, rate
     assert 0.90 <= rate["peak"] <= 0.99, rate
@@ -141,6 +137,10 @@ def test_a_checkpoint_says_how_it_stands_beside_the_closed_forms():
     scalars, curves = estimates(filtered, optimum.square, filtered.square, SIGMAS)
     assert scalars["skill_at_peak"].value == 0
     assert curves["mse_wiener_validation"] == curves["mse_validation"]
+    constant = measured(ConstantDenoiser(torch.from_numpy(data.train)), data)
+    of_constant, curves_of_constant = estimates(constant, optimum.square, filtered.square, SIGMAS)
+    level = int(np.flatnonzero(of_constant["sigma_at_peak"].value == SIGMAS)[0])
+    assert of_constant["skill_at_peak"] == curves_of_constant["skill_validation"][level]
     means = [each.value for each in curves["mse_optimum_validation"]]
     assert means == pytest.approx(optimum.square["validation"].mean(axis=1))
     unbounded, _ = estimates(optimum, optimum.square, filtered.square, SIGMAS)
@@ -163,7 +163,7 @@ def test_stages_write_losses_of_the_filter_and_skill_of_points_of_the_plane(tmp_
         assert cli.main(list(map(str, arguments))) == 0
     optimum, denoise = store.read(paths["optimum"], "optimum"), store.read(paths["denoise"], "denoise")
     for split in ("train", "validation"):
-        expected = 1 - denoise[f"loss_{split}"].mean(axis=1) / optimum[f"wiener_loss_{split}"].mean(axis=1)
+        expected = 1 - denoise[f"loss_{split}"].mean(axis=1) / optimum[f"wiener_{split}"].mean(axis=1)
         found = [row["value"] for row in rows(denoise) if row["measure"] == f"skill_{split}"]
         assert found == pytest.approx(expected)
         assert all(value < 0 for value in found)

@@ -50,10 +50,11 @@ def test_images_that_repeat_or_agree_are_no_trouble() -> None:
     torch.testing.assert_close(WienerDenoiser(points.repeat(5, 1, 1, 1))(x, sigma), WienerDenoiser(points)(x, sigma))
 
 
-def test_regression_finds_the_same_filter() -> None:
-    """Least squares of clean images on noised ones, with very many noises, as scikit-learn solves it."""
-    points, sigma = images(6, (4,)).double(), 0.4
-    clean = points.repeat(60_000, 1)
+@pytest.mark.parametrize("count", [3, 6])
+def test_regression_finds_the_same_filter(count: int) -> None:
+    """Fewer and more images than dimensions; scikit-learn's least squares of clean images on very many noised ones."""
+    points, sigma = images(count, (4,)).double(), 0.4
+    clean = points.repeat(360_000 // count, 1)
     noised = clean + sigma * torch.randn(clean.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     fitted = LinearRegression().fit(noised.numpy(), clean.numpy())
     x = images(50, (4,), seed=1).double()

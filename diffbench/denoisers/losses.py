@@ -85,12 +85,3 @@ def loss_variables(losses: Losses, settings: GapSettings) -> dict[str, Variable]
             losses.norm[split], ("sigma", dim), f"mean L2 norm of the denoising error, {split} images"
         )
     return variables
-
-
-def wiener_variables(losses: Losses) -> dict[str, Variable]:
-    """The mean square losses of the Wiener filter as variables, beside those of `loss_variables`."""
-    text = "mean squared denoising error per dimension of the Wiener filter, {} images"
-    return {
-        f"wiener_loss_{split}": Variable(losses.square[split], ("sigma", dim), text.format(split))
-        for split, dim in DIMS.items()
-    }

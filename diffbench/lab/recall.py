@@ -1,10 +1,9 @@
 """The probability that a generated point recalls a training point, exactly.
 
-The flow of y_delta generates the kernel density mean_i N(x_i, delta^2 I). A generated point recalls if it lies within
-`radius` of a training point, so the probability is that of the union of the discs. Each disc is cut to the part nearer
-to its centre than to any other: the parts fill the union and do not overlap, and along a ray from the centre the
-density's integral is in closed form. One quadrature over the angle remains. Where discs are disjoint, the parts are
-whole discs and the sum is that of non-central chi-squares.
+The flow of y_delta generates the kernel density mean_i N(x_i, delta^2 I). A generated point recalls x_i if its distance
+to x_i is less than a third of that to any other training point, as a sample counts as memorized. From x_i along a ray
+these points reach as far as the Apollonius circle that comes first, and along the ray the density's integral is in
+closed form. One quadrature over the angle remains.
 """
 
 import numpy as np
@@ -12,56 +11,48 @@ from scipy.special import ndtr
 
 from diffbench.conventions import DiffbenchError
 from diffbench.denoisers.blends import check_delta
+from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.shapes import Float64
 
 ANGLES = 1024
-"""Trapezoid nodes about each training point; where discs overlap, the kink at the cut leaves an error of 1e-6."""
+"""Trapezoid nodes about each training point; the kinks between two circles leave an error of 1e-6."""
 
 BLOCK_ELEMENTS = 2**18
 
 
-def recall_probability(train: Float64[np.ndarray, "n 2"], delta: float, radius: float) -> float:
-    """P(a point of the kernel density of bandwidth delta lies within `radius` of one of the training points)."""
+def recall_probability(train: Float64[np.ndarray, "n 2"], delta: float) -> float:
+    """P(d1/d2 < 1/3) of a point of the kernel density of bandwidth delta, d1 and d2 the least distances to two points.
+
+    0 where training points coincide in pairs: then d1 = d2. DiffbenchError for fewer than two points.
+    """
     check_delta(delta)
-    if not radius > 0:
-        raise DiffbenchError(f"radius: {radius} holds no point; give a number > 0 in the units of the data")
+    if len(train) < 2:
+        raise DiffbenchError(f"recall: {len(train)} training points have no second nearest one; give 2 or more")
     angles = 2 * np.pi * (np.arange(ANGLES) + 0.5) / ANGLES
     rays = np.stack([np.cos(angles), np.sin(angles)])  # (2, a)
-    total = sum(float(_disc_probability(train, index, delta, radius, rays)) for index in range(len(train)))
-    return total / len(train)
+    return sum(_region_probability(train, index, delta, rays) for index in range(len(train))) / len(train)
 
 
-def _disc_probability(
-    train: Float64[np.ndarray, "n 2"], index: int, delta: float, radius: float, rays: Float64[np.ndarray, "2 a"]
+def _region_probability(
+    train: Float64[np.ndarray, "n 2"], index: int, delta: float, rays: Float64[np.ndarray, "2 a"]
 ) -> float:
-    """Sum over the kernels of the probability of one disc's part."""
-    lengths = _cut(train, index, radius, rays)
-    mass = 0.0
-    rows = max(1, BLOCK_ELEMENTS // rays.shape[1])
-    for start in range(0, len(train), rows):
-        offsets = train[index] - train[start : start + rows]  # disc centre seen from the kernels, (b, 2)
-        along = offsets @ rays  # (b, a)
-        square = np.einsum("bd,bd->b", offsets, offsets)[:, None]
-        mass += float(_ray_integral(along, square, lengths, delta).sum()) * 2 * np.pi / rays.shape[1]
-    return mass
+    """Sum over the kernels of the probability of the points that recall one training point."""
+    offsets = train[index] - train  # that point seen from the kernels
+    square = np.einsum("nd,nd->n", offsets, offsets)
+    blocks = np.array_split(np.arange(len(train)), -(-len(train) * rays.shape[1] // BLOCK_ELEMENTS))
+    others = [rows[rows != index] for rows in blocks]
+    lengths = np.min([_reach(-offsets[rows] @ rays, square[rows]) for rows in others if len(rows)], axis=0)
+    mass = sum(float(_ray_integral(offsets[r] @ rays, square[r][:, None], lengths, delta).sum()) for r in blocks)
+    return mass * 2 * np.pi / rays.shape[1]
 
 
-def _cut(
-    train: Float64[np.ndarray, "n 2"], index: int, radius: float, rays: Float64[np.ndarray, "2 a"]
-) -> Float64[np.ndarray, " a"]:
-    """Length of each ray from a training point to the disc's rim or to the bisector with a neighbour."""
-    separations = np.delete(train, index, axis=0) - train[index]
-    square = np.einsum("nd,nd->n", separations, separations)
-    near = (square > 0) & (square < 4 * radius**2)
-    # Of points that coincide, the first owns the disc.
-    if np.any(square[:index] == 0):
-        return np.zeros(rays.shape[1])
-    lengths = np.full(rays.shape[1], radius)
-    for separation, distance in zip(separations[near], square[near], strict=True):
-        approach = separation @ rays
-        ahead = approach > 0
-        lengths[ahead] = np.minimum(lengths[ahead], distance / (2 * approach[ahead]))
-    return lengths
+def _reach(approach: Float64[np.ndarray, "b a"], square: Float64[np.ndarray, " b"]) -> Float64[np.ndarray, " a"]:
+    """How far r reaches along each ray u before r = |r u - s| / 3 for some of the separations s to other points.
+
+    approach = u.s, square = s.s: the positive root of r^2 (1 - q^2) + 2 q^2 r u.s - q^2 s.s, with q = 1/3.
+    """
+    q = THRESHOLD**2
+    return ((np.sqrt((q * approach) ** 2 + q * (1 - q) * square[:, None]) - q * approach) / (1 - q)).min(axis=0)
 
 
 def _ray_integral(

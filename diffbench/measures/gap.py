@@ -27,6 +27,7 @@ class GapCurve:
     peak: Estimate  # largest relative gap
     sigma_at_peak: Estimate
     area: Estimate  # integral of the relative gap over ln(sigma)
+    absolute_peak: Estimate  # largest absolute gap
 
 
 def gap_curve(
@@ -81,14 +82,16 @@ def _summarize(
     difference, difference_spread = means[1] - means[0], replicates[1] - replicates[0]
     relative = tuple(_relative_at(curve[i], spread[:, i], n) for i in range(len(sigmas)))
     absolute = tuple(percentile(float(difference[i]), difference_spread[:, i], n) for i in range(len(sigmas)))
+    absolute_peak = largest(difference, difference_spread, n)
     if np.isinf(curve).any():
         at = f"{UNBOUNDED} at sigma = {sigmas[np.isinf(curve)][-1]:.4g}"
         peak = area = Estimate(math.inf, math.nan, math.nan, n, at)
-        return GapCurve(sigmas, relative, absolute, peak, undefined(at, n), area)
+        return GapCurve(sigmas, relative, absolute, peak, undefined(at, n), area, absolute_peak)
     defined = [i for i, estimate in enumerate(relative) if not estimate.reason]
     if len(defined) < len(sigmas):
         reason = next(estimate.reason for estimate in relative if estimate.reason)
-        return GapCurve(sigmas, relative, absolute, *(undefined(f"at some level {reason}", n) for _ in range(3)))
+        unknown = undefined(f"at some level {reason}", n)
+        return GapCurve(sigmas, relative, absolute, unknown, unknown, unknown, absolute_peak)
     return GapCurve(
         sigmas=sigmas,
         relative=relative,
@@ -96,6 +99,7 @@ def _summarize(
         peak=largest(curve, spread, n),
         sigma_at_peak=chosen(sigmas, int(curve.argmax()), spread.argmax(axis=1), n),
         area=percentile(float(_area(curve[None], sigmas)[0]), _area(spread, sigmas), n),
+        absolute_peak=absolute_peak,
     )
 
 

@@ -14,6 +14,7 @@ from diffbench.shapes import Float, Float64, Int64
 
 ALPHA = 1 - CONFIDENCE
 RESAMPLES = 1000
+DRAWS = 4000
 BLOCK_ELEMENTS = 2**24
 
 
@@ -29,6 +30,36 @@ def proportion(hits: int, n: int) -> Estimate:
     low = float(special.betaincinv(hits, n - hits + 1, ALPHA / 2)) if hits > 0 else 0.0
     high = float(special.betaincinv(hits + 1, n - hits, 1 - ALPHA / 2)) if hits < n else 1.0
     return Estimate(hits / n, low, high, n)
+
+
+def share_below_quantile(
+    values: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"], rate: float, seed: int
+) -> Estimate:
+    """Share of `values` below the threshold that at most a share `rate` of `others` are below.
+
+    The interval counts the threshold's and the values' uncertainty. Of n others, Binomial(n, rate) lie below the true
+    threshold, so it lies between two of them; the values below the lower (upper) one give the low (high) end, through
+    the beta laws behind Clopper and Pearson's bounds. It covers in at least the nominal 95 % of cases. Undefined with
+    fewer than 1 / rate others, which cannot resolve the rate.
+    """
+    m, n = len(values), len(others)
+    allowed = int(rate * n + 1e-9)
+    if allowed < 1 or m < 1:
+        return undefined(f"needs at least {math.ceil(1 / rate)} others and one value, got {n} and {m}", m + n)
+    ends = np.concatenate([[-np.inf], np.sort(others), [np.inf]])  # ends[k + 1] has k others below it
+    hits = np.searchsorted(np.sort(values), ends, side="left")  # values below each
+    value = hits[allowed + 1] / m
+    rng = np.random.default_rng(seed)
+    below = rng.binomial(n, rate, DRAWS)
+    fewest, most = hits[below], hits[below + 1]
+    low = np.where(fewest > 0, rng.beta(np.maximum(fewest, 1), m - fewest + 1), 0.0)
+    high = np.where(most < m, rng.beta(most + 1, np.maximum(m - most, 1)), 1.0)
+    return Estimate(
+        value=float(value),
+        low=float(min(np.quantile(low, ALPHA / 2), value)),
+        high=float(max(np.quantile(high, 1 - ALPHA / 2), value)),
+        n=m + n,
+    )
 
 
 def bounded_mean(values: Float[np.ndarray, " n"], seed: int) -> Estimate:

@@ -6,10 +6,8 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import ALPHA, auc
+from diffbench.measures.intervals import auc, share_below_quantile
 from diffbench.shapes import Float
-
-DRAWS = 4000
 
 
 @dataclass(frozen=True)
@@ -38,26 +36,9 @@ def membership(train: Float[np.ndarray, "L n"], validation: Float[np.ndarray, "L
 def tpr_at_fpr(members: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"], rate: float, seed: int) -> Estimate:
     """Share of members with a loss below the threshold that at most `rate` of the others are below.
 
-    The interval counts the threshold's and the members' uncertainty. Of n others, Binomial(n, rate) lie below the true
-    threshold, so it lies between two of them; the members below the lower (upper) one give the low (high) end, through
-    the beta laws behind Clopper and Pearson's bounds. It covers in at least the nominal 95 % of cases. Undefined with
-    fewer than 1 / rate others, which cannot resolve the rate.
+    Undefined with fewer than 1 / rate others, which cannot resolve the rate.
     """
-    m, n = len(members), len(others)
-    allowed = int(rate * n + 1e-9)
-    if allowed < 1 or m < 1:
-        return undefined(f"a false positive rate of {rate:g} needs at least {round(1 / rate)} validation images", m + n)
-    ends = np.concatenate([[-np.inf], np.sort(others), [np.inf]])  # ends[k + 1] has k others below it
-    hits = np.searchsorted(np.sort(members), ends, side="left")  # members below each
-    value = hits[allowed + 1] / m
-    rng = np.random.default_rng(seed)
-    below = rng.binomial(n, rate, DRAWS)
-    fewest, most = hits[below], hits[below + 1]
-    low = np.where(fewest > 0, rng.beta(np.maximum(fewest, 1), m - fewest + 1), 0.0)
-    high = np.where(most < m, rng.beta(most + 1, np.maximum(m - most, 1)), 1.0)
-    return Estimate(
-        value=float(value),
-        low=float(min(np.quantile(low, ALPHA / 2), value)),
-        high=float(max(np.quantile(high, 1 - ALPHA / 2), value)),
-        n=m + n,
-    )
+    if rate * len(others) < 1 - 1e-9:
+        n = len(members) + len(others)
+        return undefined(f"a false positive rate of {rate:g} needs at least {round(1 / rate)} validation images", n)
+    return share_below_quantile(members, others, rate, seed)

@@ -11,12 +11,14 @@ from scipy import special
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import ALPHA, RESAMPLES, auc, bootstrap_auc, percentile
+from diffbench.measures.intervals import ALPHA, RESAMPLES, auc, bootstrap_auc, percentile, share_below_quantile
 from diffbench.shapes import Float, Float64
 
 POINTS_PER_BANDWIDTH = 3
 POINTS_MAXIMUM = 2048
 KERNEL_REACH = 4.0
+BALL = 0.95
+"""Share of the noised training images that the ball around the training set holds."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Overlap:
     auc_vt: Estimate  # P(a_V > a_T); 0.5 = the level cannot tell training from unseen images
     train_likeness: Estimate  # 1 = states among noised training data, 0 = like unseen data, below 0 = further out
     coefficient: Estimate  # integral of min(f_T, f_Q)
+    states_inside: Estimate  # share of Q within the radius that holds 95 % of T
+    validation_inside: Estimate  # share of V within it, to which states_inside falls where nothing is memorized
 
 
 def shell_radius(distances: Float64[np.ndarray, " m"], sigma: float, dimensions: int) -> Float64[np.ndarray, " m"]:
@@ -53,6 +57,8 @@ def overlap(
         auc_vt,
         _train_likeness(train, validation, states, seed),
         overlap_coefficient(train, states, seed),
+        share_below_quantile(states, train, BALL, seed_of("states inside", seed)),
+        share_below_quantile(validation, train, BALL, seed_of("validation inside", seed)),
     )
 
 

@@ -50,6 +50,8 @@ def level_estimates(
         "auc_qt": shells.auc_qt,
         "auc_vt": shells.auc_vt,
         "overlap_coefficient": shells.coefficient,
+        "states_inside": shells.states_inside,
+        "validation_inside": shells.validation_inside,
     }
     for name, population in populations.items():
         near = concentration(population.points, references.train, sigma)

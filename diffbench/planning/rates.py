@@ -139,10 +139,9 @@ def gap_statistics(levels: int, images: tuple[int, int], clock: Clock) -> float:
     few = min(levels, 4)
     train, validation = (1 + np.random.default_rng(0).random((few, count)) for count in images)
     losses = Losses({"train": train, "validation": 2 * validation}, {"train": train, "validation": validation})
-    optimal = {"train": train / 2, "validation": validation}
-    linear = {"train": train, "validation": validation}
+    closed = {"train": train / 2, "validation": validation}
     sigmas = log_sigmas(few, 0.01, 1.0)
-    return clock.seconds(lambda: estimates(losses, optimal, linear, sigmas)) * levels / few
+    return clock.seconds(lambda: estimates(losses, closed, closed, sigmas)) * levels / few
 
 
 def overlap_level(dimension: int, sizes: Iterable[int], points: int, held_out: int, clock: Clock) -> Line:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from diffbench.settings.base import Fraction, Positive, Size, Strict
+from diffbench.settings.base import Positive, Size, Strict
 
 
 def _even(points: int) -> int:
@@ -85,11 +85,6 @@ class RecallTopic(Strict):
 
     deltas: Deltas = Field(default=[0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0, 2.4, 3.0])
     point_counts: PointCounts = Field(default=[12, 20, 40, 80])
-    radius: Fraction = Field(
-        default=0.25,
-        description="Radius of recall as a share of the spacing of neighbouring training points; at 1/4 the nearest"
-        " is three times as near as the second nearest.",
-    )
 
 
 class LabSettings(Strict):

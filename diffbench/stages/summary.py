@@ -44,7 +44,7 @@ def run(spec: SummarySpec, results: Path) -> None:
     tables = gathered.tables | {"timescales": timescales(study, lookup, reader)}
     counted = sizes.dropna(subset=["parameters"])
     parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
-    claims = judge(study, lookup, parameters, facts(study.data).classes, laboratory_tests(reader))
+    claims = judge(study, lookup, parameters, facts(study.data), laboratory_tests(reader))
     known: dict[str, object] = {"made_by": spec.fingerprint, "contents": spec.contents}
     known |= {"images": images(reader), "feature_space": feature_space(reader)}
     others["status"] = status(gathered, reader, unknown_costs)  # when all is read

@@ -128,9 +128,10 @@ def _of_optimum() -> Iterator[Expectation]:
     yield Expectation("peak_gap", math.inf, math.inf, "unbounded: the training loss falls to 0 with σ")
     yield Expectation("memorized_share", 0.999, 1.001, "all that can be memorized is", EVERYWHERE)
     yield Expectation("membership_auc", 1.0, 1.0, "every training image has a lower loss", LOWEST)
-    yield Expectation("skill_train", 0.999, 1.0, "it has no error on training images", LOWEST)
+    yield Expectation("skill_train", 0.999, 1.0, "no error is left where a linear filter has some", LOWEST)
     yield Expectation("skill_validation", -math.inf, 0.0, "it takes an unseen image for a training image", LOWEST)
     yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
+    yield Expectation("states_inside", 0.8, 1.0, "states are noised training images", (0.05, 0.5))
     yield Expectation("largest_weight_states", 0.999, 1.001, "the posterior is on one image", LOWEST)
     yield Expectation("model_error_states", 0.0, 1e-9, "the model is the optimum", EVERYWHERE)
 

@@ -17,6 +17,9 @@ from scipy import special
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import ALPHA
 
+UNBOUNDED = "unbounded"
+"""Reason of records whose value is infinite, which JSON cannot say; their verdict may be known."""
+
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 
 
@@ -29,24 +32,31 @@ class Threshold:
 
 
 THRESHOLDS = {
-    "ends_to_peak": Threshold(
-        0.2, "a gap that keeps less than a fifth of its peak at both ends of the noise range is a bump"
-    ),
+    "peak": Threshold(0.0, "a bump stands above both ends, or it is none"),
+    "ends": Threshold(0.1, "a tenth of the training loss: what is less is about 0 beside peaks of 0.3 and more"),
     "elasticity": Threshold(
         0.05, "doubling the factor must change the peak gap by more than 3.5 %, else it is no trend worth the name"
     ),
     "memorized_excess": Threshold(
         0.05, "one sample in twenty above the held-out floor is what an auditor would call memorization"
     ),
-    "inference_gap": Threshold(
-        0.25, "samples are no more than a quarter nearer to training than to unseen images, as Frechet distances go"
+    "bias": Threshold(
+        0.05, "one sample in twenty more on the side of the training images; a tenth of exact copies does as much"
+    ),
+    "frechet_bias": Threshold(
+        0.1,
+        "a tenth of a Frechet distance; three seeds resolve no less, so that strong bias alone is seen: among digits "
+        "one exact copy in twenty adds 0.02",
     ),
     "growth": Threshold(0.0, "logarithm of the peak gap's ratio, last milestone over first: it grew or it did not"),
-    "localization": Threshold(0.0, "the gap's peak grows as model error falls, or it does not: exact numbers"),
+    "localization": Threshold(
+        1.0, "between training points the flow errs twice as much as at them: it is of their points, not of their shape"
+    ),
     "recall_lost": Threshold(0.1, "a tenth of all generated points: less would not be seen in a sample of a hundred"),
     "likeness": Threshold(
         0.5, "half-way between noised unseen data (0) and noised training data (1): nearer to one or the other"
     ),
+    "inside": Threshold(0.5, "most states lie outside of a ball that holds 95 of 100 noised training images"),
 }
 
 
@@ -62,6 +72,7 @@ class ClaimTest:
     sign: float = 1.0  # of the threshold
     control: bool = False  # a positive control, where the truth is known: the same test must be refuted there
     note: str = ""  # what the number is to be read beside
+    place: str = ""  # where, if the same is asked in several places: "n = 64"
 
     @property
     def limit(self) -> float:
@@ -87,6 +98,7 @@ class Claim:
     number: int
     statement: str
     tests: tuple[ClaimTest, ...]
+    words: tuple[str, ...] = ()  # what the tests say together, in sentences
 
     @property
     def verdict(self) -> str:
@@ -130,6 +142,7 @@ def as_records(claims: Sequence[Claim]) -> list[dict[str, Any]]:
             "claim": claim.number,
             "statement": claim.statement,
             "verdict": claim.verdict,
+            "words": list(claim.words),
             "tests": [_record(test) for test in claim.tests],
         }
         for claim in claims
@@ -141,6 +154,7 @@ def _record(test: ClaimTest) -> dict[str, Any]:
     return {
         "test": test.name,
         "statement": test.statement,
+        "place": test.place,
         **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
         "seeds": test.estimate.n,
         "threshold": test.limit,
@@ -149,5 +163,5 @@ def _record(test: ClaimTest) -> dict[str, Any]:
         "note": test.note,
         "threshold_reason": THRESHOLDS[test.threshold].reason,
         "verdict": test.verdict,
-        "reason": test.estimate.reason,
+        "reason": UNBOUNDED if math.isinf(test.estimate.value) else test.estimate.reason,
     }

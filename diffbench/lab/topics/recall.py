@@ -1,4 +1,4 @@
-"""The probability that what y_delta's exact flow generates lies near a training point."""
+"""The probability that what y_delta's exact flow generates recalls a training point."""
 
 import numpy as np
 
@@ -9,16 +9,15 @@ from diffbench.settings.lab import RecallTopic
 
 
 def variables(topic: RecallTopic) -> dict[str, Variable]:
-    """Probabilities (points, delta); the radius of recall is a share of the training points' spacing."""
+    """Probabilities (points, delta), and the spacing of the training points."""
     deltas = sorted(topic.deltas)
     spacings = [2 * RADIUS * np.sin(np.pi / (points // 2)) for points in topic.point_counts]
     probabilities = [
-        [recall_probability(equidistant(points // 2), delta, topic.radius * spacing) for delta in deltas]
-        for points, spacing in zip(topic.point_counts, spacings, strict=True)
+        [recall_probability(equidistant(points // 2), delta) for delta in deltas] for points in topic.point_counts
     ]
     return {
         "points": Variable(np.array(topic.point_counts), ("points",), "points of the circle, half of which train"),
         "delta": Variable(np.array(deltas), ("delta",), "error scale of the denoiser"),
         "spacing": Variable(np.array(spacings), ("points",), "distance of neighbouring training points"),
-        "recall": Variable(np.array(probabilities), ("points", "delta"), "probability of recall"),
+        "recall": Variable(np.array(probabilities), ("points", "delta"), "probability of d1/d2 < 1/3"),
     }

@@ -9,14 +9,13 @@ from diffbench.report.charts.figure import Chart, Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import heading, log_x, log_y, number_lines, number_tooltips, rounded, upright
 from diffbench.report.tables.lab_topics import collapse_table, distance_table, profile_table, recall_table
-from diffbench.settings.lab import RecallTopic
 
 SOLVERS = ["exact", "heun", "euler"]
 DRAWN_DISTANCES = 1e-5
 """Squared Frechet distances below this are drawn at it: on a log axis a minimum of 0 has no place."""
 
 
-def recall_figure(recall: StageFile, topic: RecallTopic, width: int) -> Figure:
+def recall_figure(recall: StageFile, width: int) -> Figure:
     """Probability of recall over delta by points, and over delta as a share of the spacing."""
     table = recall_table(recall)
     color, dash = number_lines("train_points", "training points", sorted(table["train_points"].unique().tolist()))
@@ -32,11 +31,11 @@ def recall_figure(recall: StageFile, topic: RecallTopic, width: int) -> Figure:
         *panels,
         spacing=24,
         title="What suppresses exact recall: model error and dense support",
-        description="Probability that a generated point lies near a training point, against the error scale (left) and"
+        description="Probability that a generated point recalls a training point, against the error scale (left) and"
         " against the error scale as a share of the spacing (right), one line per number of training points.",
     )
     caption = (
-        f"Recall: a generated point lies within {topic.radius:g} of the training points' spacing of one of them"
+        "Recall: a generated point is three times as near to a training point as to any other"
         " (exactly, from the kernel density that the exact flow generates). Left: with more training points the same"
         " error ends recall earlier. Right: the curves fall together, so what counts is error relative to spacing."
     )

@@ -115,8 +115,8 @@ def _dashes(values: Sequence[float | str]) -> alt.Scale:
     return alt.Scale(domain=list(values), range=[DASHES[index % len(DASHES)] for index in range(len(values))])
 
 
-def heading(text: str, subtitle: str = "") -> alt.Title:
-    """The title of a panel."""
+def heading(text: str, subtitle: str | list[str] = "") -> alt.Title:
+    """The title of a panel, with one or several lines below it."""
     if not subtitle:
         return alt.Title(text, fontSize=12, offset=6)
     return alt.Title(text, subtitle=subtitle, fontSize=12, subtitleFontSize=10, subtitleColor=NEUTRAL, offset=6)

@@ -8,32 +8,47 @@ import pandas as pd
 
 from diffbench.report.charts.claims import claim_figure
 from diffbench.report.charts.onset import onset_figure
+from diffbench.report.charts.power_law import power_law_figure
 from diffbench.report.pages.page import write_study_page
+from diffbench.report.tables.advice import advice
 from diffbench.report.tables.results import Results, load_claims
 from diffbench.report.tables.shown import Shown, show
-from diffbench.report.tables.timescales import consistency_table, recall_table, run_table
+from diffbench.report.tables.timescales import consistency_table, exponent_table, recall_table, run_table
 from diffbench.settings.report import ReportSettings
+from diffbench.summary.verdicts import UNBOUNDED
 
 
 class ShownTest(NamedTuple):
     """A test of a claim as the page shows it."""
 
     statement: str
+    place: str
     shown: Shown
     seeds: int
     asks: str  # where the claim wants the value
     verdict: str
+    note: str
     reason: str
 
 
+class Row(NamedTuple):
+    """The tests of one place, in the order of the statistics; None where a statistic is not asked."""
+
+    name: str
+    cells: tuple[ShownTest | None, ...]
+
+
 class ShownClaim(NamedTuple):
-    """A claim with its tests."""
+    """A claim with its tests: a column per statistic and a row per place, or one column where nothing has places."""
 
     number: int
     statement: str
     verdict: str
+    words: tuple[str, ...]
     figure: str
-    tests: tuple[ShownTest, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    controls: tuple[Row, ...]
 
 
 class Divide(NamedTuple):
@@ -49,6 +64,7 @@ def write_claims(results: Results, settings: ReportSettings) -> None:
     claims = load_claims(results)
     scales, pairs = results.table("timescales"), results.table("consistency")
     figures = [claim_figure(claim, settings.chart_width) for claim in claims]
+    figures.append(power_law_figure(scales, results.study, settings.chart_width))
     figures.append(onset_figure(scales, results.study, settings.chart_width))
     write_study_page(
         results,
@@ -56,22 +72,49 @@ def write_claims(results: Results, settings: ReportSettings) -> None:
         [figure for figure in figures if figure],
         claims=[_shown_claim(claim) for claim in claims],
         divides=divides(claims),
+        advice=advice(scales),
         runs=run_table(scales, results.study),
+        exponents=exponent_table(scales, results.study),
         recall=recall_table(scales, results.study),
         consistency=consistency_table(pairs, results.study),
     )
 
 
 def _shown_claim(claim: dict[str, Any]) -> ShownClaim:
-    tests = tuple(
-        ShownTest(test["statement"], _shown(test), test["seeds"], _asks(test), test["verdict"], test["reason"])
-        for test in claim["tests"]
+    tests, controls = (
+        [_shown_test(test) for test in claim["tests"] if test["control"] == control] for control in (False, True)
     )
-    return ShownClaim(claim["claim"], claim["statement"], claim["verdict"], f"claim-{claim['claim']}", tests)
+    placed = any(test.place for test in [*tests, *controls])
+    columns = tuple(dict.fromkeys(test.statement for test in [*tests, *controls])) if placed else ("",)
+    return ShownClaim(
+        number=claim["claim"],
+        statement=claim["statement"],
+        verdict=claim["verdict"],
+        words=tuple(claim["words"]),
+        figure=f"claim-{claim['claim']}",
+        columns=columns,
+        rows=_rows(tests, columns),
+        controls=_rows(controls, columns),
+    )
+
+
+def _rows(tests: Sequence[ShownTest], columns: Sequence[str]) -> tuple[Row, ...]:
+    if columns == ("",):
+        return tuple(Row(test.statement, (test,)) for test in tests)
+    at = {(test.place, test.statement): test for test in tests}
+    places = dict.fromkeys(test.place for test in tests)
+    return tuple(Row(place, tuple(at.get((place, column)) for column in columns)) for place in places)
+
+
+def _shown_test(test: dict[str, Any]) -> ShownTest:
+    fields = (test["seeds"], _asks(test), test["verdict"], test["note"], test["reason"])
+    return ShownTest(test["statement"], test["place"], _shown(test), *fields)
 
 
 def _shown(test: dict[str, Any]) -> Shown:
     numbers = {name: math.nan if test[name] is None else test[name] for name in ("value", "low", "high")}
+    if test["reason"] == UNBOUNDED:
+        numbers["value"] = math.inf
     return show(pd.Series(numbers | {"reason": test["reason"], "n": test["seeds"]}, dtype=object))
 
 

@@ -65,7 +65,7 @@ def _figures(results: Results, laboratory: Laboratory, learned: pd.DataFrame, wi
         ("gap", lambda gap: gap_figure(gap, settings.gap, width)),
         ("gap", checked),
         ("profile", lambda profile: profile_figure(profile, width)),
-        ("recall", lambda recall: recall_figure(recall, settings.recall, width)),
+        ("recall", lambda recall: recall_figure(recall, width)),
         ("discretization", lambda discretization: discretization_figure(discretization, width)),
         ("collapse", lambda collapse: collapse_figure(collapse, width)),
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.report.tables.format import interval, level, number
-from diffbench.report.tables.outcomes import AT_PEAK, above_floor, ranked, wide, worse_than_linear
+from diffbench.report.tables.outcomes import AT_PEAK, above_floor, overfitted, ranked, wide
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.slices import SETTING, TITLES, short_name, slices
 
@@ -119,9 +119,19 @@ def _where(results: Results, means: pd.DataFrame) -> Answer:
         sentences.append(f"Where samples are memorized beyond their floor it peaks {_range(of_memorizing)}.")
     if ends := _gap_at_ends(results, largest):
         sentences.append(ends)
-    if skill := _skill_at_peak(means):
-        sentences.append(skill)
+    sentences.extend(_skill(means))
     return Answer(question, f"the gap peaks at σ ≈ {level(sigmas.median())} (median)", tuple(sentences))
+
+
+def _skill(means: pd.DataFrame) -> tuple[str, ...]:
+    """In how many settings the gap is plain overfitting."""
+    judged = means[(means["measure"] == "skill_at_peak") & np.isfinite(means["value"])]
+    if judged.empty:
+        return ()
+    return (
+        f"At the peak {int(overfitted(means).sum())} of {len(judged)} settings are worse on unseen images than a "
+        "linear filter of their training images (skill below 0): their gap is plain overfitting.",
+    )
 
 
 def _range(sigmas: pd.Series) -> str:
@@ -141,16 +151,6 @@ def _gap_at_ends(results: Results, setting: pd.Series) -> str:
     low, high = means.index[0], means.index[-1]
     ends = (f"{number(means[sigma])} at σ = {level(sigma)}" for sigma in (low, high))
     return f"At the ends of its curve the gap is {' and '.join(ends)}."
-
-
-def _skill_at_peak(means: pd.DataFrame) -> str:
-    """How many settings a linear filter beats on unseen images where their gap peaks."""
-    total = int(wide(means, "value")["skill_at_peak"].notna().sum())
-    if not total:
-        return ""
-    worse = int(worse_than_linear(means).sum())
-    text = f"At the peak {worse or 'none'} of {total} settings are worse on unseen images than a linear filter"
-    return f"{text} (skill below 0): their gap is plain overfitting." if worse else f"{text} (skill below 0)."
 
 
 def _why(effects: list[Effect]) -> Answer:

@@ -34,7 +34,9 @@ def interval(low: float, high: float) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with thin separators."""
+    """A whole number with thin separators, or infinity."""
+    if math.isinf(value):
+        return number(value)
     return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
 
 

@@ -51,7 +51,7 @@ def _of_gap(laboratory: Laboratory) -> Answer:
 
 
 def _of_recall(laboratory: Laboratory) -> Answer:
-    recall, topic = laboratory.topics["recall"], laboratory.settings.recall
+    recall = laboratory.topics["recall"]
     share = recall["delta"][None, :] / recall["spacing"][:, None]
     halves = np.array(
         [np.interp(0.5, row[::-1], of[::-1], np.nan, np.nan) for row, of in zip(recall["recall"], share, strict=True)]
@@ -64,7 +64,7 @@ def _of_recall(laboratory: Laboratory) -> Answer:
         f"{points // 2} training points: {number(first)} at δ {deltas[0]:g}, {number(last)} at δ {deltas[-1]:g}."
         for points, first, last in zip(recall["points"], least, most, strict=True)
     )
-    text = f"Recall: a generated point within {topic.radius:g} spacings of a training point."
+    text = "Recall: a generated point three times as near to a training point as to any other."
     return Answer("What suppresses exact recall?", short, (text, ends[0], ends[-1]))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from diffbench.report.tables.outcomes import above_floor, ranked, worse_than_linear
+from diffbench.report.tables.outcomes import above_floor, overfitted, ranked
 from diffbench.report.tables.shown import Shown, show
 from diffbench.report.tables.slices import SETTING, ordered, short_name
 from diffbench.study.study import Study
@@ -20,13 +20,13 @@ class Entry:
     factors: Mapping[str, object]
     values: dict[str, Shown]
     memorizes: bool  # above the floor with intervals apart
-    overfits: bool  # worse than a linear filter on unseen images where its gap peaks
+    overfitted: bool  # worse than a linear filter on unseen images at the peak, by the whole interval
     seeds: tuple["Entry", ...] = ()
 
 
 def leaderboard(cells: pd.DataFrame, means: pd.DataFrame) -> list[Entry]:
     """All settings of the study, most memorizing first; those without a value last."""
-    above, worse = above_floor(means), worse_than_linear(means)
+    above, worse = above_floor(means), overfitted(means)
     by_setting = dict(iter(means.groupby(SETTING, sort=False)))
     by_cell = dict(iter(cells.groupby(SETTING, sort=False)))
     entries = []
@@ -37,8 +37,8 @@ def leaderboard(cells: pd.DataFrame, means: pd.DataFrame) -> list[Entry]:
             Entry(f"seed {seed}", {**factors, "seed": seed}, _values(rows), False, False)
             for seed, rows in by_cell[key].groupby("seed")
         )
-        flags = bool(above[key]), bool(worse[key])
-        entries.append(Entry(short_name(setting), factors, _values(by_setting[key]), *flags, seeds))
+        marks = bool(above[key]), bool(worse[key])
+        entries.append(Entry(short_name(setting), factors, _values(by_setting[key]), *marks, seeds))
     return entries
 
 

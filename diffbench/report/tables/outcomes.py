@@ -125,8 +125,8 @@ def above_floor(means: pd.DataFrame) -> pd.Series:
     return wide(means, "low")["memorized_fraction"] > wide(means, "high")["memorized_floor"]
 
 
-def worse_than_linear(means: pd.DataFrame) -> pd.Series:
-    """Whether a setting's skill on unseen images lies wholly below 0 at the peak of its gap; by setting."""
+def overfitted(means: pd.DataFrame) -> pd.Series:
+    """Whether a setting is worse than a linear filter on unseen images where its gap peaks; by setting."""
     return wide(means, "high")["skill_at_peak"] < 0
 
 

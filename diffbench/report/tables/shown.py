@@ -48,5 +48,5 @@ def show_count(row: pd.Series) -> Shown:
     shown = show(row)
     if not shown.drawable:
         return shown
-    ends = f"[{count(shown.low)}, {count(shown.high)}]" if math.isfinite(shown.low + shown.high) else ""
+    ends = "" if math.isnan(shown.low + shown.high) else f"[{count(shown.low)}, {count(shown.high)}]"
     return replace(shown, text=count(shown.value), interval=ends)

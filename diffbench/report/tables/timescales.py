@@ -10,6 +10,8 @@ from diffbench.report.tables.slices import TITLES, value_text
 from diffbench.study.study import Study
 
 ONSET = "earliest_onset"
+TIMES = ("tau_mem", "tau_half", "tau_gen")
+EXPONENTS = tuple(f"{time}_exponent" for time in TIMES)
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,24 @@ class Table:
 
 
 def run_table(scales: pd.DataFrame, study: Study) -> Table:
-    """tau_mem and tau_gen of every run and guidance, and the earliest onset of the run's gap over the noise levels."""
-    taus = scales[scales["measure"].isin(["tau_mem", "tau_gen"])]
+    """Times of every run and guidance, and the earliest onset of the run's gap over the noise levels."""
+    taus = scales[scales["measure"].isin(TIMES)]
     keys = ["model", "train_size", "granularity", "guidance", "seed"]
     onsets = earliest_onsets(scales).drop(columns="guidance")
     onsets = onsets.merge(taus[keys].drop_duplicates(), on=[key for key in keys if key != "guidance"], how="left")
-    return _table(pd.concat([taus, onsets]), keys, ["tau_mem", "tau_gen", ONSET], show_count, study)
+    return _table(pd.concat([taus, onsets]), keys, [*TIMES, ONSET], show_count, study)
+
+
+def exponent_table(scales: pd.DataFrame, study: Study) -> Table:
+    """Exponents of the times' growth with the training size, per seed and over seeds."""
+    keys = ["model", "granularity", "guidance", "seed"]
+    return _table(scales, keys, EXPONENTS, show, study)
+
+
+def exponents_shown(scales: pd.DataFrame) -> pd.DataFrame:
+    """The rows of exponents that hold for a setting: over seeds, or of the only seed."""
+    rows = scales[scales["measure"].isin(EXPONENTS)].sort_values("seed", na_position="first", kind="stable")
+    return rows.drop_duplicates(["model", "granularity", "guidance", "measure"]).sort_index()
 
 
 def earliest_onsets(scales: pd.DataFrame) -> pd.DataFrame:
@@ -37,9 +51,9 @@ def earliest_onsets(scales: pd.DataFrame) -> pd.DataFrame:
 
 
 def recall_table(scales: pd.DataFrame, study: Study) -> Table:
-    """Effective memorization of cells that differ in the training size alone."""
+    """Effective memorization, and the least size at the floor, of cells that differ in the training size alone."""
     keys = ["model", "granularity", "step", "guidance", "seed"]
-    return _table(scales, keys, ["effective_memorization"], show_count, study)
+    return _table(scales, keys, ["effective_memorization", "least_size_at_floor"], show_count, study)
 
 
 def consistency_table(rows: pd.DataFrame, study: Study) -> Table:
@@ -58,6 +72,13 @@ def _table(
     groups = []
     for _, members in rows.groupby(list(keys), sort=True, dropna=False, observed=True):
         values = {row["measure"]: text(row) for _, row in members.iterrows()}
-        names = tuple("any" if pd.isna(members[key].iloc[0]) else value_text(members[key].iloc[0]) for key in keys)
+        names = tuple(_name(key, members[key].iloc[0]) for key in keys)
         groups.append((names, tuple(values.get(measure) for measure in measures)))
     return Table(tuple(TITLES[key] for key in keys), tuple(measures), tuple(groups))
+
+
+def _name(factor: str, value: object) -> str:
+    """A factor's value as text; what holds for all seeds, or whatever the factor is, has none."""
+    if pd.isna(value):  # pyright: ignore[reportArgumentType, reportCallIssue] (a scalar)
+        return "all" if factor == "seed" else "any"
+    return value_text(value)

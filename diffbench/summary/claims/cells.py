@@ -1,0 +1,114 @@
+"""Which cells the claims are judged from, and what is said beside their numbers."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from diffbench.data.raw_images import Facts
+from diffbench.settings.granularity import Granularity
+from diffbench.settings.models import Optimal
+from diffbench.study.grid import Cell
+from diffbench.study.study import Study
+from diffbench.summary.claims.seeds import known, over_seeds, text
+from diffbench.summary.lookup import Lookup, center_cells, values_at_center
+
+CONTROL_SIZE = 16
+"""Up to so many training images any network that is trained on them copies them: what must be refuted there."""
+
+UNIQUE_CONTROL_SIZE = 64
+"""The same where each image has a label of its own; a thousand of them are copied after long training only."""
+
+
+class Place(NamedTuple):
+    """Cells at the centre but for one factor, at their last milestone, one per seed."""
+
+    key: str  # for names of tests
+    words: str
+    cells: list[Cell]
+
+
+def every_size(study: Study) -> Iterator[Place]:
+    """Every number of training images at the centre, rising."""
+    for size in values_at_center(study, "train_size"):
+        yield Place(f"n{size}", f"n = {size}", last_cells(study, train_size=size))
+
+
+def sizes(study: Study, facts: Facts) -> Iterator[Place]:
+    """Those that are no control."""
+    return (place for place in every_size(study) if not _few(facts, place))
+
+
+def controls(study: Study, facts: Facts) -> Iterator[Place]:
+    """Where samples are copies by design: few images, a label for each of them, and the optimum as model."""
+    yield from (place for place in every_size(study) if _few(facts, place))
+    unique = min(_sizes_of(study, "unique"), default=math.inf)
+    if unique <= UNIQUE_CONTROL_SIZE and not _planar(facts):
+        cells = last_cells(study, granularity="unique", train_size=unique)
+        yield Place("unique", f"unique, n = {unique}", cells)
+    yield from optima(study)
+
+
+def optima(study: Study) -> Iterator[Place]:
+    """The closed-form optimum as model, at the centre."""
+    for model in values_at_center(study, "model"):
+        if isinstance(study.definition(model), Optimal):
+            yield Place("optimum", "the optimum as model", last_cells(study, model=model))
+
+
+def _sizes_of(study: Study, granularity: str) -> set[int]:
+    """Numbers of training images with these conditions, at the centre but for both."""
+    wanted = study.center.factors | {"granularity": granularity}
+    del wanted["train_size"]
+    matching = (cell for cell in study.cells if all(cell.factors[name] == value for name, value in wanted.items()))
+    return {cell.checkpoint.run.train_size for cell in matching}
+
+
+def _few(facts: Facts, place: Place) -> bool:
+    return place.cells[0].checkpoint.run.train_size <= CONTROL_SIZE and not _planar(facts)
+
+
+def _planar(facts: Facts) -> bool:
+    """In the plane few points already are dense, and nothing is known by design."""
+    return facts.shape == (2,)
+
+
+def last_cells(study: Study, **changes: Any) -> list[Cell]:
+    """Cells at the centre but for changes, at the last milestone, one per seed."""
+    cells = center_cells(study, **changes)
+    final = max((cell.checkpoint.step for cell in cells), default=0)
+    return [cell for cell in cells if cell.checkpoint.step == final]
+
+
+def center_words(study: Study) -> str:
+    """The centre's factors but the number of training images, as statements name them."""
+    return f"{study.center.model}, {study.center.granularity}"
+
+
+def labels(facts: Facts, granularity: str, train_size: int) -> int:
+    """Labels that training images carry."""
+    parsed = Granularity.parse(granularity)
+    count = {"none": 1, "classes": facts.classes, "unique": train_size}.get(parsed.kind, parsed.count)
+    return min(count, train_size)
+
+
+def overfits(lookup: Lookup, places: Mapping[str, Sequence[Cell]]) -> str:
+    """What is to be said of cells whose net is worse on unseen images than a linear filter, at the gap's peak.
+
+    places: cells by their name, which may be empty where there is one place.
+    """
+    worse = []
+    for name, cells in places.items():
+        skill = over_seeds([known(lookup.of_checkpoint(c.checkpoint, "skill_at_peak")) for c in cells], alone=True)
+        if skill.high < 0:
+            worse.append(f"{name} ({text(skill)})" if name else text(skill))
+    return f"worse than a linear filter on unseen images, plain overfitting: skill {', '.join(worse)}" if worse else ""
+
+
+def alone(cells: Sequence[Cell]) -> str:
+    """What is to be said of the interval of a control."""
+    return "a single seed: the interval is over images" if len(cells) == 1 else ""
+
+
+def notes(*parts: str) -> str:
+    """Those that say something, as one line."""
+    return "; ".join(filter(None, parts))
