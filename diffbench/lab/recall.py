@@ -51,7 +51,7 @@ def _region_probability(
 def _reach(approach: Float64[np.ndarray, "b a"], square: Float64[np.ndarray, " b"]) -> Float64[np.ndarray, " a"]:
     """How far r reaches along each ray u before r = |r u - s| / 3 for some of the separations s to other points.
 
-    approach = u.s, square = s.s: the positive root of r^2 (1 - q^2) + 2 q^2 r u.s - q^2 s.s, with q = 1/3.
+    approach = u.s, square = s.s: the positive root of r^2 (1 - q) + 2 q r u.s - q s.s, with q = 1/9.
     """
     q = THRESHOLD**2
     return ((np.sqrt((q * approach) ** 2 + q * (1 - q) * square[:, None]) - q * approach) / (1 - q)).min(axis=0)
