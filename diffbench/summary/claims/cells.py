@@ -1,5 +1,6 @@
 """Which cells the claims are judged from, and what is said beside their numbers."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ CONTROL_SIZE = 16
 """Up to so many training images any network that is trained on them copies them: what must be refuted there."""
 
 UNIQUE = "unique"
+UNIQUE_CONTROL_SIZE = 64
+"""The same where each image has a label of its own; a thousand of them are copied after long training only."""
 
 
 class Place(NamedTuple):
@@ -39,8 +42,10 @@ def sizes(study: Study, facts: Facts) -> Iterator[Place]:
 def controls(study: Study, facts: Facts) -> Iterator[Place]:
     """Where samples are copies by design: few images, a label for each of them, and the optimum as model."""
     yield from (place for place in every_size(study) if _copies(study, facts, place))
-    if study.center.granularity != UNIQUE and UNIQUE in values_at_center(study, "granularity"):
-        yield Place(UNIQUE, "a label for every image", last_cells(study, granularity=UNIQUE))
+    unique = min(_sizes_of(study, UNIQUE), default=math.inf)
+    if study.center.granularity != UNIQUE and unique <= UNIQUE_CONTROL_SIZE and not _planar(facts):
+        cells = last_cells(study, granularity=UNIQUE, train_size=unique)
+        yield Place(UNIQUE, f"unique, n = {unique}", cells)
     yield from optima(study)
 
 
@@ -51,11 +56,25 @@ def optima(study: Study) -> Iterator[Place]:
             yield Place("optimum", "the optimum as model", last_cells(study, model=model))
 
 
+def _sizes_of(study: Study, granularity: str) -> set[int]:
+    """Numbers of training images with these conditions, at the centre but for both."""
+    wanted = study.center.factors | {"granularity": granularity}
+    del wanted["train_size"]
+    matching = (cell for cell in study.cells if all(cell.factors[name] == value for name, value in wanted.items()))
+    return {cell.checkpoint.run.train_size for cell in matching}
+
+
 def _copies(study: Study, facts: Facts, place: Place) -> bool:
-    """Whether samples are copies by design; in the plane few points already are dense, and make no control."""
-    if study.center.granularity == UNIQUE or isinstance(study.definition(study.center.model), Optimal):
+    """Whether samples at the centre but for n are copies by design."""
+    if isinstance(study.definition(study.center.model), Optimal):
         return True
-    return place.cells[0].checkpoint.run.train_size <= CONTROL_SIZE and facts.shape != (2,)
+    most = UNIQUE_CONTROL_SIZE if study.center.granularity == UNIQUE else CONTROL_SIZE
+    return place.cells[0].checkpoint.run.train_size <= most and not _planar(facts)
+
+
+def _planar(facts: Facts) -> bool:
+    """In the plane few points already are dense, and nothing is known by design."""
+    return facts.shape == (2,)
 
 
 def last_cells(study: Study, **changes: Any) -> list[Cell]:
