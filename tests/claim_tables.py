@@ -27,6 +27,7 @@ STUDY = parse_study(
             {"model": ["mlp-small", "mlp-medium", "mlp-large", "optimal"]},
             {"train_size": [16, 64, 128, 512]},
             {"granularity": ["none", "classes", "kmeans-20", "unique", "random-50"]},
+            {"granularity": ["unique"], "train_size": [64]},
             {"guidance": [0, 1]},
         ],
     },
@@ -60,7 +61,8 @@ def about(value: float, error: float = 0.01) -> Estimate:
 def copies(study: Study, cell: Cell) -> bool:
     """Whether the cell's samples are copies by design."""
     run = cell.checkpoint.run
-    return run.train_size <= 16 or run.granularity == "unique" or isinstance(study.definition(run.model), Optimal)
+    few = run.train_size <= (64 if run.granularity == "unique" else 16)
+    return few or isinstance(study.definition(run.model), Optimal)
 
 
 def plateau(cell: Cell) -> float:

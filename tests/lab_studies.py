@@ -13,12 +13,12 @@ from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
 
 SMALL_LAB: dict[str, Any] = {
-    "gap": {"deltas": [1.6, 2.4], "point_counts": [20, 24], "guidances": [0.0, 0.4], "draws": 2000},
+    "gap": {"deltas": [0.6, 1.6, 2.4], "point_counts": [20, 24], "guidances": [0.0, 0.4], "draws": 2000},
     "flow": {"sigmas": [0.1, 1.0, 10.0], "dense_points": 40, "side": 7, "trajectories": 6},
     "profile": {"deltas": [0.8, 2.4], "sigmas": [1.2], "angles": 5},
     "discretization": {"points": 10, "euler_steps": [9], "heun_steps": [9]},
     "collapse": {"dimensions": [2, 16], "train_sizes": [16, 64], "draws": 1},
-    "recall": {"deltas": [0.1, 1.0, 3.0], "point_counts": [12, 40]},
+    "recall": {"deltas": [0.1, 0.8, 3.0], "point_counts": [12, 40]},
 }
 CIRCLE: dict[str, Any] = {
     "name": "plane",

@@ -30,10 +30,13 @@ EXPECTED = {
     },
     "optimal": {
         "memorized_fraction", "mem_auc", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "peak_gap",
-        "memorized_share", "membership_auc", "train_likeness", "states_inside",
+        "memorized_share", "skill_train", "skill_validation", "membership_auc", "train_likeness", "states_inside",
         "largest_weight_states", "model_error_states",
     },
-    "constant": {"memorized_fraction", "coverage", "recall", "peak_gap", "membership_auc"},
+    "constant": {
+        "memorized_fraction", "coverage", "recall", "peak_gap", "skill_train", "skill_validation", "skill_at_peak",
+        "membership_auc",
+    },
 }  # fmt: skip
 """Measures of which something is expected, at least."""
 

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import KDTree
 from scipy.stats import ncx2
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.planar import equidistant, planar_set
-from diffbench.lab.recall import recall_probability
+from diffbench.lab.recall import ANGLES, recall_probability
 from diffbench.measures.memorization import closeness, distance_ratios
+from diffbench.measures.near_duplicates import THRESHOLD, surroundings
 
 
 @pytest.mark.parametrize("delta", [0.05, 0.5, 2.0, 30.0])
@@ -33,13 +35,15 @@ def test_it_is_the_share_of_samples_that_count_as_memorized(name: str) -> None:
     assert recall_probability(train, 0.4) == pytest.approx(share, abs=3.5 * error)
 
 
-def test_it_is_what_the_measure_of_memorization_says() -> None:
+@pytest.mark.parametrize(("noise", "delta"), [(0.0, 0.5), (0.0, 1.5), (0.6, 0.4), (0.6, 1.0)])
+def test_it_is_what_the_measure_of_memorization_says(noise: float, delta: float) -> None:
     """Without near duplicates in the training set, which that measure sets apart."""
-    train = equidistant(20)
+    train = planar_set("circle-symmetric", 40, noise, 0).train
+    assert not surroundings(train, np.arange(20)).duplicates.any()
     rng = np.random.default_rng(1)
-    sample = train[rng.integers(0, 20, 20_000)] + 0.5 * rng.standard_normal((20_000, 2))
-    share = np.mean(distance_ratios(closeness(sample, train)) < 1 / 3)
-    assert recall_probability(train, 0.5) == pytest.approx(share, abs=3.5 * np.sqrt(share * (1 - share) / 20_000))
+    sample = train[rng.integers(0, 20, 20_000)] + delta * rng.standard_normal((20_000, 2))
+    share = np.mean(distance_ratios(closeness(sample, train)) < THRESHOLD)
+    assert recall_probability(train, delta) == pytest.approx(share, abs=3.5 * np.sqrt(share * (1 - share) / 20_000))
 
 
 def test_without_error_every_point_is_recalled_and_dense_support_or_error_end_it() -> None:
@@ -52,9 +56,34 @@ def test_without_error_every_point_is_recalled_and_dense_support_or_error_end_it
         assert falling[-1] < 0.3
 
 
-def test_coincident_points_are_no_recall() -> None:
+def test_within_a_fixed_radius_dense_support_would_lose_nothing() -> None:
+    """Why recall is a ratio: of dense support every generated point lies near some training point, copied or not."""
+    rng = np.random.default_rng(0)
+    near = []
+    for count in (6, 60, 600):
+        train = equidistant(count)
+        sample = train[rng.integers(0, count, 20_000)] + 0.5 * rng.standard_normal((20_000, 2))
+        near.append(np.mean(KDTree(train).query(sample)[0] < 0.5))
+    assert near[0] < near[1] < near[2]
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-9])
+def test_points_that_coincide_are_not_recalled_and_others_are(apart: float) -> None:
     train = planar_set("moons", 20, 0.3, 0).train
-    assert recall_probability(np.concatenate([train, train]), 0.5) == 0
+    assert recall_probability(np.concatenate([train, train + apart]), 0.5) == pytest.approx(0, abs=1e-12)
+    pair = np.concatenate([train, train[:1] + apart])
+    rng = np.random.default_rng(0)
+    sample = pair[rng.integers(0, 11, 50_000)] + 0.5 * rng.standard_normal((50_000, 2))
+    near, second = KDTree(pair).query(sample, 2)[0].T
+    share = np.mean(near < second / 3)
+    assert recall_probability(pair, 0.5) == pytest.approx(share, abs=3.5 * np.sqrt(share * (1 - share) / 50_000))
+
+
+def test_many_points_in_several_blocks_are_the_sum_over_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = planar_set("spiral", 60, 0.5, 3).train
+    whole = recall_probability(train, 0.5)
+    monkeypatch.setattr("diffbench.lab.recall.BLOCK_ELEMENTS", ANGLES)  # one training point a block
+    assert recall_probability(train, 0.5) == pytest.approx(whole, rel=1e-12)
 
 
 @given(delta=st.floats(0.05, 3.0), scale=st.floats(0.01, 100), angle=st.floats(0, 6), seed=st.integers(0, 1000))

@@ -51,7 +51,7 @@ def test_cost_is_counts_times_rates(planted):
     assert found["denoise"] == pytest.approx(losses * (4 * IMAGE + 20 * OPTIMUM) + 6 * (INTERVALS + JOB))
     evaluations = 5 * (30 * 2 + 2 * 10)  # Heun's two per step, and noised training and validation images
     assert found["sample"] == pytest.approx(evaluations * ((4 + 2 * 2) * IMAGE + 20 * OPTIMUM) + 8 * JOB)
-    assert found["optimum"] == pytest.approx(losses * 20 * OPTIMUM + JOB)
+    assert found["optimum"] == pytest.approx(losses * (20 + 20) * OPTIMUM + JOB)  # and a linear filter of rank 20
     assert found["overlap"] == pytest.approx(8 * (5 * LEVEL + JOB))
     assert found["memorization"] == pytest.approx(8 * (20 * 2.0 + JOB))
 

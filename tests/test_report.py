@@ -23,6 +23,7 @@ from diffbench.report.charts import pictures
 from diffbench.report.charts.figure import MAXIMUM_ROWS
 from diffbench.report.charts.gap import gap_by_step
 from diffbench.report.charts.overlap import trajectories
+from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import rounded
 from diffbench.report.pages import page
 from diffbench.report.tables import answers, leaderboard, outcomes, slices
@@ -75,7 +76,12 @@ def outcome(means: pd.DataFrame, *key: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("measure", "table"),
-    [("memorized_fraction", "memorization"), ("fd_floor", "memorization"), ("peak_gap", "denoise")],
+    [
+        ("memorized_fraction", "memorization"),
+        ("fd_floor", "memorization"),
+        ("peak_gap", "denoise"),
+        ("skill_at_peak", "denoise"),
+    ],
 )
 def test_outcome_of_every_cell_equals_its_row_in_the_table(folder, rows, measure, table):
     expected = scalars(folder, table, measure)
@@ -160,6 +166,28 @@ def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_
     assert 0 < sum(entry.memorizes for entry in entries) < len(entries)
 
 
+def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(folder, rows):
+    """All seeds' intervals below 0: one that reaches 0, or has no value, is not."""
+    results, means = load_results(folder), outcomes.settings(rows)
+    entries = leaderboard.leaderboard(rows, means)
+    highs = defaultdict(list)
+    for key, row in scalars(folder, "denoise", "skill_at_peak").items():
+        highs[key[:3] + key[4:]].append(float(row["high"]))
+    for entry in entries:
+        assert entry.overfitted == (max(highs[tuple(map(str, list(entry.factors.values())[:4]))]) < 0)
+        assert not any(seed.overfitted for seed in entry.seeds)
+    worse = sum(entry.overfitted for entry in entries)
+    assert 0 < worse < len(entries)
+    where = answers.answers(results, means, answers.effects(results, means))[1]
+    assert where.sentences[-1] == (
+        f"At the peak {worse} of {len(entries)} settings are worse on unseen images than a linear filter of their "
+        "training images (skill below 0): their gap is plain overfitting."
+    )
+    html = " ".join((folder / "report" / "index.html").read_text().split())
+    assert html.count('<abbr class="overfitted"') == worse
+    assert "▼</span> worse than a linear filter on unseen images at the peak: its gap is plain overfitting (" in html
+
+
 def test_answer_counts_what_the_leaderboard_flags(folder, rows):
     means = outcomes.settings(rows)
     results = load_results(folder)
@@ -203,9 +231,27 @@ def test_slices_hold_the_centre_and_the_last_step(folder):
 def test_bands_of_training_and_validation_losses_are_two(folder):
     figure = gap_by_step(load_results(folder), 500)
     assert figure
-    losses = figure.chart.to_dict()["hconcat"][0]["layer"][-1]
-    (band,) = [layer for layer in losses["layer"] if layer["mark"]["type"] == "area"]
+    _, own = figure.chart.to_dict()["hconcat"][0]["layer"]
+    (band,) = [layer for layer in own["layer"] if layer["mark"]["type"] == "area"]
     assert band["encoding"]["detail"]["field"] == "measure"
+
+
+def test_closed_forms_are_drawn_once_for_all_steps(folder):
+    """In grey beside the losses of a run, with the values of its table."""
+    figure = gap_by_step(load_results(folder), 500)
+    assert figure
+    expected = defaultdict(list)
+    for row in raw(folder, "denoise"):
+        if row["measure"] == "mse_wiener_validation" and row["step"] == "100":
+            expected[row["model"], int(row["train_size"]), float(row["sigma"])].append(float(row["value"]))
+    shown = figure.data[figure.data["measure"] == "mse_wiener_validation"]
+    assert len(shown) == len(expected) > 0
+    for row in shown.itertuples():
+        assert row.value == pytest.approx(np.mean(expected[row.model, row.train_size, row.sigma]), rel=1e-12)
+    for part in figure.chart.to_dict()["hconcat"][0]["layer"]:
+        assert part["transform"] == [{"filter": "datum.run == run"}]
+        grey = [layer["mark"]["type"] for layer in part["layer"] if layer["mark"].get("color") == NEUTRAL]
+        assert grey == (["line", "circle"] if len(part["layer"]) == 2 else [])
 
 
 def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
@@ -231,8 +277,8 @@ def test_every_chart_has_title_description_few_rows_and_a_table(folder):
     specifications = json.loads(inlined[1])
     assert set(specifications) == {
         "gap-by-factor",
-        "skill-by-factor",
         "gap-by-step",
+        "skill-by-factor",
         "outcomes-by-factor",
         "gap-against-memorized",
         "likeness-by-factor",

@@ -48,6 +48,11 @@ def equidistant(count: int) -> Points:
     return on_circle(2 * np.pi * np.arange(count) / count)
 
 
+def spacing(count: int) -> float:
+    """Distance of neighbours among `count` equidistant points of the circle."""
+    return float(2 * RADIUS * np.sin(np.pi / count))
+
+
 def _circle(count: int, rng: np.random.Generator) -> Points:
     return on_circle(rng.uniform(0, 2 * np.pi, count))
 

@@ -15,7 +15,7 @@ from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.shapes import Float64
 
 ANGLES = 1024
-"""Trapezoid nodes about each training point; the kinks between two circles leave an error of 1e-6."""
+"""Trapezoid nodes about each training point; the kinks between two circles leave an error below 1e-6."""
 
 BLOCK_ELEMENTS = 2**18
 
@@ -23,7 +23,9 @@ BLOCK_ELEMENTS = 2**18
 def recall_probability(train: Float64[np.ndarray, "n 2"], delta: float) -> float:
     """P(d1/d2 < 1/3) of a point of the kernel density of bandwidth delta, d1 and d2 the least distances to two points.
 
-    0 where training points coincide in pairs: then d1 = d2. DiffbenchError for fewer than two points.
+    A training point that coincides with another is never recalled, since d1 = d2; nor, nearly, is one with a near
+    duplicate, where the measure of samples (`measures.memorization`) looks beyond it. Without such points both agree.
+    DiffbenchError for fewer than two points.
     """
     check_delta(delta)
     if len(train) < 2:
@@ -49,7 +51,7 @@ def _region_probability(
 def _reach(approach: Float64[np.ndarray, "b a"], square: Float64[np.ndarray, " b"]) -> Float64[np.ndarray, " a"]:
     """How far r reaches along each ray u before r = |r u - s| / 3 for some of the separations s to other points.
 
-    approach = u.s, square = s.s: the positive root of r^2 (1 - q^2) + 2 q^2 r u.s - q^2 s.s, with q = 1/3.
+    approach = u.s, square = s.s: the positive root of r^2 (1 - q) + 2 q r u.s - q s.s, with q = 1/9.
     """
     q = THRESHOLD**2
     return ((np.sqrt((q * approach) ** 2 + q * (1 - q) * square[:, None]) - q * approach) / (1 - q)).min(axis=0)

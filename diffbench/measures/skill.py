@@ -23,9 +23,11 @@ def skill(
     both = np.concatenate([losses, baseline])
     means = both.mean(axis=1, dtype=np.float64)
     spread = bootstrap_means(both.T, seed_of(split, seed))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        value, replicates = 1 - means[:levels] / means[levels:], 1 - spread[:, :levels] / spread[:, levels:]
     return tuple(
-        percentile(1 - means[model] / means[model + levels], 1 - spread[:, model] / spread[:, model + levels], n)
-        if means[model + levels] > 0
+        percentile(float(value[level]), replicates[:, level], n)
+        if means[levels + level] > 0
         else undefined("the baseline has no error here", n)
-        for model in range(levels)
+        for level in range(levels)
     )

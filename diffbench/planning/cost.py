@@ -109,7 +109,8 @@ class _Estimate:
             )
             seconds["sample"] += self._sampled_images() * (self._image(cell.checkpoint) + guide)
         for size, _ in {(run.train_size, run.granularity) for run in study.runs}:
-            seconds["optimum"] += self._gap_images(size) * self.optimum * size
+            linear = min(size, self.dimension)  # directions of the linear filter, which cost what as many images do
+            seconds["optimum"] += self._gap_images(size) * self.optimum * (size + linear)
         self._add_statistics(seconds)
         self._add_processes(seconds)
         return Cost(

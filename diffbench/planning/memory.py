@@ -14,6 +14,9 @@ BASE = 1000
 """Libraries, and blocks of bounded size."""
 COPIES = 20
 """Bytes per value of the training images: once in float32 and twice in float64."""
+EIGEN = 32
+"""Bytes per entry of the smaller Gram matrix of the training images: matrix, eigenvectors and work of the solver, in
+float64 (denoisers/wiener.py)."""
 EVALUATED = 512
 """Images of one evaluation (denoisers/base.py)."""
 KEPT_IN_TRAINING = 12
@@ -25,8 +28,8 @@ KEPT_IN_EVALUATION = 2
 def memory_mb(study: Study) -> int:
     """Of a job without a network."""
     known = facts(study.data)
-    largest = max(run.train_size for run in study.runs)
-    return BASE + math.ceil(COPIES * largest * math.prod(known.shape) / 1e6)
+    largest, dimension = max(run.train_size for run in study.runs), math.prod(known.shape)
+    return BASE + math.ceil((COPIES * largest * dimension + EIGEN * min(largest, dimension) ** 2) / 1e6)
 
 
 def network_memory_mb(study: Study) -> int:

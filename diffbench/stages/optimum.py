@@ -22,6 +22,7 @@ def run(spec: DenoiseSpec, data: Path, conditions: Path, out: Path, device: str 
     where = pick_device(device)
     denoiser = load_denoiser(spec.model, training_set, None, where)
     variables = loss_variables(losses_of_splits(denoiser, training_set, spec.gap, where), spec.gap)
+    del denoiser  # one closed form at a time: each keeps a copy of the images
     wiener = WienerDenoiser(torch.from_numpy(training_set.train).to(where))
     for split, losses in losses_of_splits(wiener, training_set, spec.gap, where).square.items():
         text = f"mean squared error per dimension of the Wiener filter, {split} images"

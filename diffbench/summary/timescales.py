@@ -46,7 +46,8 @@ def timescales(study: Study, lookup: Lookup, reader: Reader) -> pd.DataFrame:
     """Tidy rows; factors that a time scale runs over (step, train_size, guidance, of some rows the seed) are empty."""
     of_runs = list(_rows_of_runs(study, lookup))
     others = [_rows_of_exponents(of_runs), _rows_of_sizes(study, lookup), _rows_of_onsets(study, reader)]
-    return pd.DataFrame([*of_runs, *chain.from_iterable(others)])
+    table = pd.DataFrame([*of_runs, *chain.from_iterable(others)])
+    return table.astype({name: "Int64" for name in ("train_size", "seed", "step") if name in table})  # 16, not 16.0
 
 
 def _row(factors: dict[str, Any], measure: str, estimate: Estimate) -> dict[str, Any]:

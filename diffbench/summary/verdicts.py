@@ -50,7 +50,7 @@ THRESHOLDS = {
     ),
     "growth": Threshold(0.0, "logarithm of the peak gap's ratio, last milestone over first: it grew or it did not"),
     "localization": Threshold(
-        1.0, "between training points the flow errs twice as much as at them: it is of their points, not of their shape"
+        1.0, "the larger part of the error between training points is there because they are none: twice that on them"
     ),
     "recall_lost": Threshold(0.1, "a tenth of all generated points: less would not be seen in a sample of a hundred"),
     "likeness": Threshold(

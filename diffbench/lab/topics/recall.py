@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from diffbench.data.planar import RADIUS, equidistant
+from diffbench.data.planar import equidistant, spacing
 from diffbench.files.store import Variable
 from diffbench.lab.recall import recall_probability
 from diffbench.settings.lab import RecallTopic
@@ -11,7 +11,7 @@ from diffbench.settings.lab import RecallTopic
 def variables(topic: RecallTopic) -> dict[str, Variable]:
     """Probabilities (points, delta), and the spacing of the training points."""
     deltas = sorted(topic.deltas)
-    spacings = [2 * RADIUS * np.sin(np.pi / (points // 2)) for points in topic.point_counts]
+    spacings = [spacing(points // 2) for points in topic.point_counts]
     probabilities = [
         [recall_probability(equidistant(points // 2), delta) for delta in deltas] for points in topic.point_counts
     ]

@@ -1,17 +1,23 @@
-"""Charts of the denoising gap over the noise level."""
+"""Charts of the denoising gap over the noise level, and of the losses and the skill behind it."""
+
+import json
+from collections.abc import Iterator
 
 import altair as alt
 import pandas as pd
 
 from diffbench.report.charts.by_factor import CurvesByFactor
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
-from diffbench.report.charts.theme import NEUTRAL
+from diffbench.report.charts.theme import DASHES, NEUTRAL
 from diffbench.report.charts.toolkit import (
     GAP_TITLE,
+    MEAN_TOOLTIPS,
     SEEDS,
+    SIGMA_TOOLTIP,
     chosen,
     curves,
     factor_lines,
+    line_legend,
     number_tooltips,
     rounded,
     select_box,
@@ -19,14 +25,14 @@ from diffbench.report.charts.toolkit import (
 )
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import curves_over_seeds
-from diffbench.report.tables.slices import slices
+from diffbench.report.tables.slices import Slice, slices
 
 RUN = ["model", "train_size", "granularity"]
 CHECKPOINT = [*RUN, "step"]
 HEIGHT = 230
-BASELINES = {"mse_wiener_validation": [6, 3], "mse_optimum_validation": [2, 2]}
-"""Errors of closed forms, and their dashes."""
-
+LOSSES = {"mse_train": "train", "mse_validation": "validation"}
+CLOSED_FORMS = {"mse_wiener_validation": "linear filter, validation", "mse_optimum_validation": "optimum, validation"}
+"""Losses beside those of a run, which do not depend on its training."""
 TOOLTIPS = [alt.Tooltip("factor_value:N", title="step"), *number_tooltips(["sigma"], 3)]
 
 GAP_BY_FACTOR = CurvesByFactor(
@@ -40,40 +46,43 @@ GAP_BY_FACTOR = CurvesByFactor(
     references=((0, "no gap"),),
 )
 
-
-def gap_by_factor(results: Results, width: int) -> Figure | None:
-    """The gap over sigma, one panel per factor; nothing if no factor varies or no gap was measured."""
-    means = curves_over_seeds(results.estimates, ["gap"], CHECKPOINT)
-    return GAP_BY_FACTOR.figure((cut for cut in slices(results.study) if cut.factor != "guidance"), means, width)
-
-
 SKILL_BY_FACTOR = CurvesByFactor(
     name="skill-by-factor",
-    heading="Is it more than overfitting? Skill on unseen images over the noise level, one factor at a time",
-    description="1 - validation error of the network / that of the Wiener filter of the same training images, against "
-    "the noise level sigma, one panel for each factor of the study, one line for each of its values.",
-    caption=f"{SEEDS} Below 0 a network is worse on unseen images than the best affine filter: its gap there is plain "
-    "overfitting. The axis ends at −1.",
-    y_title="skill 1 − MSE / MSE of the Wiener filter",
-    holds=(-0.2, 0.5),
+    heading="Is it better than a linear filter? Skill on unseen images over the noise level, one factor at a time",
+    description="Skill of the denoiser on validation images, 1 minus its error over that of the Wiener filter of its "
+    "training images, against the noise level sigma, one panel for each factor, one line for each of its values.",
+    caption=f"{SEEDS} Skill is 1 − MSE / MSE of the Wiener filter, the best linear denoiser of the same training "
+    "images, on validation images. Where it is below 0 a gap is plain overfitting. The axis ends at −1 and 1, values "
+    "beyond lie on its edge.",
+    y_title="skill on unseen images",
+    holds=(-0.2, 0.6),
     limits=(-1.0, 1.0),
-    references=((0, "as good as a linear filter"),),
+    references=((0, "a linear filter"),),
 )
 
 
+def gap_by_factor(results: Results, width: int) -> Figure | None:
+    """The gap over sigma, one panel per factor; nothing if no factor varies or no gap was measured."""
+    return GAP_BY_FACTOR.figure(_cuts(results), curves_over_seeds(results.estimates, ["gap"], CHECKPOINT), width)
+
+
 def skill_by_factor(results: Results, width: int) -> Figure | None:
-    """The skill on unseen images over sigma, as `gap_by_factor`."""
+    """The skill on unseen images likewise."""
     means = curves_over_seeds(results.estimates, ["skill_validation"], CHECKPOINT)
-    return SKILL_BY_FACTOR.figure((cut for cut in slices(results.study) if cut.factor != "guidance"), means, width)
+    return SKILL_BY_FACTOR.figure(_cuts(results), means, width)
+
+
+def _cuts(results: Results) -> Iterator[Slice]:
+    """Guidance acts on sampling only."""
+    return (cut for cut in slices(results.study) if cut.factor != "guidance")
 
 
 def gap_by_step(results: Results, width: int) -> Figure | None:
     """Losses and gap over sigma by training step, of the run that the reader chooses."""
-    means = curves_over_seeds(results.estimates, ["gap", "mse_train", "mse_validation", *BASELINES], CHECKPOINT)
+    means = curves_over_seeds(results.estimates, ["gap", *LOSSES, *CLOSED_FORMS], CHECKPOINT)
     if means.empty:
         return None
-    # Closed forms of the training subset are the same at every step.
-    means = means[~(means["measure"].isin(BASELINES) & means.duplicated([*RUN, "measure", "sigma"]))]
+    means = means[~(means["measure"].isin(CLOSED_FORMS) & means.duplicated([*RUN, "measure", "sigma"]))].copy()
     means["run"] = means["model"] + " · n " + means["train_size"].astype(str) + " · " + means["granularity"]
     peaks = means[means["measure"] == "gap"].groupby("run", sort=False)["value"].max().sort_values(ascending=False)
     rows_per_run = len(means) // means["run"].nunique() + 1
@@ -89,7 +98,8 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
         resolve=alt.Resolve(scale=alt.ScaleResolveMap(strokeDash="independent")),
         title="How it grows in training: loss and gap of one run, by training step",
         description="Left: denoising error on training and validation images against the noise level, by training "
-        "step. Right: their relative gap. The select box chooses the run.",
+        "step, beside that of the linear filter and the optimum of the same training images on validation images. "
+        "Right: the relative gap. The select box chooses the run.",
     )
     left_out = (
         f" The {len(shown)} of {len(peaks)} runs with the largest gaps can be chosen."
@@ -97,22 +107,21 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
         else ""
     )
     caption = (
-        f"{SEEDS} Grey: errors on unseen images of two closed forms of the same training images, the Wiener filter "
-        "(dashed) and the optimum (dotted). A network above the dashed line is worse than a linear filter. Losses of 0 "
-        f"have no place on the log axis.{left_out}"
+        f"{SEEDS} Grey: closed forms of the same training images on validation images, Wiener filter and optimum, the "
+        f"same at every step (in the table beside the first). Losses of 0 have no place on the log axis.{left_out}"
     )
     return Figure("gap-by-step", caption, chart, means.drop(columns=["factor_value"]).sort_values(CHECKPOINT))
 
 
 def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
-    closed = data["measure"].isin(BASELINES)
+    names = LOSSES | CLOSED_FORMS
+    legend = line_legend("error on", 2)
+    legend["labelExpr"] = f"{json.dumps(names)}[datum.value]"
     split = alt.StrokeDash(
         "measure:N",
-        sort=["mse_train", "mse_validation"],
-        scale=alt.Scale(domain=["mse_train", "mse_validation"], range=[[1, 0], [5, 3]]),
-        legend=alt.Legend(
-            title="split", orient="bottom", labelExpr="datum.value == 'mse_train' ? 'train' : 'validation'"
-        ),
+        sort=list(names),
+        scale=alt.Scale(domain=list(names), range=DASHES[: len(names)]),
+        legend=legend,
     )
     y = alt.Y(
         "value:Q",
@@ -120,14 +129,14 @@ def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:
         axis=alt.Axis(title="mean squared error per pixel", format="~g", tickCount=6),
     )
     color, _ = factor_lines("step", steps, numbers=True)
-    layers = curves(data[~closed], y, color, split, HEIGHT, [alt.Tooltip("measure:N"), *TOOLTIPS])
-    lines = [
-        alt.Chart(data[data["measure"] == measure], transform=[chosen("run")])
-        .mark_line(color=NEUTRAL, strokeWidth=1.5, strokeDash=dash)
-        .encode(x=sigma_axis(), y=y)
-        for measure, dash in BASELINES.items()
-    ]
-    return alt.layer(*lines, alt.layer(*layers, transform=[chosen("run")]), width=width, height=HEIGHT)
+    closed, name = data["measure"].isin(CLOSED_FORMS), alt.Tooltip("measure:N")
+    base = alt.Chart(data[closed]).encode(x=sigma_axis(), y=y)
+    line = base.mark_line(strokeWidth=1.5, color=NEUTRAL).encode(strokeDash=split)
+    dots = base.mark_circle(size=14, color=NEUTRAL).encode(tooltip=[name, SIGMA_TOOLTIP, *MEAN_TOOLTIPS])
+    own = curves(data[~closed], y, color, split, HEIGHT, [name, *TOOLTIPS])
+    # Each has the choice for itself: a layer's transforms reach only what shares its data.
+    parts = [alt.layer(*layers, transform=[chosen("run")]) for layers in ([line, dots], own)]
+    return alt.layer(*parts, width=width, height=HEIGHT)
 
 
 def _gap(data: pd.DataFrame, steps: list[str], width: int) -> Chart:

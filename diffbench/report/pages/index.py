@@ -35,8 +35,8 @@ def write_index(results: Results, settings: ReportSettings) -> None:
     means = outcomes.settings(rows)
     charts = [
         gap_by_factor(results, width),
-        skill_by_factor(results, width),
         gap_by_step(results, width),
+        skill_by_factor(results, width),
         outcomes_by_factor(results, rows, means, width),
         gap_against_memorized(means, width),
         likeness_by_factor(results, width),

@@ -129,8 +129,8 @@ def _skill(means: pd.DataFrame) -> tuple[str, ...]:
     if judged.empty:
         return ()
     return (
-        f"There {int(overfitted(means).sum())} of {len(judged)} settings are worse on unseen images than a linear "
-        "filter of their training images (skill below 0): their gap is plain overfitting.",
+        f"At the peak {int(overfitted(means).sum())} of {len(judged)} settings are worse on unseen images than a "
+        "linear filter of their training images (skill below 0): their gap is plain overfitting.",
     )
 
 

@@ -87,7 +87,7 @@ def _ends(study: Study, lookup: Lookup, facts: Facts, place: Place, control: boo
         "ends",
         above=False,
         place=place.words,
-        note=notes(said, overfits(lookup, {"": place.cells}), alone(place.cells) if control else ""),
+        note=notes(said, alone(place.cells) if control else ""),
         control=control,
     )
 

@@ -1,5 +1,6 @@
 """Which cells the claims are judged from, and what is said beside their numbers."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ from diffbench.summary.lookup import Lookup, center_cells, values_at_center
 
 CONTROL_SIZE = 16
 """Up to so many training images any network that is trained on them copies them: what must be refuted there."""
+
+UNIQUE_CONTROL_SIZE = 64
+"""The same where each image has a label of its own; a thousand of them are copied after long training only."""
 
 
 class Place(NamedTuple):
@@ -37,8 +41,10 @@ def sizes(study: Study, facts: Facts) -> Iterator[Place]:
 def controls(study: Study, facts: Facts) -> Iterator[Place]:
     """Where samples are copies by design: few images, a label for each of them, and the optimum as model."""
     yield from (place for place in every_size(study) if _few(facts, place))
-    if "unique" in values_at_center(study, "granularity"):
-        yield Place("unique", "a label for every image", last_cells(study, granularity="unique"))
+    unique = min(_sizes_of(study, "unique"), default=math.inf)
+    if unique <= UNIQUE_CONTROL_SIZE and not _planar(facts):
+        cells = last_cells(study, granularity="unique", train_size=unique)
+        yield Place("unique", f"unique, n = {unique}", cells)
     yield from optima(study)
 
 
@@ -49,9 +55,21 @@ def optima(study: Study) -> Iterator[Place]:
             yield Place("optimum", "the optimum as model", last_cells(study, model=model))
 
 
+def _sizes_of(study: Study, granularity: str) -> set[int]:
+    """Numbers of training images with these conditions, at the centre but for both."""
+    wanted = study.center.factors | {"granularity": granularity}
+    del wanted["train_size"]
+    matching = (cell for cell in study.cells if all(cell.factors[name] == value for name, value in wanted.items()))
+    return {cell.checkpoint.run.train_size for cell in matching}
+
+
 def _few(facts: Facts, place: Place) -> bool:
+    return place.cells[0].checkpoint.run.train_size <= CONTROL_SIZE and not _planar(facts)
+
+
+def _planar(facts: Facts) -> bool:
     """In the plane few points already are dense, and nothing is known by design."""
-    return place.cells[0].checkpoint.run.train_size <= CONTROL_SIZE and facts.shape != (2,)
+    return facts.shape == (2,)
 
 
 def last_cells(study: Study, **changes: Any) -> list[Cell]:

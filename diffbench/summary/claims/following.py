@@ -144,7 +144,6 @@ def _copying(study: Study, lookup: Lookup, place: Place, control: bool) -> Claim
         place=place.words,
         note=notes(
             f"{number(over_seeds(fractions).value)}, of held-out images {text(floors[0])}" if not excess.reason else "",
-            overfits(lookup, {"": place.cells}),
             alone(place.cells) if control else "",
         ),
         control=control,
@@ -169,7 +168,7 @@ def _bias(study: Study, lookup: Lookup, place: Place, ends: _Ends, bias: Bias) -
         bias.threshold,
         above=False,
         place=place.words,
-        note=notes(_path(first, last), f"unbiased {text(over_seeds(floors))}", overfits(lookup, {"": place.cells})),
+        note=notes(_path(first, last), f"unbiased {text(over_seeds(floors))}"),
     )
 
 
