@@ -81,7 +81,7 @@ def test_wrong_values_are_not_met_and_missing_ones_undefined(results):
     assert not row["expected_low"] <= row["value"] <= row["expected_high"]  # the made-up study plants no copies
     assert verdict["half", "memorized_fraction", ""] == UNMET
     assert verdict["optimal", "peak_gap", ""] == MET
-    assert verdict["optimal", "mem_auc", ""] == UNDEFINED
+    assert verdict["optimal", "auth_pct", ""] == UNDEFINED
     assert verdict["half", "fd", ""] == ""
     assert "memorized_floor" not in set(judged["measure"])
 

@@ -33,34 +33,24 @@ LARGE = 1 / 4
 
 
 class Loss(NamedTuple):
-    """What may lose recall, and what the topic's sweeps must hold for the test."""
+    """What may lose recall, where, and what the topic's sweeps must hold for the test."""
 
     cause: str
+    place: str
     needed: str
-    control: bool = False
+    control: bool
 
 
+BY_ERROR, BY_SUPPORT = "model error, with the fewest training points", "dense support, at one model error"
+GROWS, STAYS = "from small to large error", "error stays small"
+FEWEST, MOST = (f"of the spacing of the {which} training points" for which in ("fewest", "most"))
 LOSSES = {
-    "error": Loss(
-        "model error, with the fewest training points",
-        f"one δ of at most {SMALL:g} and one of at least {LARGE:g} of the spacing of the fewest training points",
-    ),
-    "support": Loss(
-        "dense support, which makes the same model error large beside the spacing",
-        f"a δ of at most {SMALL:g} of the spacing of the fewest training points and {LARGE:g} of that of the most",
-    ),
-    "error_small": Loss(
-        "model error that stays small, with the fewest training points",
-        f"two δ of at most {SMALL:g} of the spacing of the fewest training points",
-        control=True,
-    ),
-    "support_small": Loss(
-        "dense support beside which model error stays small",
-        f"two numbers of points, and a δ of at most {SMALL:g} of the spacing of the most training points",
-        control=True,
-    ),
+    "error": Loss(BY_ERROR, GROWS, f"one δ of at most {SMALL:g} and one of at least {LARGE:g} {FEWEST}", False),
+    "support": Loss(BY_SUPPORT, GROWS, f"a δ of at most {SMALL:g} {FEWEST} and at least {LARGE:g} {MOST}", False),
+    "error_small": Loss(BY_ERROR, STAYS, f"two δ of at most {SMALL:g} {FEWEST}", True),
+    "support_small": Loss(BY_SUPPORT, STAYS, f"two numbers of points, and a δ of at most {SMALL:g} {MOST}", True),
 }
-"""By the end of the test's name."""
+"""By the end of the test's name. Error is small or large beside the spacing."""
 
 
 class Found(NamedTuple):
@@ -79,16 +69,25 @@ def laboratory_tests(reader: Reader) -> tuple[ClaimTest, ...]:
 
 def _localization(reader: Reader, points: int) -> Iterator[ClaimTest]:
     """The peak gap with the least and, as a control, the largest delta; other factors at the topic's centre."""
-    statement = "peak gap on the circle with the least model error"
     try:
         gap = reader.read(TOPIC, {"topic": "gap"})
-        found = [_peak(gap, points, largest) for largest in (False, True)]
+        least, largest = (_peak(gap, points, control) for control in (False, True))
     except DiffbenchError as error:
-        found = [Found(undefined(str(error), 0))] * 2
-    (least, settings), (largest, blurred) = found
-    yield ClaimTest("localization", statement, least, "localization", above=True, note=settings)
-    statement = "the same with the largest: a blurred flow does not localize"
-    yield ClaimTest("localization_blurred", statement, largest, "localization", above=True, control=True, note=blurred)
+        least = largest = Found(undefined(str(error), 0))
+    for name, found, place, control in (
+        ("localization", least, "least model error", False),
+        ("localization_blurred", largest, "largest model error", True),
+    ):
+        yield ClaimTest(
+            name,
+            "peak gap on the circle",
+            found.estimate,
+            "localization",
+            above=True,
+            control=control,
+            note=found.settings,
+            place=place,
+        )
 
 
 def _peak(gap: StageFile, points: int, largest: bool) -> Found:
@@ -123,6 +122,7 @@ def _recall(reader: Reader) -> Iterator[ClaimTest]:
             above=True,
             control=loss.control,
             note=found[end].settings,
+            place=loss.place,
         )
 
 

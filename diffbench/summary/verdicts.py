@@ -50,7 +50,8 @@ THRESHOLDS = {
     ),
     "growth": Threshold(0.0, "logarithm of the peak gap's ratio, last milestone over first: it grew or it did not"),
     "localization": Threshold(
-        1.0, "the larger part of the error between training points is there because they are none: twice that on them"
+        1.0,
+        "between training points the error is twice that on them: the larger part is there because they are none",
     ),
     "recall_lost": Threshold(0.1, "a tenth of all generated points: less would not be seen in a sample of a hundred"),
     "likeness": Threshold(
