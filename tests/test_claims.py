@@ -250,7 +250,7 @@ def test_few_points_of_the_plane_are_no_control():
     study = parse_study({"name": "plane", "data": data, "seeds": [0, 1], "steps": [1, 2], "center": center}, "p.yaml")
     claims = judged(planted(study), study)
     assert set(verdicts(claims[4])) == of_places("shell_likeness", "states_inside", places=["n10"])
-    assert not verdicts(claims[4], control=True)
+    assert set(verdicts(claims[4], control=True)) == {"control"}  # that there is none
 
 
 def test_interval_over_seeds_is_students():
@@ -368,3 +368,15 @@ def test_a_claim_needs_tests_that_can_fail():
     assert Claim(1, "", (passed, powerless)).verdict == INCONCLUSIVE
     assert Claim(1, "", (passed, failed, powerless)).verdict == REFUTED
     assert Claim(1, "", (failed, control)).verdict == REFUTED
+
+
+def test_without_a_control_nothing_is_supported_that_samples_could_refute():
+    sweeps = [{"train_size": [64, 128, 512]}]
+    study = parse_study(STUDY.model_dump() | {"sweeps": sweeps}, "plain.yaml")
+    claims = judged(planted(study), study)
+    for number in (3, 4):
+        assert set(verdicts(claims[number]).values()) == {SUPPORTED}
+        assert verdicts(claims[number], control=True) == {"control": INCONCLUSIVE}
+        assert claims[number].verdict == INCONCLUSIVE
+        (control,) = (test for test in claims[number].tests if test.control)
+        assert "add train_size 16 or model optimal" in control.estimate.reason

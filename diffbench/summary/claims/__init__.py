@@ -6,6 +6,7 @@ from diffbench.data.raw_images import Facts
 from diffbench.files.estimates import undefined
 from diffbench.study.study import Study
 from diffbench.summary.claims.bump import bump_tests
+from diffbench.summary.claims.cells import CONTROL_SIZE
 from diffbench.summary.claims.following import following_tests
 from diffbench.summary.claims.trajectories import trajectory_tests
 from diffbench.summary.claims.trends import trend_tests
@@ -41,13 +42,13 @@ def judge(
         Claim(
             3,
             "Samples do not follow while the denoising gap grows: no copies of training images, no bias towards them.",
-            following,
+            _with_power(following),
             words_of_following(following),
         ),
         Claim(
             4,
             "Where the gap peaks, sampling trajectories overlap little with noised training data.",
-            tuple(trajectory_tests(study, lookup, known)),
+            _with_power(tuple(trajectory_tests(study, lookup, known))),
         ),
         Claim(
             5,
@@ -55,6 +56,15 @@ def judge(
             tuple(laboratory) or (_no_laboratory(),),
         ),
     )
+
+
+def _with_power(tests: tuple[ClaimTest, ...]) -> tuple[ClaimTest, ...]:
+    """The tests, and an undefined control where the study has none: nothing shows then that they could have failed."""
+    if any(test.control for test in tests):
+        return tests
+    missing = undefined(f"the study has none; add train_size {CONTROL_SIZE} or model optimal beside its centre", 0)
+    statement = "a cell whose samples are copies by design"
+    return (*tests, ClaimTest("control", statement, missing, "memorized_excess", False, control=True, place="none"))
 
 
 def _no_laboratory() -> ClaimTest:
