@@ -16,6 +16,7 @@ from diffbench.report.charts.toolkit import (
     heading,
     reference_line,
     rounded,
+    value_axis,
     value_domain,
 )
 from diffbench.report.tables.slices import TITLES, Slice
@@ -47,7 +48,7 @@ class CurvesByFactor:
 
     def _chart(self, tables: Sequence[tuple[Slice, pd.DataFrame]], domain: Sequence[float], width: int) -> Chart:
         columns = 2 if len(tables) in (1, 2, 4) else 3
-        y = alt.Y("value:Q", title=self.y_title, scale=alt.Scale(domain=list(domain), clamp=True, nice=False))
+        y = value_axis(self.y_title, domain)
         panel = round(width * (0.92 if columns == 2 else 0.58))
         panels = [self._panel(cut, table, y, panel) for cut, table in tables]
         return alt.concat(

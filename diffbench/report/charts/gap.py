@@ -40,7 +40,8 @@ GAP_BY_FACTOR = CurvesByFactor(
     heading="Where the gap lies: denoising gap over the noise level, one factor at a time",
     description="Relative gap between validation and training denoising error against the noise level sigma, "
     "one panel for each factor of the study, one line for each of its values.",
-    caption=f"{SEEDS} Guidance acts on sampling only, so it has no panel.",
+    caption=f"{SEEDS} Guidance acts on sampling only, so it has no panel. The upright axis is logarithmic where gaps "
+    "differ widely.",
     y_title=GAP_TITLE,
     holds=(0.0, 0.1),
     references=((0, "no gap"),),
@@ -84,7 +85,9 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
         return None
     means = means[~(means["measure"].isin(CLOSED_FORMS) & means.duplicated([*RUN, "measure", "sigma"]))].copy()
     means["run"] = means["model"] + " · n " + means["train_size"].astype(str) + " · " + means["granularity"]
-    peaks = means[means["measure"] == "gap"].groupby("run", sort=False)["value"].max().sort_values(ascending=False)
+    runs = means[means["measure"] == "gap"].groupby("run", sort=False)
+    order = runs.agg(milestones=("step", "nunique"), peak=("value", "max"))  # those that grow first, then the largest
+    peaks = order.sort_values(["milestones", "peak"], ascending=False)
     rows_per_run = len(means) // means["run"].nunique() + 1
     shown = list(peaks.index[: max(1, MAXIMUM_ROWS // rows_per_run)])
     means = means[means["run"].isin(shown)].assign(factor_value=means["step"].astype(str))
@@ -102,7 +105,7 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
         "Right: the relative gap. The select box chooses the run.",
     )
     left_out = (
-        f" The {len(shown)} of {len(peaks)} runs with the largest gaps can be chosen."
+        f" The {len(shown)} of {len(peaks)} runs with the most milestones and the largest gaps can be chosen."
         if len(shown) < len(peaks)
         else ""
     )

@@ -86,6 +86,21 @@ def value_domain(
     return [max(limits[0], min(low - margin, least)), min(limits[1], max(high + margin, most))]
 
 
+WIDE = 10.0
+LINEAR = 0.1
+
+
+def value_axis(title: str, domain: Sequence[float]) -> alt.Y:
+    """The upright axis of `value`: beyond LINEAR logarithmic if it reaches beyond WIDE, so that small ones are seen."""
+    if max(map(abs, domain)) <= WIDE:
+        return alt.Y("value:Q", title=title, scale=alt.Scale(domain=list(domain), clamp=True, nice=False))
+    low = domain[0] if domain[0] < -WIDE else max(domain[0], -1.0)  # the margin of a wide domain is no small step here
+    powers = [sign * 10.0**power for sign in (-1, 1) for power in range(-1, 7)]
+    ticks = sorted(each for each in [0.0, *powers] if low <= each <= domain[1])
+    scale = alt.Scale(type="symlog", constant=LINEAR, domain=[low, domain[1]], clamp=True, nice=False)
+    return alt.Y("value:Q", title=title, scale=scale, axis=alt.Axis(values=ticks, format=".3~g"))
+
+
 def line_legend(title: str | None, columns: int) -> alt.Legend:
     """A legend of lines below a panel."""
     return alt.Legend(title=title, orient="bottom", columns=columns, symbolType="stroke", symbolSize=300)
