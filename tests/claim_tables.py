@@ -13,7 +13,7 @@ from diffbench.settings.models import Optimal
 from diffbench.study.file import parse_study
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
-from diffbench.summary.claims import judge
+from diffbench.summary.claims.judge import judge
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.verdicts import Claim
 

@@ -15,7 +15,7 @@ from diffbench.study.lineage import Lineage
 from diffbench.study.specs import SummarySpec
 from diffbench.study.study import Study
 from diffbench.summary import TABLES
-from diffbench.summary.claims import judge
+from diffbench.summary.claims.judge import judge
 from diffbench.summary.controls import judge_controls
 from diffbench.summary.costs import stage_costs
 from diffbench.summary.laboratory import laboratory_tests
