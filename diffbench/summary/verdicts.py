@@ -7,7 +7,7 @@ nothing. Else it is inconclusive.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,11 +104,17 @@ class Claim:
     @property
     def verdict(self) -> str:
         """Of all tests together; controls can take support away, no more."""
-        verdicts = {test.verdict for test in self.tests if not test.control}
-        if REFUTED in verdicts:
-            return REFUTED
+        verdict = together(test.verdict for test in self.tests if not test.control)
         powerful = all(test.verdict == REFUTED for test in self.tests if test.control)
-        return SUPPORTED if verdicts == {SUPPORTED} and powerful else INCONCLUSIVE
+        return INCONCLUSIVE if verdict == SUPPORTED and not powerful else verdict
+
+
+def together(verdicts: Iterable[str]) -> str:
+    """Refuted if any is, supported if all are and there is one, else inconclusive."""
+    of_all = set(verdicts)
+    if REFUTED in of_all:
+        return REFUTED
+    return SUPPORTED if of_all == {SUPPORTED} else INCONCLUSIVE
 
 
 def t_interval(values: Sequence[float], shared: Sequence[float] = ()) -> Estimate:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from diffbench.summary.claims.following import BIASES, COPYING, GROWTH
-from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, ClaimTest
+from diffbench.summary.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, THRESHOLDS, ClaimTest, together
 
 GAP_WORDS = {
     SUPPORTED: "the denoising gap grows",
@@ -42,15 +42,9 @@ def words_of_following(tests: Sequence[ClaimTest]) -> tuple[str, ...]:
     gap = {place: test.verdict for place, test in of[GROWTH].items()}
     copies = {place: test.verdict for place, test in of[COPYING].items()}
     biases = {bias.words: of[f"{bias.name}_growth"] for bias in BIASES}
-    bias = {place: _of_all([tests[place].verdict for tests in biases.values()]) for place in gap}
+    bias = {place: together(tests[place].verdict for tests in biases.values()) for place in gap}
     grown = {place: test.estimate.value for place, test in of[GROWTH].items()}
     return (*_of_copies(gap, copies, grown), *_of_bias(bias, biases), _of_paper(gap, copies, bias))
-
-
-def _of_all(verdicts: Sequence[str]) -> str:
-    if REFUTED in verdicts:
-        return REFUTED
-    return SUPPORTED if set(verdicts) == {SUPPORTED} else INCONCLUSIVE
 
 
 def _of_copies(gap: Verdicts, copies: Verdicts, grown: Mapping[str, float]) -> Iterable[str]:
