@@ -19,10 +19,11 @@ from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.cost import Cost
 from diffbench.files.faults import UnusableFileError, mark
-from diffbench.files.output import MAKE_ROOM, NO_ROOM
-from diffbench.files.surroundings import ensure_home, plain_text, print_anything
-from diffbench.study.layout import root_of
+from diffbench.files.output import MAKE_ROOM, NO_ROOM, UnwritableError
+from diffbench.files.surroundings import Log, ensure_home, plain_text, print_anything
+from diffbench.study.layout import cost_of, root_of
 
 STAGES = {
     "data": "split a data set into training pool and validation images",
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = vars(_parser(command).parse_args(_joined(arguments)))
         action = options.pop("action")
         action(**options)
+        _tell_cost(options.get("out"))
     except UnusableFileError as error:
         _mark(error, options.get("out"))
         return _failed(command, str(error))
@@ -91,6 +93,17 @@ def _joined(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _tell_cost(out: Path | None) -> None:
+    """Leave what this process took beside a result. Where that cannot be, the result stands all the same."""
+    path = cost_of(out.absolute()) if out else None
+    if path is None:
+        return
+    try:
+        Cost.of_this_process().write(path)
+    except UnwritableError as error:
+        print(f"note: {error}; what this job took is not known", file=Log())
 
 
 def _mark(error: UnusableFileError, out: Path | None) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from diffbench.conventions import karras_sigmas, log_sigmas
 from diffbench.files import store
+from diffbench.files.cost import Cost
 from diffbench.files.estimates import Estimate, curve_variables, scalar_variables, undefined
 from diffbench.measures.intervals import proportion
 from diffbench.stages import summary
@@ -70,7 +71,7 @@ def make_study(
     _write_data(write, rng, largest, shape)
     made = {file for file in study.files if not skip(file)}
     _write_measures(write, study, made, blank, shape)
-    _write_benchmarks(results, study)
+    _write_costs(results, study)
     summary.run(SummarySpec(study=study), results)
     return study
 
@@ -232,9 +233,9 @@ def _write_overlap(write: Write, cell: Cell, blank: bool) -> None:
     write(layout.OVERLAP, cell.factors, variables, {})
 
 
-def _write_benchmarks(results: Path, study: Study) -> None:
+def _write_costs(results: Path, study: Study) -> None:
     for cell in study.cells:
         for kind, seconds in ((layout.SAMPLES, 3.0), (layout.MEMORIZATION, 1.0)):
-            path = results / kind.benchmark.format(**cell.factors)
+            path = results / kind.cost.format(**cell.factors)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f'{{"s": {seconds}, "cpu_time": {seconds / 2}, "max_rss": 150.0}}\n')
+            Cost(seconds, seconds / 2, 150.0).write(path)

@@ -216,37 +216,37 @@ def laboratory_of(results: Path) -> tuple[list[str], str]:
     return re.findall(r'data-figure="([^"]+)"', html), html
 
 
-BENCHMARK = layout.MEMORIZATION.benchmark.format(**PLACE)
+COST = layout.MEMORIZATION.cost.format(**PLACE)
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n\n", b"\xff\xfe\x00junk", b"[]\n", b"3\n", b'{"s": 1}\n', b'{"s": "x", "cpu_time": 1, "max_rss": 1}'],
+    [
+        b"",
+        b"\n\n",
+        b"\xff\xfe\x00junk",
+        b"[]\n",
+        b"3\n",
+        b'{"seconds": 1}\n',
+        b'{"seconds": "x", "cpu_seconds": 1, "max_rss_mb": 1}',
+    ],
 )
-def test_a_benchmark_that_tells_nothing_costs_no_cell(finished, results, content):
-    (results / BENCHMARK).write_bytes(content)
+def test_a_cost_that_tells_nothing_costs_no_cell(finished, results, content):
+    (results / COST).write_bytes(content)
     summary.run(SummarySpec(study=finished[1]), results)
     report.run(ReportSettings(), results)
-    state, reason = status_of(results, BENCHMARK)
+    state, reason = status_of(results, COST)
     assert state == "broken"
     assert reason.startswith("the cost of its job is unknown")
-    job = BENCHMARK.removesuffix(layout.BENCHMARK)
+    job = COST.removesuffix(layout.COST)
     assert rows(results, "costs") == [row for row in rows(finished[0], "costs") if row["job"] != job]
-    assert listed(results) == {BENCHMARK: (state, reason)}
+    assert listed(results) == {COST: (state, reason)}
     assert "3 of 3 cells complete" in " ".join(index_of(results).split())
     assert marked(results) == []
 
 
-def test_a_job_too_short_to_be_measured_and_a_long_benchmark_are_read(finished, results):
-    line = '{"s": 0.5, "cpu_time": 0.25, "max_rss": null}\n'
-    (results / BENCHMARK).write_text("x" * 3_000_000 + "\n" + line)
-    summary.run(SummarySpec(study=finished[1]), results)
-    (row,) = [row for row in rows(results, "costs") if row["job"] == BENCHMARK.removesuffix(layout.BENCHMARK)]
-    assert (row["seconds"], row["cpu_seconds"], row["max_rss_mb"]) == ("0.5", "0.25", "")
-
-
-def test_a_study_without_a_benchmark_has_a_table_of_costs_all_the_same(finished, results):
-    for path in results.rglob(f"*{layout.BENCHMARK}"):
+def test_a_study_without_costs_has_a_table_of_costs_all_the_same(finished, results):
+    for path in results.rglob(f"*{layout.COST}"):
         path.unlink()
     summary.run(SummarySpec(study=finished[1]), results)
     report.run(ReportSettings(), results)

@@ -28,10 +28,10 @@ def test_snakemake_finds_nothing_but_that_rules_share_one_environment() -> None:
 
 
 @pytest.mark.parametrize("name", layout.KINDS)
-def test_the_stage_of_a_file_is_known_by_its_path_and_by_that_of_its_benchmark(name: str) -> None:
+def test_the_stage_of_a_file_is_known_by_its_path_and_by_that_of_its_cost(name: str) -> None:
     kind = layout.KINDS[name]
     assert layout.stage_of(kind.of(FACTORS | OTHERS)) == kind.stage
-    assert layout.stage_of(kind.benchmark.format(**FACTORS, **OTHERS)) == kind.stage
+    assert layout.stage_of(kind.cost.format(**FACTORS, **OTHERS)) == kind.stage
     with pytest.raises(ValueError, match="a file of no stage"):
         layout.stage_of(f"other/{kind.of(FACTORS | OTHERS)}")
 
@@ -106,8 +106,8 @@ def test_every_study_that_comes_along_can_be_read() -> None:
 
 
 def test_a_copy_of_results_beside_them_is_no_job_of_the_study(tmp_path: Path) -> None:
-    own = layout.DENOISE.benchmark.format(**FACTORS)
-    for path in (own, f"backup/{own}", f"old{layout.BENCHMARK}"):
+    own = layout.DENOISE.cost.format(**FACTORS)
+    for path in (own, f"backup/{own}", f"old{layout.COST}"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text('{"s": 1.0, "cpu_time": 1.0, "max_rss": 1.0}\n')
-    assert list(stage_costs(tmp_path)[0]["job"]) == [own.removesuffix(layout.BENCHMARK)]
+        (tmp_path / path).write_text('{"seconds": 1.0, "cpu_seconds": 1.0, "max_rss_mb": 1.0}\n')
+    assert list(stage_costs(tmp_path)[0]["job"]) == [own.removesuffix(layout.COST)]

@@ -20,13 +20,25 @@ def attributes(factors: Mapping[str, object], settings: Mapping[str, object], de
     return {
         "factors": factors,
         "settings": settings,
-        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "versions": versions(),
         "git_commit": git_commit(),
         "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
         "device": device,
-        "wall_seconds": time.time() - psutil.Process().create_time(),
+        "wall_seconds": wall_seconds(),
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def know_this_installation() -> None:
+    """Find out, once for this process and its forks, what else is asked for every file."""
+    versions()
+    git_commit()
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {name: version(name) for name in PACKAGES} | {"python": platform.python_version()}
 
 
 @lru_cache
@@ -38,6 +50,16 @@ def git_commit() -> str:
         return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def wall_seconds() -> float:
+    """Seconds since this process was started."""
+    return time.time() - psutil.Process().create_time()
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process, those of its threads and of processes that it waited for included."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def peak_memory_mb() -> float:

@@ -43,11 +43,11 @@ class Kind:
         return log_of(f"{stage or self.stage}/{path.parent}")
 
     @property
-    def benchmark(self) -> str:
-        """Pattern of the file in which Snakemake says what that job took."""
+    def cost(self) -> str:
+        """Pattern of the file in which that job says what it took."""
         path = PurePosixPath(self.pattern)
         job = path.with_suffix("") if path.parts[0] == self.stage else path.parent / self.stage
-        return f"{job}{BENCHMARK}"
+        return f"{job}{COST}"
 
 
 def side_file(checkpoint: Path) -> Path:
@@ -60,7 +60,7 @@ def log_of(job: str) -> str:
     return f"logs/{job}.log"
 
 
-BENCHMARK = ".benchmark.jsonl"
+COST = ".cost.json"
 WHOLE = ("summary", "report")
 """Stages of which a study has one job, whatever files they make."""
 
@@ -109,7 +109,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)))
 
 
-_EXPRESSIONS = [(_expression(pattern), kind) for kind in KINDS.values() for pattern in (kind.pattern, kind.benchmark)]
+_EXPRESSIONS = [(_expression(pattern), kind) for kind in KINDS.values() for pattern in (kind.pattern, kind.cost)]
 _PLACES = [(_expression(kind.pattern), kind) for kind in KINDS.values() if kind.stage not in WHOLE]
 
 
@@ -124,7 +124,7 @@ def page(name: str) -> str:
 
 
 def stage_of(path: str) -> str:
-    """The stage that makes a file, or whose job left a benchmark. ValueError if it is of none."""
+    """The stage that makes a file, or whose job told its cost. ValueError if it is of none."""
     for expression, kind in _EXPRESSIONS:
         if expression.fullmatch(path):
             return kind.stage
@@ -132,7 +132,7 @@ def stage_of(path: str) -> str:
 
 
 def is_result(path: str) -> bool:
-    """Whether a path is that of a result or of a job's benchmark, rather than of a copy that was put beside them."""
+    """Whether a path is that of a result or of a job's cost, rather than of a copy that was put beside them."""
     return any(expression.fullmatch(path) for expression, _ in _EXPRESSIONS)
 
 
@@ -142,6 +142,15 @@ def place_of(path: str) -> tuple[Kind, dict[str, str]] | None:
         if match := expression.fullmatch(path):
             return kind, match.groupdict()
     return None
+
+
+def cost_of(out: Path) -> Path | None:
+    """Where the job that makes a file says what it took; None if the file has no place in any results."""
+    root = root_of(out)
+    if root is None:
+        return None
+    place = place_of(out.relative_to(root).as_posix())
+    return root / place[0].cost.format(**place[1]) if place else None
 
 
 def root_of(path: Path) -> Path | None:
@@ -154,5 +163,5 @@ def root_of(path: Path) -> Path | None:
 
 
 def stage_of_job(name: str) -> str:
-    """The stage of a job, by the path of its benchmark without the suffix."""
-    return stage_of(f"{name}{BENCHMARK}")
+    """The stage of a job, by the path of its cost without the suffix."""
+    return stage_of(f"{name}{COST}")

@@ -11,6 +11,7 @@ from diffbench import conventions
 from diffbench.conventions import DiffbenchError
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
+from diffbench.forkserver import start as forkserver
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
@@ -174,6 +175,13 @@ def hold_lock():
         )
     except OSError as error:
         sys.exit(f"diffbench: error: {unwritable(Path(RESULTS), error)}")
+
+
+def start_server():
+    """Start the process of which the jobs of this run are forks, where they run on this machine."""
+    if workflow.local_exec:
+        needed = {job.rule for job in workflow.dag.needrun_jobs()}
+        forkserver.start(rule.name for rule in workflow.rules if rule in needed)
 
 
 def report_what_exists():

@@ -9,8 +9,6 @@ rule denoise:
         ensure(at(layout.DENOISE), non_empty=True),
     log:
         log_at(layout.DENOISE),
-    benchmark:
-        at(layout.DENOISE.benchmark)
     threads: STUDY.threads
     resources:
         device=STUDY.device,
@@ -33,8 +31,6 @@ rule optimum:
         ensure(at(layout.OPTIMUM), non_empty=True),
     log:
         log_at(layout.OPTIMUM),
-    benchmark:
-        at(layout.OPTIMUM.benchmark)
     threads: STUDY.threads
     resources:
         device=STUDY.device,

@@ -7,8 +7,6 @@ rule features:
         ensure(at(layout.FEATURES), non_empty=True),
     log:
         log_at(layout.FEATURES),
-    benchmark:
-        at(layout.FEATURES.benchmark)
     threads: STUDY.threads
     resources:
         mem_mb=MEMORY,

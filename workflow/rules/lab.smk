@@ -7,8 +7,6 @@ rule lab:
         ensure(at(layout.TOPIC), non_empty=True),
     log:
         log_at(layout.TOPIC),
-    benchmark:
-        at(layout.TOPIC.benchmark)
     wildcard_constraints:
         topic=either(TOPICS),
     threads: 1

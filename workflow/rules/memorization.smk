@@ -8,8 +8,6 @@ rule memorization:
         ensure(at(layout.MEMORIZATION), non_empty=True),
     log:
         log_at(layout.MEMORIZATION),
-    benchmark:
-        at(layout.MEMORIZATION.benchmark)
     threads: 1
     resources:
         mem_mb=MEMORY,

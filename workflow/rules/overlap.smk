@@ -7,8 +7,6 @@ rule overlap:
         ensure(at(layout.OVERLAP), non_empty=True),
     log:
         log_at(layout.OVERLAP),
-    benchmark:
-        at(layout.OVERLAP.benchmark)
     threads: 1
     resources:
         mem_mb=MEMORY,

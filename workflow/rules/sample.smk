@@ -11,8 +11,6 @@ rule sample:
         trajectories=temp(at(layout.TRAJECTORIES)),
     log:
         log_at(layout.SAMPLES),
-    benchmark:
-        at(layout.SAMPLES.benchmark)
     wildcard_constraints:
         model=DENOISING,
     threads: STUDY.threads

@@ -7,8 +7,6 @@ rule train:
         ensure(at(layout.CHECKPOINT), non_empty=True),
     log:
         log_at(layout.CHECKPOINT),
-    benchmark:
-        at(layout.CHECKPOINT.benchmark)
     threads: STUDY.threads
     resources:
         device=STUDY.device,
