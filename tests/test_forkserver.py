@@ -268,10 +268,12 @@ def test_a_run_has_its_jobs_forked_and_leaves_none_when_it_is_killed(tmp_path):
     study = TINY | {"steps": [10**9]}
     log = (tmp_path / "log").open("w")
     with log, subprocess.Popen(command(tmp_path, study, "--cores", "1"), stdout=log, stderr=log) as process:
-        snakemake = psutil.Process(process.pid)
-        checkpoints = tmp_path / "results/tiny/logs/train/mlp-small/n20/classes/seed0/step1000000000.log"
-        wait_for(lambda: checkpoints.exists() and checkpoints.read_text())  # it trains
-        (server,) = [each for each in snakemake.children() if "diffbench.forkserver" in each.cmdline()]
-        (job,) = server.children()
-        process.kill()
+        training_log = tmp_path / "results/tiny/logs/train/mlp-small/n20/classes/seed0/step1000000000.log"
+        try:
+            wait_for(lambda: training_log.exists() and training_log.read_text())  # it trains
+            children = psutil.Process(process.pid).children()
+            (server,) = [each for each in children if "diffbench.forkserver" in each.cmdline()]
+            (job,) = server.children()
+        finally:
+            process.kill()
     wait_for(lambda: not any(each.is_running() and each.status() != "zombie" for each in (server, job)))

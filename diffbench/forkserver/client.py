@@ -60,7 +60,7 @@ def call(arguments: list[str]) -> bytes:
 
 def python() -> str:
     """This Python, and where this package lies: with another one, libraries may be others."""
-    return f"{sys.executable} {sys.version} {__file__}"
+    return f"{sys.prefix} {sys.version} {__file__}"
 
 
 def _send(connection: _socket.socket, message: bytes) -> None:
