@@ -107,9 +107,7 @@ def bootstrap_means(
     return means
 
 
-def _resamples(
-    n: int, seed: int, resamples: int, longest: int
-) -> Iterator[tuple[slice, Float64[np.ndarray, "_ {n}"]]]:
+def _resamples(n: int, seed: int, resamples: int, longest: int) -> Iterator[tuple[slice, Float64[np.ndarray, "_ {n}"]]]:
     """All resamples of n images with this seed, in blocks for which as many rows of `longest` values are held."""
     if longest * resamples <= KEPT_ELEMENTS:
         yield slice(0, resamples), _kept_counts(n, seed, resamples)
