@@ -10,7 +10,7 @@ from diffbench.shapes import Float, Int64
 
 
 class Batched:
-    """`denoiser` in batches of at most `batch` images; where GPU memory does not hold one, of half as many from then on.
+    """`denoiser` in batches of at most `batch` images; where GPU memory does not hold one, of half as many.
 
     The size that fits is told on standard error. Results are those of any other size, bit for bit, where the denoiser
     computes each image alike in every batch: noise and labels are given, and nothing is drawn here. On a CPU nothing
