@@ -70,7 +70,8 @@ def posterior_of_scores(
         logits[~allowed] = -math.inf
         log_count = xp.log(allowed.sum(axis=-1, dtype=x.dtype))  # (m,)
     top = xp.amax(logits, axis=-1, keepdims=True)
-    weights = _exp(logits - top, xp)
+    logits -= top
+    weights = _exp(logits, xp)
     total = weights.sum(axis=-1, keepdims=True)
     weights /= total
     dimension = x.shape[1]

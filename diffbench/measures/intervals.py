@@ -134,10 +134,18 @@ def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Float64
 
 def percentile(value: float, replicates: Float64[np.ndarray, " B"], n: int) -> Estimate:
     """The estimate whose interval is the middle of the bootstrap replicates."""
-    if not (math.isfinite(value) and np.isfinite(replicates).all()):
-        return undefined("not finite in some resamples", n)
-    low, high = np.quantile(replicates, [ALPHA / 2, 1 - ALPHA / 2])
-    return Estimate(value, float(low), float(high), n)
+    return percentiles(np.array([value]), replicates[:, None], n)[0]
+
+
+def percentiles(values: Float64[np.ndarray, " p"], replicates: Float64[np.ndarray, "B p"], n: int) -> list[Estimate]:
+    """`percentile` of several values at once, each with a column of replicates."""
+    defined = np.isfinite(values) & np.isfinite(replicates).all(axis=0)
+    ends = np.full((2, len(values)), math.nan)
+    ends[:, defined] = np.quantile(replicates[:, defined], [ALPHA / 2, 1 - ALPHA / 2], axis=0)
+    return [
+        Estimate(float(value), float(low), float(high), n) if known else undefined("not finite in some resamples", n)
+        for value, low, high, known in zip(values, *ends, defined, strict=True)
+    ]
 
 
 def jackknife(value: float, without: Float64[np.ndarray, " K"], n: int) -> Estimate:

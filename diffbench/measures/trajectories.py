@@ -10,7 +10,7 @@ from diffbench.denoisers.posterior import carriers, half_squares, posterior_of_s
 from diffbench.files.estimates import Estimate
 from diffbench.measures.centered import Centered
 from diffbench.measures.concentration import concentration
-from diffbench.measures.intervals import bootstrap_means, percentile
+from diffbench.measures.intervals import bootstrap_means, percentiles
 from diffbench.measures.overlap import overlap, shell_radius
 from diffbench.shapes import Float, Float64, Int64
 
@@ -95,7 +95,7 @@ def _means(columns: dict[str, Float64[np.ndarray, " m"]], seed: int) -> dict[str
     values = np.stack(list(columns.values()), axis=1)  # (m, p)
     replicates = bootstrap_means(values, seed)
     means = values.mean(axis=0, dtype=np.float64)
-    return {name: percentile(float(means[i]), replicates[:, i], len(values)) for i, name in enumerate(columns)}
+    return dict(zip(columns, percentiles(means, replicates, len(values)), strict=True))
 
 
 def _model_error(population: Population, references: References, sigma: float) -> Float[np.ndarray, " m"]:
