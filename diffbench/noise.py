@@ -11,10 +11,15 @@ from diffbench.shapes import Float32
 
 
 def gap_noise(
-    split: str, level: int, draw: int, images: int, dimension: int
+    split: str,
+    level: int,
+    draw: int,
+    images: int,
+    dimension: int,
+    out: Float32[np.ndarray, "{images} {dimension}"] | None = None,
 ) -> Float32[np.ndarray, "{images} {dimension}"]:
-    """Noise under a denoising loss; image i's row does not depend on the number of images."""
-    return _normal((images, dimension), "gap", split, level, draw)
+    """Noise under a denoising loss, into `out` if given; image i's row does not depend on the number of images."""
+    return _normal((images, dimension), "gap", split, level, draw, out=out)
 
 
 def overlap_noise(split: str, level: int, images: int, dimension: int) -> Float32[np.ndarray, "{images} {dimension}"]:
@@ -22,8 +27,10 @@ def overlap_noise(split: str, level: int, images: int, dimension: int) -> Float3
     return _normal((images, dimension), "overlap", split, level)
 
 
-def _normal(shape: tuple[int, ...], *purpose: str | int) -> Float32[np.ndarray, "..."]:
-    return np.random.default_rng(seed_of(*purpose)).standard_normal(shape, dtype=np.float32)
+def _normal(
+    shape: tuple[int, ...], *purpose: str | int, out: Float32[np.ndarray, "..."] | None = None
+) -> Float32[np.ndarray, "..."]:
+    return np.random.default_rng(seed_of(*purpose)).standard_normal(shape, dtype=np.float32, out=out)
 
 
 def sample_noise(first: int, count: int, dimension: int) -> Float32[np.ndarray, "{count} {dimension}"]:

@@ -82,8 +82,21 @@ def test_bootstrap_of_means_agrees_with_scipy():
 def test_blocks_do_not_change_a_bootstrap(monkeypatch):
     values = np.random.default_rng(3).normal(size=(50, 3))
     whole = iv.bootstrap_means(values, 7)
+    areas = iv.bootstrap_auc(values[:, 0], values[:30, 1], 1, 2)
+    monkeypatch.setattr(iv, "KEPT_ELEMENTS", 0)
     monkeypatch.setattr(iv, "BLOCK_ELEMENTS", 50 * 13)
     np.testing.assert_allclose(iv.bootstrap_means(values, 7), whole, rtol=1e-12)
+    np.testing.assert_array_equal(iv.bootstrap_auc(values[:, 0], values[:30, 1], 1, 2), areas)
+
+
+def test_a_bootstrap_does_not_depend_on_those_before_it():
+    values = np.random.default_rng(4).normal(size=(20, 2))
+    first = iv.bootstrap_means(values, 1)
+    for seed in range(2, 9):  # more than are kept
+        iv.bootstrap_means(values, seed)
+    np.testing.assert_array_equal(iv.bootstrap_means(values, 1), first)
+    np.testing.assert_array_equal(iv.bootstrap_means(values, 1), first)
+    assert not np.isclose(iv.bootstrap_means(values[:19], 1), first).all(axis=1).any()
 
 
 def test_bounded_mean_of_equal_values_has_width():

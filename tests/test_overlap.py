@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from diffbench.conventions import DiffbenchError
+from diffbench.measures.centered import Centered
 from diffbench.measures.concentration import concentration
 from diffbench.measures.intervals import share_below_quantile
 from diffbench.measures.neighbors import nearest
@@ -121,7 +122,7 @@ def test_units_and_order_do_not_matter(seed, scale, shift):
 def test_concentration_of_two_points_in_closed_form():
     train, sigma = np.array([[-1.0, 0.0], [1.0, 0.0]]) + 100, 0.7
     points = np.array([[0.0, 0.0], [0.5, 0.2], [1.0, 3.0]]) + 100
-    near = concentration(points, train, sigma)
+    near = concentration(points, Centered.of(train), sigma)
     weight = 1 / (1 + np.exp(-2 * (points[:, 0] - 100) / sigma**2))
     np.testing.assert_allclose(near.largest_weight, np.maximum(weight, 1 - weight))
     np.testing.assert_allclose(near.effective_number, 1 / (weight**2 + (1 - weight) ** 2))
@@ -132,9 +133,9 @@ def test_concentration_of_two_points_in_closed_form():
 def test_concentration_across_blocks(monkeypatch):
     rng = np.random.default_rng(7)
     train, points = rng.normal(size=(30, 5)), rng.normal(size=(20, 5))
-    whole = concentration(points, train, 0.8)
+    whole = concentration(points, Centered.of(train), 0.8)
     monkeypatch.setattr("diffbench.measures.concentration.BLOCK_ELEMENTS", 70)
-    parts = concentration(points, train, 0.8)
+    parts = concentration(points, Centered.of(train), 0.8)
     np.testing.assert_allclose(parts.largest_weight, whole.largest_weight)
     np.testing.assert_allclose(parts.effective_number, whole.effective_number)
     np.testing.assert_allclose(parts.log_density, whole.log_density)
@@ -143,7 +144,7 @@ def test_concentration_across_blocks(monkeypatch):
 def test_concentration_at_both_ends_of_the_noise():
     rng = np.random.default_rng(8)
     train = rng.normal(size=(40, 6))
-    near, far = concentration(train, train, 1e-3), concentration(train, train, 1e3)
+    near, far = (concentration(train, Centered.of(train), sigma) for sigma in (1e-3, 1e3))
     np.testing.assert_allclose(near.effective_number, 1)
     np.testing.assert_allclose(far.effective_number, 40, rtol=1e-3)
     np.testing.assert_allclose(far.largest_weight, 1 / 40, rtol=1e-3)
@@ -155,4 +156,4 @@ def test_bad_input_is_named():
         overlap(good, good, np.array([np.nan, 1]), 0)
     images = np.ones((3, 2))
     with pytest.raises(DiffbenchError, match="above 0"):
-        concentration(images, images, 0.0)
+        concentration(images, Centered.of(images), 0.0)

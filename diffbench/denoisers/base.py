@@ -1,8 +1,7 @@
-"""The one type that everything speaks, a denoiser D(x, sigma, label), and how it is asked about many images."""
+"""The one type that everything speaks: a denoiser D(x, sigma, label)."""
 
 from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 
 from diffbench.shapes import Float, Int64
@@ -23,11 +22,3 @@ class Denoiser(Protocol):
         sigma: positive, one per image. label: in [0, labels), or None for no condition.
         """
         ...
-
-
-def denoise_batched(
-    denoiser: Denoiser, noised: Float[Tensor, " m *shape"], sigma: float, label: Int64[Tensor, " m"]
-) -> Float[Tensor, " m *shape"]:
-    """D at one noise level for any number of images, in batches that bound the memory of activations."""
-    parts = zip(noised.split(BATCH), label.split(BATCH), strict=True)
-    return torch.cat([denoiser(x, torch.full((len(x),), sigma, device=x.device), c) for x, c in parts])

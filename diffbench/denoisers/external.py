@@ -45,7 +45,7 @@ class ExternalDenoiser:
     def __call__(
         self, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"], label: Int64[Tensor, " m"] | None = None
     ) -> Float[Tensor, " m *shape"]:
-        """Estimate of x0. DiffbenchError if the model gives none."""
+        """Estimate of x0. DiffbenchError if the model gives none; torch's own error where memory runs out."""
         theirs = (self._factor * x + self._offset).float()
         noise = (self._factor * sigma).float()
         label = label.clone() if label is not None and self._conditional else None
@@ -53,8 +53,12 @@ class ExternalDenoiser:
         with contained(self._name, f"D(x, sigma, label), {given}, raised"):
             try:
                 output = self._model(theirs, noise, label)
+            except torch.OutOfMemoryError as error:
+                output = error
             except DiffbenchError as error:
                 raise DiffbenchError(f"{error} (its sigma is {self._factor:.4g} times the study's)") from None
+        if isinstance(output, torch.OutOfMemoryError):
+            raise output  # no fault of the model's: fewer images at once may fit
         return (self._checked(output, x, sigma).to(x.dtype) - self._offset) / self._factor
 
     def _checked(

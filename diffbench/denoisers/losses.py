@@ -9,7 +9,8 @@ import torch
 
 from diffbench.conventions import log_sigmas
 from diffbench.data.training_set import TrainingSet
-from diffbench.denoisers.base import BATCH, Denoiser, denoise_batched
+from diffbench.denoisers.base import BATCH, Denoiser
+from diffbench.denoisers.batched import Batched
 from diffbench.files.store import Variable
 from diffbench.noise import gap_noise
 from diffbench.settings.measures import GapSettings
@@ -36,17 +37,18 @@ def losses_of_splits(
 ) -> Losses:
     """Losses on at most settings.images images of each split."""
     square, norm = {}, {}
+    batched = Batched(denoiser)
     for split, (images, labels) in training_set.splits.items():
         count = settings.images
         square[split], norm[split] = per_image_losses(
-            denoiser, images[:count], labels[:count], split, gap_sigmas(settings), settings.noises, device
+            batched, images[:count], labels[:count], split, gap_sigmas(settings), settings.noises, device
         )
     return Losses(square, norm)
 
 
 @torch.no_grad()
 def per_image_losses(
-    denoiser: Denoiser,
+    denoiser: Batched,
     images: Float32[np.ndarray, " images *shape"],
     labels: Int64[np.ndarray, " images"],
     split: str,
@@ -56,17 +58,20 @@ def per_image_losses(
 ) -> tuple[Float64[np.ndarray, "levels images"], Float64[np.ndarray, "levels images"]]:
     """Mean square and mean norm of the error per image and noise level."""
     count, dimension = len(images), math.prod(images.shape[1:])
-    together = max(1, BATCH // count)  # draws of few images share a forward pass
-    clean, label = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
+    together = min(draws, max(1, BATCH // count))  # draws of few images share a forward pass
+    clean = torch.from_numpy(images).to(device).repeat(together, *[1] * (images.ndim - 1))
+    label = torch.from_numpy(labels).to(device).repeat(together)
+    drawn = np.empty((together, count, dimension), np.float32)
     square = np.zeros((len(sigmas), count))
     norm = np.zeros((len(sigmas), count))
     for level, first in product(range(len(sigmas)), range(0, draws, together)):
         sigma, parts = float(sigmas[level]), range(first, min(first + together, draws))
-        drawn = np.stack([gap_noise(split, level, draw, count, dimension) for draw in parts])
-        noise = torch.from_numpy(drawn).to(device).view(-1, *clean.shape[1:])
-        targets = clean.repeat(len(parts), *[1] * (clean.ndim - 1))
-        error = denoise_batched(denoiser, targets + sigma * noise, sigma, label.repeat(len(parts))) - targets
-        summed = error.flatten(1).double().square().sum(dim=1).cpu().numpy().reshape(len(parts), count)
+        for noise, draw in zip(drawn, parts, strict=False):
+            gap_noise(split, level, draw, count, dimension, out=noise)
+        some = slice(0, len(parts) * count)
+        noised = torch.from_numpy(drawn).to(device).view(clean.shape)[some].mul_(sigma).add_(clean[some])
+        error = denoiser.at_level(noised, sigma, label[some]) - clean[some]
+        summed = error.flatten(1).double().square_().sum(dim=1).cpu().numpy().reshape(len(parts), count)
         square[level] += summed.sum(axis=0) / dimension / draws
         norm[level] += np.sqrt(summed).sum(axis=0) / draws
     return square, norm

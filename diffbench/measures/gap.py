@@ -11,7 +11,7 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import bootstrap_means, chosen, largest, percentile
+from diffbench.measures.intervals import bootstrap_means, chosen, largest, percentile, percentiles
 from diffbench.shapes import Float, Float64, Int
 
 UNBOUNDED = "unbounded: the training loss is 0"
@@ -80,8 +80,8 @@ def _summarize(
     """The curve from the mean training and validation losses and their replicates."""
     curve, spread = _relative(*means), _relative(*replicates)  # (L,), (B, L)
     difference, difference_spread = means[1] - means[0], replicates[1] - replicates[0]
-    relative = tuple(_relative_at(curve[i], spread[:, i], n) for i in range(len(sigmas)))
-    absolute = tuple(percentile(float(difference[i]), difference_spread[:, i], n) for i in range(len(sigmas)))
+    relative = tuple(map(_explained, curve, percentiles(curve, spread, n)))
+    absolute = tuple(percentiles(difference, difference_spread, n))
     absolute_peak = largest(difference, difference_spread, n)
     if np.isinf(curve).any():
         at = f"{UNBOUNDED} at sigma = {sigmas[np.isinf(curve)][-1]:.4g}"
@@ -103,12 +103,13 @@ def _summarize(
     )
 
 
-def _relative_at(value: float, spread: Float64[np.ndarray, " B"], n: int) -> Estimate:
+def _explained(value: float, estimate: Estimate) -> Estimate:
+    """The relative gap at a level, with the reason where there is none."""
     if math.isinf(value):
-        return Estimate(math.inf, math.nan, math.nan, n, UNBOUNDED)
+        return Estimate(math.inf, math.nan, math.nan, estimate.n, UNBOUNDED)
     if math.isnan(value):
-        return undefined("training and validation loss are both 0", n)
-    return percentile(float(value), spread, n)
+        return undefined("training and validation loss are both 0", estimate.n)
+    return estimate
 
 
 def _area(curves: Float64[np.ndarray, "B L"], sigmas: Float64[np.ndarray, " L"]) -> Float64[np.ndarray, " B"]:
@@ -141,14 +142,13 @@ def memorized_share(
     spread = bootstrap_means(validation.T, seed_of("validation", seed)) - bootstrap_means(
         train.T, seed_of("train", seed)
     )
-    shares = []
-    for model, optimum in zip(range(levels), range(levels, 2 * levels), strict=True):
-        if percentile(float(gaps[optimum]), spread[:, optimum], n).low <= 0:
-            shares.append(undefined("the optimal denoiser has no gap here within its interval", n))
-        else:
-            replicates = spread[:, model] / spread[:, optimum]
-            shares.append(percentile(float(gaps[model] / gaps[optimum]), replicates, n))
-    return tuple(shares)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shares = percentiles(gaps[:levels] / gaps[levels:], spread[:, :levels] / spread[:, levels:], n)
+    of_optimum = percentiles(gaps[levels:], spread[:, levels:], n)
+    return tuple(
+        undefined("the optimal denoiser has no gap here within its interval", n) if optimum.low <= 0 else share
+        for share, optimum in zip(shares, of_optimum, strict=True)
+    )
 
 
 def onset(steps: Int[np.ndarray, " c"], validation: Float[np.ndarray, "c v"], seed: int) -> Estimate:

@@ -4,6 +4,8 @@ All intervals are two-sided at conventions.CONFIDENCE. Undefined values are nan 
 """
 
 import math
+from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from scipy import special  # binomtest and its like would be scipy.stats, 0.3 s more at each stage's start-up
@@ -16,6 +18,8 @@ ALPHA = 1 - CONFIDENCE
 RESAMPLES = 1000
 DRAWS = 4000
 BLOCK_ELEMENTS = 2**24
+KEPT_ELEMENTS = 2**21
+"""Of resamples that are kept for the next call with the same seed (16 MB); more are drawn anew, in blocks."""
 
 
 def proportion(hits: int, n: int) -> Estimate:
@@ -96,14 +100,30 @@ def bootstrap_means(
     ratios of columns, or of paired calls, are then paired.
     """
     n = len(values)
-    rng = np.random.default_rng(seed)
     values = np.asarray(values, dtype=np.float64)
     means = np.empty((resamples, values.shape[1]))
-    step = max(1, BLOCK_ELEMENTS // n)
-    for start in range(0, resamples, step):
-        counts = resample_counts(n, min(step, resamples - start), rng)
-        means[start : start + step] = counts @ values / n
+    for rows, counts in _resamples(n, seed, resamples, n):
+        means[rows] = counts @ values / n
     return means
+
+
+def _resamples(n: int, seed: int, resamples: int, longest: int) -> Iterator[tuple[slice, Float64[np.ndarray, "_ {n}"]]]:
+    """All resamples of n images with this seed, in blocks for which as many rows of `longest` values are held."""
+    if longest * resamples <= KEPT_ELEMENTS:
+        yield slice(0, resamples), _kept_counts(n, seed, resamples)
+        return
+    rng, step = np.random.default_rng(seed), max(1, BLOCK_ELEMENTS // longest)
+    for start in range(0, resamples, step):
+        rows = slice(start, min(start + step, resamples))
+        yield rows, resample_counts(n, rows.stop - start, rng)
+
+
+@lru_cache(maxsize=4)
+def _kept_counts(n: int, seed: int, resamples: int) -> Float64[np.ndarray, "{resamples} {n}"]:
+    """Every level of noise and many measures ask for the same resamples."""
+    counts = resample_counts(n, resamples, np.random.default_rng(seed))
+    counts.flags.writeable = False
+    return counts
 
 
 def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Float64[np.ndarray, "{resamples} {n}"]:
@@ -114,10 +134,18 @@ def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Float64
 
 def percentile(value: float, replicates: Float64[np.ndarray, " B"], n: int) -> Estimate:
     """The estimate whose interval is the middle of the bootstrap replicates."""
-    if not (math.isfinite(value) and np.isfinite(replicates).all()):
-        return undefined("not finite in some resamples", n)
-    low, high = np.quantile(replicates, [ALPHA / 2, 1 - ALPHA / 2])
-    return Estimate(value, float(low), float(high), n)
+    return percentiles(np.array([value]), replicates[:, None], n)[0]
+
+
+def percentiles(values: Float64[np.ndarray, " p"], replicates: Float64[np.ndarray, "B p"], n: int) -> list[Estimate]:
+    """`percentile` of several values at once, each with a column of replicates."""
+    defined = np.isfinite(values) & np.isfinite(replicates).all(axis=0)
+    ends = np.full((2, len(values)), math.nan)
+    ends[:, defined] = np.quantile(replicates[:, defined], [ALPHA / 2, 1 - ALPHA / 2], axis=0)
+    return [
+        Estimate(float(value), float(low), float(high), n) if known else undefined("not finite in some resamples", n)
+        for value, low, high, known in zip(values, *ends, defined, strict=True)
+    ]
 
 
 def jackknife(value: float, without: Float64[np.ndarray, " K"], n: int) -> Estimate:
@@ -198,15 +226,13 @@ def bootstrap_auc(
     below = np.searchsorted(negatives[order], positives, side="left")
     not_above = np.searchsorted(negatives[order], positives, side="right")
     n_positive, n_negative = len(positives), len(negatives)
-    positive_rng, negative_rng = np.random.default_rng(positive_seed), np.random.default_rng(negative_seed)
     replicates = np.empty(RESAMPLES)
-    step = max(1, BLOCK_ELEMENTS // max(n_positive, n_negative))
-    for start in range(0, RESAMPLES, step):
-        size = min(step, RESAMPLES - start)
-        positive_counts = resample_counts(n_positive, size, positive_rng)
-        negative_counts = resample_counts(n_negative, size, negative_rng)[:, order]
-        cumulated = np.zeros((size, n_negative + 1))
-        np.cumsum(negative_counts, axis=1, out=cumulated[:, 1:])
+    longest = max(n_positive, n_negative)
+    of_positives = _resamples(n_positive, positive_seed, RESAMPLES, longest)
+    of_negatives = _resamples(n_negative, negative_seed, RESAMPLES, longest)
+    for (rows, positive_counts), (_, negative_counts) in zip(of_positives, of_negatives, strict=True):
+        cumulated = np.zeros((len(negative_counts), n_negative + 1))
+        np.cumsum(negative_counts[:, order], axis=1, out=cumulated[:, 1:])
         wins = (cumulated[:, below] + cumulated[:, not_above]) / (2 * n_negative)  # (size, n_positive)
-        replicates[start : start + size] = np.einsum("bi,bi->b", positive_counts, wins) / n_positive
+        replicates[rows] = np.einsum("bi,bi->b", positive_counts, wins) / n_positive
     return replicates

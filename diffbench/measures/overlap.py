@@ -12,7 +12,7 @@ from scipy import special
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import ALPHA, RESAMPLES, auc, bootstrap_auc, percentile, share_below_quantile
-from diffbench.shapes import Float, Float64
+from diffbench.shapes import Float, Float64, Int64
 
 POINTS_PER_BANDWIDTH = 3
 POINTS_MAXIMUM = 2048
@@ -106,16 +106,20 @@ def overlap_coefficient(first: Float[np.ndarray, " m"], second: Float[np.ndarray
     pooled = (m * shares[0] + n * shares[1]) / (m + n)
     rng = np.random.default_rng(seed)
 
-    def common(
-        f: Float64[np.ndarray, "*r b"], g: Float64[np.ndarray, "*r b"]
-    ) -> np.float64 | Float64[np.ndarray, " r"]:
-        return np.minimum(f @ smooth.T, g @ smooth.T).sum(axis=-1)
+    def resampled(f: Float64[np.ndarray, " b"], g: Float64[np.ndarray, " b"]) -> Float64[np.ndarray, " r"]:
+        densities = []
+        for size, drawn in ((m, f), (n, g)):
+            bins = _occupied(drawn)
+            densities.append(rng.multinomial(size, drawn[bins], RESAMPLES) / size @ smooth[:, bins].T)
+        return np.minimum(*densities).sum(axis=1)
 
-    def resampled(f: Float64[np.ndarray, " b"], g: Float64[np.ndarray, " b"]) -> np.float64 | Float64[np.ndarray, " r"]:
-        return common(rng.multinomial(m, f, RESAMPLES) / m, rng.multinomial(n, g, RESAMPLES) / n)
-
-    value = float(common(shares[0], shares[1]))
+    value = float(np.minimum(*(share @ smooth.T for share in shares)).sum())
     low, high = 2 * value - np.quantile(resampled(shares[0], shares[1]), [1 - ALPHA / 2, ALPHA / 2])
-    if value >= np.quantile(resampled(pooled, pooled), ALPHA / 2):
+    if high < 1 and value >= np.quantile(resampled(pooled, pooled), ALPHA / 2):
         high = 1.0
     return Estimate(value, float(max(0, min(low, value))), float(min(1, max(high, value))), m + n)
+
+
+def _occupied(shares: Float64[np.ndarray, " b"]) -> Int64[np.ndarray, " _"]:
+    """Bins that a resample can fill, and the last one, which a multinomial fills without drawing."""
+    return np.flatnonzero(np.append(shares[:-1] > 0, True))

@@ -4,7 +4,7 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import bootstrap_means, percentile
+from diffbench.measures.intervals import bootstrap_means, percentiles
 from diffbench.shapes import Float
 
 
@@ -26,8 +26,6 @@ def skill(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         value, replicates = 1 - means[:levels] / means[levels:], 1 - spread[:, :levels] / spread[:, levels:]
     return tuple(
-        percentile(float(value[level]), replicates[:, level], n)
-        if means[levels + level] > 0
-        else undefined("the baseline has no error here", n)
-        for level in range(levels)
+        estimate if mean > 0 else undefined("the baseline has no error here", n)
+        for estimate, mean in zip(percentiles(value, replicates, n), means[levels:], strict=True)
     )

@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from diffbench.denoisers.posterior import carriers, posterior
+from diffbench.denoisers.posterior import carriers, half_squares, posterior_of_scores
 from diffbench.files.estimates import Estimate
+from diffbench.measures.centered import Centered
 from diffbench.measures.concentration import concentration
-from diffbench.measures.intervals import bootstrap_means, percentile
-from diffbench.measures.neighbors import nearest
+from diffbench.measures.intervals import bootstrap_means, percentiles
 from diffbench.measures.overlap import overlap, shell_radius
 from diffbench.shapes import Float, Float64, Int64
 
@@ -28,11 +29,32 @@ class Population:
 
 @dataclass(frozen=True)
 class References:
-    """Clean images, flat: all training images with their labels, and validation images."""
+    """Clean images, flat: all training images with their labels, and validation images.
+
+    What every noise level needs of them is computed once and kept.
+    """
 
     train: Float[np.ndarray, "n d"]
     train_labels: Int64[np.ndarray, " n"]
     validation: Float[np.ndarray, "v d"]
+
+    @cached_property
+    def centered(self) -> Centered:
+        """All training images."""
+        return Centered.of(self.train, "train")
+
+    @cached_property
+    def equal(self) -> dict[str, Centered]:
+        """Equally many training and validation images."""
+        size = min(len(self.train), len(self.validation))
+        train = self.centered if size == len(self.train) else Centered.of(self.train[:size], "train")
+        return {"train": train, "validation": Centered.of(self.validation[:size], "validation")}
+
+    @cached_property
+    def exact(self) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, " n"]]:
+        """All training images where they are, in float64, and half of their squares."""
+        images = self.train.astype(np.float64)
+        return images, half_squares(images)
 
 
 def level_estimates(
@@ -40,10 +62,10 @@ def level_estimates(
 ) -> dict[str, Estimate]:
     """Every overlap measure by name, at noise level sigma. Populations: "states", "train" and "validation"."""
     dimension = references.train.shape[1]
-    radii = {
-        name: shell_radius(nearest(population.points, references.train, 1).distances[:, 0], sigma, dimension)
-        for name, population in populations.items()
+    near = {
+        name: concentration(population.points, references.centered, sigma) for name, population in populations.items()
     }
+    radii = {name: shell_radius(each.distance, sigma, dimension) for name, each in near.items()}
     shells = overlap(radii["train"], radii["validation"], radii["states"], seed)
     estimates = {
         "train_likeness": shells.train_likeness,
@@ -54,13 +76,12 @@ def level_estimates(
         "validation_inside": shells.validation_inside,
     }
     for name, population in populations.items():
-        near = concentration(population.points, references.train, sigma)
         estimates |= _means(
             {
                 f"shell_radius_{name}": radii[name],
-                f"largest_weight_{name}": near.largest_weight,
-                f"effective_number_{name}": near.effective_number,
-                f"log_density_{name}": near.log_density,
+                f"largest_weight_{name}": near[name].largest_weight,
+                f"effective_number_{name}": near[name].effective_number,
+                f"log_density_{name}": near[name].log_density,
                 f"model_error_{name}": _model_error(population, references, sigma),
             }
             | _differences_of_predictions(ROOTS[name], population.denoised, references),
@@ -74,14 +95,15 @@ def _means(columns: dict[str, Float64[np.ndarray, " m"]], seed: int) -> dict[str
     values = np.stack(list(columns.values()), axis=1)  # (m, p)
     replicates = bootstrap_means(values, seed)
     means = values.mean(axis=0, dtype=np.float64)
-    return {name: percentile(float(means[i]), replicates[:, i], len(values)) for i, name in enumerate(columns)}
+    return dict(zip(columns, percentiles(means, replicates, len(values)), strict=True))
 
 
 def _model_error(population: Population, references: References, sigma: float) -> Float[np.ndarray, " m"]:
     """||D - D*||^2 / d per point, with D* the optimum over the training images of the point's label."""
-    images = references.train.astype(np.float64)
+    images, halves = references.exact
     allowed = carriers(population.labels, references.train_labels)
-    optimum = posterior(population.points.astype(np.float64), images, sigma, allowed).weights @ images
+    points = population.points.astype(np.float64)
+    optimum = posterior_of_scores(points, points @ images.T - halves, sigma, allowed).weights @ images
     return np.square(population.denoised - optimum).mean(axis=1)
 
 
@@ -92,9 +114,8 @@ def _differences_of_predictions(
 
     Equal numbers of both are searched, since a larger set has nearer neighbours.
     """
-    size = min(len(references.train), len(references.validation))
     scale = math.sqrt(references.train.shape[1])
     return {
-        f"{name}_to_{split}": nearest(predictions, images[:size], 1).distances[:, 0] / scale
-        for split, images in (("train", references.train), ("validation", references.validation))
+        f"{name}_to_{split}": images.nearest_distances(predictions, "predictions") / scale
+        for split, images in references.equal.items()
     }

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.training_set import Images, TrainingSet, in_turn, read_training_set
-from diffbench.denoisers.base import BATCH, Denoiser, denoise_batched
+from diffbench.denoisers.base import BATCH, Denoiser
+from diffbench.denoisers.batched import Batched
 from diffbench.denoisers.build import load_denoiser
 from diffbench.denoisers.guidance import Guided
 from diffbench.devices import pick_device
@@ -39,7 +40,7 @@ def run(
     """
     training_set = read_training_set(data, conditions, spec.inputs)
     where = pick_device(device)
-    denoiser = guided_denoiser(spec, training_set, checkpoint, guide, where)
+    denoiser = Batched(guided_denoiser(spec, training_set, checkpoint, guide, where))
     sigmas = karras_sigmas(spec.sampling.steps, spec.sampling.sigma_min, spec.sampling.sigma_max, spec.sampling.rho)
     labels = sample_labels(training_set, spec.sampling.samples)
     drawn = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
@@ -116,7 +117,7 @@ def _followed(steps: Iterator[SamplingStep], kept: int) -> Drawn:
 
 @torch.no_grad()
 def noised_predictions(
-    denoiser: Denoiser,
+    denoiser: Batched,
     training_set: TrainingSet,
     sigmas: NDArray[np.float64],
     count: int,
@@ -132,7 +133,7 @@ def noised_predictions(
         for level, sigma in enumerate(sigmas):
             noise = torch.from_numpy(overlap_noise(split, level, len(clean), clean[0].numel())).to(device)
             noised = clean + float(sigma) * noise.view_as(clean)
-            outputs.append(denoise_batched(denoiser, noised, float(sigma), label).cpu().numpy())
+            outputs.append(denoiser.at_level(noised, float(sigma), label).cpu().numpy())
         predictions[split] = np.stack(outputs)
     return predictions
 
