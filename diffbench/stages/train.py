@@ -28,7 +28,7 @@ from diffbench.training.trainer import Trainer, TrainingStep
 SAVE_SECONDS = 30.0
 """Between saves of the state from which a killed segment resumes."""
 KEEP_SECONDS = 120.0
-"""Of training: where a run took no longer to its last milestone, its state is worth less than the disk that it takes."""
+"""Of training: where a run took no longer to its last milestone, its state is worth less than its disk."""
 SHOW_SECONDS = 5.0
 """Between updates of the progress bar: reading the loss makes a GPU wait."""
 
