@@ -76,7 +76,9 @@ def test_text_keeps_its_letters_and_shape(tmp_path):
     }
     store.write(tmp_path / "file.h5", "test", variables, {})
     with h5py.File(tmp_path / "file.h5") as file:
-        assert file["text"][()].tolist() == [[each.encode("utf-8", "surrogateescape") for each in row] for row in text]
+        stored = file["text"]
+        assert isinstance(stored, h5py.Dataset)
+        assert stored[()].tolist() == [[each.encode("utf-8", "surrogateescape") for each in row] for row in text]
     read = store.header(tmp_path / "file.h5", "test")
     assert read["text"][:2].tolist() == text[:2].tolist()
     assert (read["none"][:].tolist(), read["name"][:].tolist()) == ([], shown.tolist())
