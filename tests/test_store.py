@@ -72,15 +72,18 @@ def test_text_keeps_its_letters_and_shape(tmp_path):
     variables = {
         "text": store.Variable(text, ("row", "column"), "text"),
         "name": store.Variable(shown, ("name",), "text that is a dimension"),
+        "blank": store.Variable(np.full((3, 2), ""), ("row", "column"), "blank text"),
         "none": store.Variable(np.array([], dtype=object), ("nothing",), "no text"),
     }
     store.write(tmp_path / "file.h5", "test", variables, {})
     with h5py.File(tmp_path / "file.h5") as file:
         stored = file["text"]
         assert isinstance(stored, h5py.Dataset)
+        assert all(each.dtype.itemsize > 1 for each in file.values() if isinstance(each, h5py.Dataset))
         assert stored[()].tolist() == [[each.encode("utf-8", "surrogateescape") for each in row] for row in text]
     read = store.header(tmp_path / "file.h5", "test")
     assert read["text"][:2].tolist() == text[:2].tolist()
+    assert read["blank"][:].tolist() == [["", ""]] * 3
     assert (read["none"][:].tolist(), read["name"][:].tolist()) == ([], shown.tolist())
     xarray = pytest.importorskip("xarray")
     with xarray.open_dataset(tmp_path / "file.h5", engine="h5netcdf") as dataset:

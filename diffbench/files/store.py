@@ -140,9 +140,12 @@ def _create(file: h5py.File, name: str, variable: Variable) -> h5py.Dataset:
 
 
 def _encoded(text: np.ndarray) -> np.ndarray:
-    """Text as UTF-8 of one length: HDF5 compresses no text of many lengths, and tables repeat theirs in every row."""
+    """Text as UTF-8 of one length: HDF5 compresses no text of many lengths, and tables repeat theirs in every row.
+
+    Of two bytes at least: those of one are not text to netCDF, but characters.
+    """
     encoded = [str(each).encode("utf-8", "surrogateescape") for each in text.flat]
-    length = max(1, *map(len, encoded)) if encoded else 1
+    length = max(2, *map(len, encoded)) if encoded else 2
     return np.array(encoded, h5py.string_dtype("utf-8", length)).reshape(text.shape)
 
 
