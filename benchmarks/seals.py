@@ -47,7 +47,7 @@ def unsealed(path: Path) -> list[np.ndarray]:
 def compare(folder: Path) -> None:
     """Ratios of writing and reading a stage file of 48 MB and a checkpoint of 48 MB."""
     images = np.random.default_rng(0).integers(0, 256, (16_000, 3, 32, 32), dtype=np.uint8)
-    variables = {"pool": store.Variable(images, ("image", "c", "y", "x"), "images")}
+    variables = {"pool": store.Variable(images, ("image", "c", "y", "x"), "images", compressed=False)}
     weights = {"weight": torch.randn(4_000_000)}
     state = {"step": 1, "settings": "", "weights": weights, "ema": weights, "optimizer": {"m": torch.randn(4_000_000)}}
     writes = {

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
+from diffbench.files.checkpoint import RESUMED, read_checkpoint, write_checkpoint
 from diffbench.files.faults import StaleFileError
 from diffbench.files.sealed import fingerprint_at
 from tests.hostile import sealed
@@ -28,8 +28,16 @@ def test_round_trip(tmp_path: Path) -> None:
     read = read_checkpoint(path)
     assert read["step"] == 3
     assert torch.equal(read["ema"]["layer.weight"], state()["ema"]["layer.weight"])
-    assert read["optimizer"] == state()["optimizer"]
+    assert read["optimizer"] == state()["optimizer"]  # as those of earlier versions hold
     assert os.listdir(path.parent) == ["checkpoint.pt"]
+
+
+def test_a_checkpoint_is_no_state_to_train_from(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, {name: state()[name] for name in ("step", "settings", "ema")})
+    assert read_checkpoint(path)["step"] == 3
+    with pytest.raises(StaleFileError, match="not a checkpoint of diffbench"):
+        read_checkpoint(path, fields=RESUMED)
 
 
 def test_equal_states_give_equal_bytes_whatever_the_path(tmp_path: Path) -> None:

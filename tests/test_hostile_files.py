@@ -84,9 +84,9 @@ def test_objects_in_hdf5_are_bytes(mark: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("member", ["whole", "weights", "optimizer", "settings"])
-def test_a_checkpoint_or_side_file_is_not_unpickled(member: str, mark: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_or_state_is_not_unpickled(member: str, mark: Path, tmp_path: Path) -> None:
     state: Any = {"step": 1, "settings": "{}", "weights": {}, "ema": {}, "optimizer": {}} | {member: Payload(mark)}
-    for name in ("checkpoint.pt", ".checkpoint.pt.partial"):
+    for name in ("checkpoint.pt", "training.pt"):
         torch.save(Payload(mark) if member == "whole" else state, tmp_path / name)
         sealed(tmp_path / name)
         refused(mark, lambda name=name: read_checkpoint(tmp_path / name), name)

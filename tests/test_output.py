@@ -30,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 RNG = np.random.default_rng(0)
 VARIABLES = {f"text{i}": store.Variable(np.array(["word" * (j % 9) for j in range(90)]), ("a",), "x") for i in range(3)}
 VARIABLES |= {f"small{i}": store.Variable(RNG.random((90, 3)), ("a", "b"), "x") for i in range(9)}
+VARIABLES |= {"plain": store.Variable(RNG.random((90, 60)), ("a", "d"), "not compressed", compressed=False)}
 VARIABLES |= {"large": store.Variable(RNG.random((90, 150)), ("a", "c"), "more than what HDF5 keeps in memory")}
 WEIGHTS = {f"w{i}": torch.ones(30, 30) for i in range(9)}
 

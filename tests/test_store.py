@@ -66,6 +66,44 @@ def test_xarray_opens_it(path):
         assert dataset["sigma"].attrs["long_name"] == "noise level"
 
 
+def test_text_keeps_its_letters_and_shape(tmp_path):
+    text = np.array([["ä", "a longer one"], ["", " x "], ["日本", "\udce9"]], dtype=object)
+    shown = np.array(["ä", ""])
+    variables = {
+        "text": store.Variable(text, ("row", "column"), "text"),
+        "name": store.Variable(shown, ("name",), "text that is a dimension"),
+        "blank": store.Variable(np.full((3, 2), ""), ("row", "column"), "blank text"),
+        "none": store.Variable(np.array([], dtype=object), ("nothing",), "no text"),
+    }
+    store.write(tmp_path / "file.h5", "test", variables, {})
+    with h5py.File(tmp_path / "file.h5") as file:
+        stored = file["text"]
+        assert isinstance(stored, h5py.Dataset)
+        assert all(each.dtype.itemsize > 1 for each in file.values() if isinstance(each, h5py.Dataset))
+        assert stored[()].tolist() == [[each.encode("utf-8", "surrogateescape") for each in row] for row in text]
+    read = store.header(tmp_path / "file.h5", "test")
+    assert read["text"][:2].tolist() == text[:2].tolist()
+    assert read["blank"][:].tolist() == [["", ""]] * 3
+    assert (read["none"][:].tolist(), read["name"][:].tolist()) == ([], shown.tolist())
+    xarray = pytest.importorskip("xarray")
+    with xarray.open_dataset(tmp_path / "file.h5", engine="h5netcdf") as dataset:
+        assert dataset["text"][:2].values.tolist() == text[:2].tolist()
+        assert dataset["name"].values.tolist() == shown.tolist()
+
+
+def test_arrays_are_compressed_to_the_same_bits_unless_they_are_read_by_many(tmp_path):
+    values = np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32)
+    sizes = {}
+    for compressed in (True, False):
+        path = tmp_path / f"{compressed}.h5"
+        store.write(path, "test", {"x": store.Variable(values, ("a", "b"), "x", compressed=compressed)}, {})
+        assert store.read(path, "test")["x"].tobytes() == values.tobytes()
+        with h5py.File(path) as file:
+            sizes[compressed] = file["x"].id.get_storage_size()
+    assert sizes[True] < 0.95 * sizes[False]
+    assert sizes[False] == values.nbytes
+
+
 def test_truncated_file_is_named_with_what_to_do(path):
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(DiffbenchError, match=r"file\.h5: truncated, or .*; run snakemake to make it anew"):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,16 @@ from diffbench import cli
 from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet, read_training_set
-from diffbench.files.checkpoint import read_checkpoint
-from diffbench.files.faults import StaleFileError
+from diffbench.files import run_state
+from diffbench.files.checkpoint import RESUMED, read_checkpoint
 from diffbench.files.output import UnwritableError
+from diffbench.files.run_state import RunState
 from diffbench.settings.models import Dit, Mlp, ModelDefinition, Optimal, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.stages import train
 from diffbench.study.specs import TrainSpec
 from diffbench.training.trainer import batch_indices
+from tests.damaged_files import flip
 from tests.full_disks import ALWAYS_FULL, small_disk
 
 CPU = torch.device("cpu")
@@ -62,18 +65,35 @@ def spec(step: int, model: ModelDefinition = KINDS[0], seed: int = 0, **training
     return TrainSpec(factors=factors, model=model, training=settings)
 
 
+LAST = 9
+"""The last milestone of a run, if no other is given."""
+
+
 def run(
     path: Path,
     train_spec: TrainSpec,
-    start: Path | None = None,
+    state: Path | None = None,
     images: TrainingSet | None = None,
     save_seconds: float = train.SAVE_SECONDS,
+    last: int = LAST,
 ) -> bytes:
     """Train a segment as the stage does, on images in memory."""
     images = images or some_images()
     trainer = train.fresh_trainer(train_spec, images, CPU)
-    train.train_segment(trainer, train_spec, images, path, start, save_seconds)
+    train.train_segment(trainer, train_spec, images, path, state, last, save_seconds)
     return path.read_bytes()
+
+
+def step_of(state: Path) -> int:
+    return read_checkpoint(state, fields=RESUMED)["step"]
+
+
+def stopped(path: Path, train_spec: TrainSpec, state: Path | None, step: int) -> None:
+    """Training that ends right after a save at `step`, as by a kill."""
+    images = spoiled(range(step + 1, int(train_spec.factors["step"]) + 1))
+    with pytest.raises(DiffbenchError, match=f"diverged by step {step + 1}"):
+        run(path, train_spec, state, images, save_seconds=-1)
+    assert not path.exists()
 
 
 def test_the_stage_trains_on_the_files_of_the_stages_before(tmp_path: Path) -> None:
@@ -92,75 +112,162 @@ def test_the_stage_trains_on_the_files_of_the_stages_before(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("model", KINDS, ids=lambda model: model.kind)
 def test_segments_write_the_bytes_of_one_run(model: ModelDefinition, tmp_path: Path) -> None:
-    whole = run(tmp_path / "whole.pt", spec(9, model))
-    for chain in ([3], [1, 2, 8]):
-        start = None
+    """Each trains the difference alone: the images of the steps before are spoiled."""
+    whole = run(tmp_path / "whole.pt", spec(LAST, model))
+    for chain in ([3, LAST], [1, 2, 8, LAST]):
+        done, last = 0, b""
         for step in chain:
-            path = tmp_path / f"{len(chain)}-{step}.pt"
-            run(path, spec(step, model), start)
-            start = path
-        assert run(tmp_path / f"{len(chain)}-9.pt", spec(9, model), start) == whole
+            last = run(tmp_path / f"{step}.pt", spec(step, model), tmp_path / "state.pt", spoiled(range(1, done + 1)))
+            done = step
+        assert last == whole
+        assert not (tmp_path / "state.pt").exists()
 
 
 @pytest.mark.parametrize("model", KINDS, ids=lambda model: model.kind)
-def test_the_side_file_of_a_stopped_segment_is_resumed(model: ModelDefinition, tmp_path: Path) -> None:
-    """Stopped right after a save, as by a kill: the rest, and no more, is trained; the side file goes."""
-    whole = run(tmp_path / "whole.pt", spec(9, model, dropout=0.1))
-    path, side = tmp_path / "out.pt", tmp_path / "out.pt.partial"
-    with pytest.raises(DiffbenchError, match="diverged by step 6"):
-        run(path, spec(9, model, dropout=0.1), images=spoiled(range(6, 10)), save_seconds=-1)
-    assert not path.exists()
-    assert read_checkpoint(side)["step"] == 5
-    assert run(path, spec(9, model, dropout=0.1), images=spoiled(range(1, 6))) == whole
-    assert not side.exists()
+@pytest.mark.parametrize("name", ["state.pt", "out.pt.partial"])
+def test_a_stopped_segment_goes_on_from_its_last_save(name: str, model: ModelDefinition, tmp_path: Path) -> None:
+    """Also where the stage is called without a state of the run."""
+    whole = run(tmp_path / "whole.pt", spec(LAST, model, dropout=0.1))
+    path, state = tmp_path / "out.pt", None if "partial" in name else tmp_path / name
+    stopped(path, spec(LAST, model, dropout=0.1), state, 5)
+    assert step_of(tmp_path / name) == 5
+    assert run(path, spec(LAST, model, dropout=0.1), state, spoiled(range(1, 6))) == whole
+    assert sorted(os.listdir(tmp_path)) == ["out.pt", "whole.pt"]
 
 
-def test_a_side_file_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
-    path, side = tmp_path / "out.pt", tmp_path / "out.pt.partial"
-    fresh = run(path, spec(4))
-    for strange in (spec(2, seed=1), spec(2, learning_rate=0.1), spec(5)):
-        run(side, strange)
-        assert run(path, spec(4)) == fresh
+def test_a_checkpoint_holds_what_is_measured_and_the_state_the_rest(tmp_path: Path) -> None:
+    run(tmp_path / "out.pt", spec(4), tmp_path / "state.pt")
+    checkpoint = torch.load(tmp_path / "out.pt", weights_only=True)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert set(checkpoint) == {"step", "settings", "ema"}
+    assert set(state) == {*checkpoint, "weights", "optimizer", "seconds"}
+    assert (checkpoint["step"], checkpoint["settings"]) == (state["step"], state["settings"])
+    assert all(torch.equal(checkpoint["ema"][name], tensor) for name, tensor in state["ema"].items())
+
+
+def test_the_state_stays_for_later_milestones_and_where_training_took_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state.pt"
+    run(tmp_path / "4.pt", spec(4), state)
+    monkeypatch.setattr(train, "KEEP_SECONDS", read_checkpoint(state, fields=RESUMED)["seconds"])
+    run(tmp_path / "5.pt", spec(5), state, last=5)  # with the seconds of the segment before it took longer
+    assert step_of(state) == 5
+    monkeypatch.setattr(train, "KEEP_SECONDS", 1000.0)
+    run(tmp_path / "6.pt", spec(6), state, last=6)
+    assert not state.exists()
+
+
+def test_a_further_state_is_neither_used_nor_overwritten(tmp_path: Path) -> None:
+    """A milestone that is put in between later, or made anew: stopped, it goes on from a state of its own."""
+    state, path, own = (tmp_path / name for name in ("state.pt", "out.pt", "out.pt.partial"))
+    run(tmp_path / "8.pt", spec(8), state)
+    further = state.read_bytes()
+    stopped(path, spec(6), state, 4)
+    assert step_of(own) == 4
+    assert run(path, spec(6), state, spoiled(range(1, 5))) == run(tmp_path / "whole.pt", spec(6))
+    assert not own.exists()
+    assert state.read_bytes() == further
+    assert run(path, spec(LAST), state, spoiled(range(1, 9))) == run(tmp_path / "whole.pt", spec(LAST))
+
+
+@pytest.mark.parametrize("strange", [spec(2, seed=1), spec(2, learning_rate=0.1), spec(8, learning_rate=0.1)])
+def test_a_state_of_other_settings_is_not_used_and_overwritten(strange: TrainSpec, tmp_path: Path) -> None:
+    state = tmp_path / "state.pt"
+    run(tmp_path / "strange.pt", strange, state)
+    assert run(tmp_path / "out.pt", spec(4), state) == run(tmp_path / "whole.pt", spec(4))
+    assert run(tmp_path / "out.pt", spec(5), state, spoiled(range(1, 5))) == run(tmp_path / "whole.pt", spec(5))
+
+
+def _flipped(state: Path) -> None:
+    flip(state, state.stat().st_size // 3)
+
+
+def _directory(state: Path) -> None:
+    state.unlink()
+    state.mkdir()
+    (state / "something").touch()
+
+
+def _a_checkpoint(state: Path) -> None:
+    run(state, spec(3))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (Path.unlink, ""),
+        (_flipped, "damaged: its content is not what was written"),
+        (lambda state: os.truncate(state, 100), "truncated, or not written by this diffbench"),
+        (_directory, "cannot be read: Is a directory"),
+        (_a_checkpoint, "not a checkpoint of diffbench"),
+    ],
+    ids=["deleted", "flipped", "truncated", "directory", "checkpoint"],
+)
+def test_without_a_whole_state_training_starts_anew(
+    damage: Callable[[Path], None], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state.pt"
+    run(tmp_path / "out.pt", spec(3), state)
+    damage(state)
+    capsys.readouterr()
+    assert run(tmp_path / "out.pt", spec(5), state) == run(tmp_path / "whole.pt", spec(5))
+    notes = re.findall("^note: .*; it is dropped, .*$", capsys.readouterr().err, re.MULTILINE)
+    assert [f"{told}" in note for note in notes] == [True] * bool(told)
+
+
+def test_two_jobs_that_write_one_state_at_once_end_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another job of the run does all its work between two saves of this one."""
+    state, save, others = tmp_path / "state.pt", RunState.save, [spec(8), spec(5)]
+
+    def interrupted(run_state: RunState, reached: dict[str, Any]) -> None:
+        save(run_state, reached)
+        if others and reached["step"] in (3, 6):
+            other = others.pop()
+            run(tmp_path / f"{other.factors['step']}.pt", other, state, save_seconds=-1)
+
+    monkeypatch.setattr(RunState, "save", interrupted)
+    run(tmp_path / "9.pt", spec(LAST), state, save_seconds=-1)
+    monkeypatch.undo()
+    assert others == []
+    for step in (5, 8, LAST):
+        assert (tmp_path / f"{step}.pt").read_bytes() == run(tmp_path / "whole.pt", spec(step))
+    assert sorted(os.listdir(tmp_path)) == ["5.pt", "8.pt", "9.pt", "whole.pt"]
 
 
 KILLED = """
 import sys
 from pathlib import Path
 from tests.test_train_stage import run, spec
-run(Path(sys.argv[1]), spec(int(sys.argv[2]), dropout=0.1), save_seconds=0.02)
+out, state, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+run(out, spec(steps, dropout=0.1), state, save_seconds=0.02)
 """
 
 
 def test_killed_by_sigkill_and_resumed(tmp_path: Path) -> None:
     """A real kill at a moment that nobody chose: the same command then ends with the bytes of a straight run."""
-    path, side = tmp_path / "out.pt", tmp_path / "out.pt.partial"
-    steps = 400
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path), str(steps)], stderr=subprocess.DEVNULL)
+    path, state, steps = tmp_path / "out.pt", tmp_path / "state.pt", 400
+    command = [sys.executable, "-c", KILLED, str(path), str(state), str(steps)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not side.exists() and process.poll() is None and time.monotonic() < deadline:
+    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not path.exists()
-    assert 0 < read_checkpoint(side)["step"] < steps
-    assert run(path, spec(steps, dropout=0.1)) == run(tmp_path / "whole.pt", spec(steps, dropout=0.1))
-
-
-def test_other_settings_refuse_the_checkpoint_before(tmp_path: Path) -> None:
-    run(tmp_path / "start.pt", spec(2))
-    with pytest.raises(DiffbenchError, match=r"start\.pt: made with other settings or data, or of a later step"):
-        run(tmp_path / "out.pt", spec(4, learning_rate=0.1), tmp_path / "start.pt")
+    assert 0 < step_of(state) < steps
+    assert run(path, spec(steps, dropout=0.1), state) == run(tmp_path / "whole.pt", spec(steps, dropout=0.1))
 
 
 @pytest.mark.parametrize("save_seconds", [-1.0, 1000.0])
 def test_divergence_is_one_error_and_writes_nothing_bad(save_seconds: float, tmp_path: Path) -> None:
-    path, side = tmp_path / "out.pt", tmp_path / "out.pt.partial"
+    path, state = tmp_path / "out.pt", tmp_path / "state.pt"
     with pytest.raises(DiffbenchError, match=r"diverged by step .*; lower training\.learning_rate"):
-        run(path, spec(9), images=spoiled(range(4, 5)), save_seconds=save_seconds)
+        run(path, spec(9), state, spoiled(range(4, 5)), save_seconds)
     assert not path.exists()
-    assert side.exists() == (save_seconds < 0)
-    if side.exists():
-        assert read_checkpoint(side)["step"] == 3
+    assert state.exists() == (save_seconds < 0)
+    if state.exists():
+        assert step_of(state) == 3
 
 
 @pytest.mark.parametrize(
@@ -196,21 +303,19 @@ def test_what_cannot_be_trained(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_training_goes_on_where_its_side_file_cannot_be_written(
+def test_training_goes_on_where_its_state_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = run(tmp_path / "whole.pt", spec(9))
-    write = train.write_checkpoint
+    whole = run(tmp_path / "whole.pt", spec(8))
+    state = tmp_path / "state.pt"
 
-    def refuse(path: Path, *arguments: Any) -> None:
-        if path.name == "out.pt.partial":
-            raise UnwritableError(f"{path}: disk full")
-        write(path, *arguments)
+    def refuse(path: Path, *_: Any) -> None:
+        raise UnwritableError(f"{path}: disk full")
 
-    monkeypatch.setattr(train, "write_checkpoint", refuse)
-    assert run(tmp_path / "out.pt", spec(9), save_seconds=-1) == whole
+    monkeypatch.setattr(run_state, "write_checkpoint", refuse)
+    assert run(tmp_path / "out.pt", spec(8), state, save_seconds=-1) == whole
     assert re.findall("^note: .*$", capsys.readouterr().err, re.MULTILINE) == [
-        f"note: {tmp_path}/out.pt.partial: disk full; training goes on, but if it is stopped this part is trained anew"
+        f"note: {state}: disk full; training goes on, but if it is stopped this part is trained anew"
     ]
 
 
@@ -218,7 +323,7 @@ FULL = """
 import sys
 from pathlib import Path
 from tests.test_train_stage import run, spec
-run(Path(sys.argv[1]), spec(9), save_seconds=-1)
+run(Path(sys.argv[1]), spec(9), Path(sys.argv[1]).with_name("state.pt"), save_seconds=-1, last=100)
 """
 
 
@@ -240,11 +345,3 @@ def test_training_on_a_full_disk_goes_on_to_its_checkpoint(tmp_path: Path) -> No
         assert "9/9" in told
         assert f"out.pt: disk full ({needed} kB needed, 16 kB free); make room and run again" in told
         assert os.listdir(disk) == []
-
-
-def test_a_start_of_a_later_step_is_refused(tmp_path: Path) -> None:
-    """A later checkpoint of the same run, put in the place of the start, would pass for this segment's end."""
-    run(tmp_path / "later.pt", spec(4))
-    with pytest.raises(StaleFileError, match=r"later\.pt: .*of a later step"):
-        run(tmp_path / "out.pt", spec(2), start=tmp_path / "later.pt")
-    assert not (tmp_path / "out.pt").exists()

@@ -88,6 +88,6 @@ def _flat(raw: RawImages) -> np.ndarray:
 def _variables(name: str, dim: str, raw: RawImages, long_name: str) -> dict[str, store.Variable]:
     axes = tuple(f"axis{index}" for index in range(raw.images.ndim - 1))
     return {
-        name: store.Variable(raw.images, (dim, *axes), long_name),
+        name: store.Variable(raw.images, (dim, *axes), long_name, compressed=False),  # nearly all jobs read them
         f"{name}_class": store.Variable(raw.classes, (dim,), "true class; 0 where there are none"),
     }

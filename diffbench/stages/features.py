@@ -126,7 +126,7 @@ def _features(space: FeatureSpace, data: StageHeader, name: str, dim: str, text:
 def _content(space: FeatureSpace) -> dict[str, store.Variable]:
     """What the space consists of, so that others can use it again."""
     if isinstance(space, Encoder):
-        return {"encoder": store.Variable(space.content, ("byte",), "the encoder's file")}
+        return {"encoder": store.Variable(space.content, ("byte",), "the encoder's file", compressed=False)}
     arrays = space.arrays() if isinstance(space, Layered) else {}
     text = "layer of the feature space: x @ weight + bias"
     return {

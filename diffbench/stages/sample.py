@@ -151,7 +151,7 @@ def _trajectory_variables(
     axes = _axes(drawn.samples[0])
 
     def of_levels(values: Images, dim: str, text: str) -> store.Variable:
-        return store.Variable(values, ("sigma", dim, *axes), text)
+        return store.Variable(values, ("sigma", dim, *axes), text, compressed=False)  # read once, then deleted
 
     return {
         "sigma": store.Variable(sigmas, ("sigma",), "noise level"),

@@ -1,8 +1,7 @@
-"""Train: one segment of a run, from the milestone before (or from fresh weights) to the next."""
+"""Train: one segment of a run, from where its state is (or from fresh weights) to a milestone."""
 
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,9 +16,8 @@ from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.denoisers.build import fresh_network
 from diffbench.devices import pick_device
-from diffbench.files.checkpoint import read_checkpoint, write_checkpoint
-from diffbench.files.faults import REBUILD, StaleFileError
-from diffbench.files.output import UnwritableError
+from diffbench.files.checkpoint import MEASURED, write_checkpoint
+from diffbench.files.run_state import RunState
 from diffbench.files.surroundings import Log
 from diffbench.settings.models import Dit, Mlp, Unet
 from diffbench.study.layout import side_file
@@ -28,19 +26,30 @@ from diffbench.training.allocator import keep_freed_memory
 from diffbench.training.trainer import Trainer, TrainingStep
 
 SAVE_SECONDS = 30.0
-"""Between saves of the side file from which a killed segment resumes."""
+"""Between saves of the state from which a killed segment resumes."""
+KEEP_SECONDS = 120.0
+"""Of training: where a run took no longer to its last milestone, its state is worth less than its disk."""
 SHOW_SECONDS = 5.0
 """Between updates of the progress bar: reading the loss makes a GPU wait."""
 
 
 def run(
-    spec: TrainSpec, data: Path, conditions: Path, out: Path, start: Path | None = None, device: str = "auto"
+    spec: TrainSpec,
+    data: Path,
+    conditions: Path,
+    out: Path,
+    state: Path | None = None,
+    last: int = 0,
+    device: str = "auto",
 ) -> None:
-    """Train to step factors["step"] from the checkpoint `start`, or from the side file that a killed run left."""
+    """Train to step factors["step"], from the run's `state` where that can be.
+
+    last: step of the last milestone that the study has for the run.
+    """
     keep_freed_memory()
     training_set = read_training_set(data, conditions, spec.inputs)
     trainer = fresh_trainer(spec, training_set, pick_device(device))
-    train_segment(trainer, spec, training_set, out, start)
+    train_segment(trainer, spec, training_set, out, state, last)
 
 
 def fresh_trainer(spec: TrainSpec, training_set: TrainingSet, device: torch.device) -> Trainer:
@@ -60,26 +69,41 @@ def train_segment(
     spec: TrainSpec,
     training_set: TrainingSet,
     out: Path,
-    start: Path | None = None,
+    state: Path | None = None,
+    last: int = 0,
     save_seconds: float = SAVE_SECONDS,
 ) -> None:
-    """Train a fresh trainer to the end of a segment and write its checkpoint.
+    """Train a fresh trainer to a milestone and write its checkpoint.
 
-    Every `save_seconds` the state goes to a side file. Training goes on from that of a killed segment, if there is one,
-    else from the checkpoint `start`.
+    Training goes on from the state of the run, which is saved every `save_seconds` and at the milestone, before its
+    checkpoint. It stays there if milestones are to follow, or if training has taken long.
     """
     seed, stop = int(spec.factors["seed"]), int(spec.factors["step"])
-    side = side_file(out)
-    _resume(trainer, spec, side, start)
+    own = side_file(out)
+    run_state = RunState(state or own, own, _settings(spec), stop)
+    started = time.monotonic() - _resume(trainer, run_state)
     images = torch.from_numpy(training_set.train).to(trainer.device)
     labels = torch.from_numpy(training_set.train_labels).to(trainer.device)
     steps = trainer.run(images, labels, seed, stop)
-    side_save = SideSave(partial(_save, trainer, spec, side))
-    if not _all_done(steps, trainer.step, stop, side_save, save_seconds):
+    reached = partial(_reached, trainer, spec, started)
+    if not _all_done(steps, trainer.step, stop, lambda: run_state.save(reached()), save_seconds):
         raise DiffbenchError(_memory_advice(trainer, images, labels))
     assert trainer.step == stop
-    _save(trainer, spec, out)
-    side.unlink(missing_ok=True)
+    end = reached()
+    keep = stop < last or end["seconds"] > KEEP_SECONDS
+    if keep:
+        run_state.save(end)
+    write_checkpoint(out, {name: end[name] for name in sorted(MEASURED)}, spec.fingerprint)
+    run_state.finish(keep)
+
+
+def _resume(trainer: Trainer, run_state: RunState) -> float:
+    """Go on from the run's state, if it can be. Returns the seconds of training that are in it."""
+    found = run_state.load()
+    if found is None:
+        return 0.0
+    trainer.load(found)
+    return found["seconds"]
 
 
 def _all_done(
@@ -103,36 +127,19 @@ def _all_done(
     return True
 
 
-class SideSave:
-    """Saves the side file. Where it cannot be written that is told once, and training goes on: no result needs it."""
-
-    def __init__(self, save: Callable[[], None]) -> None:
-        self._save = save
-        self._told = False
-
-    def __call__(self) -> None:
-        """Save, if that can be."""
-        try:
-            self._save()
-        except UnwritableError as error:
-            if not self._told:
-                print(f"\nnote: {error}; training goes on, but if it is stopped this part is trained anew", file=Log())
-            self._told = True
-
-
 def _show(bar: "tqdm[Any]", record: TrainingStep) -> None:
     """Loss and rate beside the bar, which shows the time left itself."""
     rate = len(record.losses) * (bar.n - bar.initial) / bar.format_dict["elapsed"]
     bar.set_postfix(loss=f"{float(record.losses.mean()):.4f}", images_per_s=f"{rate:.0f}", refresh=False)
 
 
-def _save(trainer: Trainer, spec: TrainSpec, path: Path) -> None:
-    """Write a checkpoint, unless training has diverged: bad weights must not pass for a result."""
+def _reached(trainer: Trainer, spec: TrainSpec, started: float) -> dict[str, Any]:
+    """The state of the run now, unless training has diverged: bad weights must not pass for a result."""
     if not trainer.finite:
         raise DiffbenchError(
             f"training diverged by step {trainer.step}: weights are not finite; lower training.learning_rate"
         )
-    write_checkpoint(path, trainer.state() | {"settings": _settings(spec)}, spec.fingerprint)
+    return trainer.state() | {"settings": _settings(spec), "seconds": time.monotonic() - started}
 
 
 def _memory_advice(trainer: Trainer, images: Tensor, labels: Tensor) -> str:
@@ -153,30 +160,3 @@ def _settings(spec: TrainSpec) -> str:
     run_factors = {name: value for name, value in spec.factors.items() if name != "step"}
     parts = [run_factors, spec.inputs, spec.model.model_dump(), spec.training.model_dump()]
     return json.dumps(parts, sort_keys=True)
-
-
-def _resume(trainer: Trainer, spec: TrainSpec, side: Path, start: Path | None) -> None:
-    """Load the latest state: the side file if it belongs to this segment, else the checkpoint before."""
-    state = _side_state(side, spec)
-    if state is None and start is not None:
-        state = read_checkpoint(start)
-        if state["settings"] != _settings(spec) or state["step"] > int(spec.factors["step"]):
-            raise StaleFileError(start, f"made with other settings or data, or of a later step; {REBUILD}")
-    if state is not None:
-        trainer.load(state)
-
-
-def _side_state(side: Path, spec: TrainSpec) -> dict[str, Any] | None:
-    """What a killed segment left, if it is whole and of the same data, labels and settings; else it is dropped."""
-    if not side.exists():
-        return None
-    try:
-        state = read_checkpoint(side)
-    except DiffbenchError as error:
-        print(f"note: {error}; it is dropped, and what it held trained anew", file=sys.stderr)
-    else:
-        if state["settings"] == _settings(spec) and state["step"] <= int(spec.factors["step"]):
-            return state
-        print(f"note: {side}: of other data, labels or settings; it is dropped", file=sys.stderr)
-    side.unlink()
-    return None

@@ -13,6 +13,8 @@ from typing import Any
 
 RUN_FOLDER = "{model}/n{train_size}/{granularity}/seed{seed}"
 CHECKPOINT_FOLDER = f"{RUN_FOLDER}/step{{step}}"
+RUN_STATE = f"{RUN_FOLDER}/training.pt"
+"""What a run's training goes on from. No kind of file that is asked for: the job of a milestone uses what it finds."""
 CELL_FOLDER = f"{CHECKPOINT_FOLDER}/w{{guidance}}"
 SUBSET = "n{train_size}/{granularity}"
 
@@ -51,7 +53,7 @@ class Kind:
 
 
 def side_file(checkpoint: Path) -> Path:
-    """Where a training that is killed leaves its state, beside the checkpoint that it would have made."""
+    """State of a training to a milestone that its run's state has passed, beside the checkpoint that it will make."""
     return checkpoint.with_name(f"{checkpoint.name}.partial")
 
 

@@ -121,15 +121,13 @@ GUIDE_WEIGHTS = guide_weights if any(map(STUDY.weights_of, GUIDING)) else []
 
 
 def milestone_before(wildcards):
-    """The checkpoint that a segment starts from, if it is not the first of its run. A twin has its run's milestones.
+    """The checkpoint that is to be made first, if there is one before in its run. A twin has its run's milestones.
 
     Where a segment starts changes no byte of its result, so a checkpoint that is what the study asks for is not retrained
-    by a milestone that is put in between later, or made anew. One that is not is trained anew from its start, and thus
-    after it: so a changed setting retrains all milestones of its runs in one go.
+    by a milestone that is put in between later, or made anew. One that is not is trained anew after it, and goes on from
+    its state: so a changed setting retrains all milestones of its runs in one go.
     """
-    granularity = wildcards.granularity.removesuffix(TWIN)
-    end = Checkpoint.of(dict(wildcards) | {"granularity": granularity})
-    starts = STUDY.milestones_before(end)
+    starts = STUDY.milestones_before(plain(wildcards))
     if not starts:
         return []
     start = dict(wildcards) | {"step": starts[-1]}
@@ -137,6 +135,17 @@ def milestone_before(wildcards):
     if is_current(wildcards):
         return ancient(path) if is_current(start) else []
     return path
+
+
+def last_milestone(wildcards):
+    """Step at which the study ends a run: the state that training would go on from is not kept there if it was cheap."""
+    return STUDY.milestones[plain(wildcards).run][-1]
+
+
+def plain(wildcards):
+    """A checkpoint, or that whose twin it is."""
+    granularity = wildcards.granularity.removesuffix(TWIN)
+    return Checkpoint.of(dict(wildcards) | {"granularity": granularity})
 
 
 def is_current(wildcards):

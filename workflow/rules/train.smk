@@ -1,8 +1,12 @@
+# The state of a run's training, which the jobs of its milestones share: no output of any, as no result needs it.
+RUN_STATE = at(layout.RUN_STATE).replace("{", "{wildcards.")
+
+
 rule train:
     input:
         data=at(layout.DATA),
         conditions=at(layout.CONDITIONS),
-        start=milestone_before,
+        before=milestone_before,  # for order alone: training goes on from the state that it left
     output:
         ensure(at(layout.CHECKPOINT), non_empty=True),
     log:
@@ -12,8 +16,10 @@ rule train:
         device=STUDY.device,
         mem_mb=NETWORK_MEMORY,
         runtime=1440,
+        last=last_milestone,  # no parameter: where a study goes on to changes no checkpoint
     params:
         spec=spec("train"),
     shell:
         "python -m diffbench train --spec {params.spec:q} --device {resources.device} --data {input.data}"
-        " --conditions {input.conditions} --out {output} --start {input.start} 2> {log}"
+        " --conditions {input.conditions} --out {output} --last {resources.last}"
+        f" --state {RUN_STATE} 2> {{log}}"
