@@ -55,8 +55,8 @@ rule third:
 
 def main() -> None:
     """Plan the study and print what it took, beside the floor."""
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--cells", type=int, default=10_000, help="cells of the study, in thousands")
+    options = argparse.ArgumentParser()
+    options.add_argument("--cells", type=int, default=10_000, help="cells of the study, rounded to thousands")
     options.add_argument("--finished", action="store_true", help="plan a study of which every result is there")
     options.add_argument("--smoke", action="store_true", help="1,000 cells, to see that the script runs")
     given = options.parse_args()
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def study_of(cells: int) -> dict[str, Any]:
-    """A study file of so many cells, a multiple of PER_SEED."""
+    """A study file of so many cells, rounded to a multiple of PER_SEED."""
     center = {"model": "mlp-small", "train_size": 64, "granularity": "classes", "guidance": 0}
     seeds = list(range(max(1, round(cells / PER_SEED))))
     return {

@@ -1,4 +1,4 @@
-"""What planning costs grows with a study's jobs: they are no more than its cells need, and it can be planned in parts."""
+"""Planning costs what a study has of jobs: no more than its cells need, and parts of a study can be planned alone."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def test_the_measures_are_the_input_of_the_summary_alone(tmp_path: Path) -> None
 
 @pytest.mark.pipeline
 def test_a_study_can_be_planned_in_parts(tmp_path: Path) -> None:
-    """By the batches of Snakemake, of the summary's input: what is in none but the last part is left out of the others."""
+    """By Snakemake's batches of the summary's input; all parts but the last leave out what comes after the measures."""
     part = planned_jobs(tmp_path, GRID, "--batch", "summary=1/3")
     assert not {"summary", "report"} & set(part)
     assert 0 < part["memorization"] <= CELLS // 3 + 1
