@@ -36,9 +36,9 @@ def snakemake(folder: Path, study: dict[str, Any], *arguments: str) -> subproces
     return subprocess.run(command(folder, study, *arguments), capture_output=True, text=True, timeout=600)
 
 
-def planned_jobs(folder: Path, study: dict[str, Any]) -> dict[str, int]:
+def planned_jobs(folder: Path, study: dict[str, Any], *arguments: str) -> dict[str, int]:
     """Rule -> number of jobs of a dry run."""
-    done = snakemake(folder, study, "--dry-run")
+    done = snakemake(folder, study, "--dry-run", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     text = done.stdout + done.stderr
     if "Nothing to be done" in text:

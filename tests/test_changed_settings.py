@@ -122,3 +122,12 @@ def test_a_summary_of_another_study_is_noticed_where_snakemake_has_no_record(cop
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"made_by": "0" * 16}))
     shutil.rmtree(copied / ".snakemake")
     assert planned_jobs(copied, STUDY) == {"summary": 1, "report": 1, "all": 1}
+
+
+def test_a_deleted_measure_is_made_anew_without_a_record_and_a_manifest(copied: Path) -> None:
+    shutil.rmtree(copied / ".snakemake")
+    (copied / f"results/tiny/{RUN}/step8/w0/overlap.h5").unlink()
+    again = {"sample": 1, "overlap": 1, "summary": 1, "report": 1, "all": 1, "memorization": 1}  # trajectories are gone
+    assert planned_jobs(copied, STUDY) == again
+    (copied / "results/tiny" / layout.MANIFEST).unlink()
+    assert planned_jobs(copied, STUDY) == again

@@ -13,12 +13,17 @@ from diffbench.study.lineage import Lineage
 
 
 def outdated(lineage: Lineage, results: Path) -> Iterator[str]:
-    """Files inside `results` that are known as damaged, or that another spec made than the study has for the place."""
+    """Files inside `results` that are known as damaged, or that another spec made than the study has for the place.
+
+    Also the summary, if a measure that the study asks for is missing.
+    """
+    missing = set(lineage.study.files)
     for path, fingerprint in expected(lineage, results):
+        missing.discard(path)
         if not is_made_by(results / path, fingerprint):
             yield path
     manifest = results / layout.MANIFEST
-    if manifest.exists() and _summarized(manifest) != lineage.summary_spec.fingerprint:
+    if manifest.exists() and (missing or _summarized(manifest) != lineage.summary_spec.fingerprint):
         yield layout.MANIFEST
 
 

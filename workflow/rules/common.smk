@@ -164,7 +164,8 @@ def nothing_stale(wildcards):
     """No files, but those that are known as damaged, or that another spec made, are made anew.
 
     Snakemake compares the specs of today with its own record, which results that were copied lack, and the times of
-    files, which copies do not keep. A part of the input of `data`, on which nearly all depends: the DAG can still be told.
+    files, which copies do not keep; and it misses no file that only finished jobs read, as the summary its measures. A
+    part of the input of `data`, on which nearly all depends: the DAG can still be told.
     """
     workflow.dag.forcefiles.update(map(at, outdated(LINEAGE, Path(RESULTS))))
     return []
