@@ -1,7 +1,8 @@
 """Which references may be among the k nearest of a query: float32 scores rule out the rest, with proof.
 
 The score ||r||^2/2 - q.r orders references as their distance to q does. Computed in float32 it errs by no more than
-`score_error`; a reference whose score is more than twice that above the k-th smallest has k nearer ones.
+`diffbench.rounding.score_error`; a reference whose score is more than twice that above the k-th smallest has k nearer
+ones.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from diffbench.rounding import score_error
 from diffbench.shapes import Float, Float32, Float64, Int64
 
 CACHED_VALUES = 2**17
@@ -19,8 +21,6 @@ GROUP = 32
 
 GROUPS_AT_ONCE = 2**15
 """Groups in doubt whose members are looked at together."""
-
-UNIT_ROUNDOFF = 2.0**-24  # float32
 
 
 def cached(images: Float[np.ndarray, "b d"]) -> Iterator[slice]:
@@ -122,16 +122,3 @@ def _minima(
         np.subtract(halves[start : start + size, None], part, out=scores[: len(part)])
         scores[: len(part)].min(axis=0, out=minima[group])
     return minima
-
-
-def score_error(dimensions: int, norms: Float64[np.ndarray, " b"], longest: float) -> Float64[np.ndarray, " b"]:
-    """Bound on |computed - true| score, for any order of summation (Higham, Accuracy and Stability).
-
-    norms, longest: of the queries and of the longest reference, from float32 squares. A sum of d products errs by at
-    most d u/(1 - d u) times the sum of their magnitudes; rounding both factors to float32 adds 2u, the subtraction a
-    few u of each term. Eight u in place of those few leave room for the float64 rounding of distances.
-    """
-    terms = (dimensions + 8) * UNIT_ROUNDOFF
-    underflow = dimensions * 2.0**-126
-    products = terms / (1 - terms) ** 2 * (norms * longest + longest**2 / 2)  # squared: norms may be too small
-    return products + 4 * UNIT_ROUNDOFF * (longest**2 + norms**2) + underflow
