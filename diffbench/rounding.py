@@ -1,4 +1,4 @@
-"""How far scores ||r||^2/2 - q.r in float32 are from the truth; they order references r as distances to a query q do."""
+"""How far float32 scores ||r||^2/2 - q.r are from the truth; they order references r as distances to a query q do."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ BLOCK_ELEMENTS = 2**24
 """Posterior weights held at once (128 MB in float64)."""
 
 PROBED = 8
-"""Rows that tell whether few points carry the weight at a level."""
+"""Queries that tell whether few points carry the weight at a level; where many do, float32 would be in vain."""
 
 
 class OptimalDenoiser:
@@ -46,7 +46,8 @@ class OptimalDenoiser:
     ) -> Float64[Tensor, "b d"]:
         """At one level, from few points where few carry weight, else from all."""
         most = min(MOST, len(self.points) // MOST)
-        probe = self._leading.of(x[:PROBED], sigma, None if allowed is None else allowed[:PROBED])
+        some = slice(None, None, max(1, len(x) // PROBED))
+        probe = self._leading.of(x[some], sigma, None if allowed is None else allowed[some])
         if 2 * int((probe.sum(dim=1) > most).sum()) > len(probe):
             return posterior(x, self.points, sigma, allowed, torch).weights @ self.points
         leading = self._leading.of(x, sigma, allowed)
