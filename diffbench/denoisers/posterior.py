@@ -45,13 +45,16 @@ def posterior(
     bytes a few times over: callers pass x in blocks.
     """
     # ||x||^2 is common to all points: left out before dividing by sigma^2, where it would cancel digits.
-    logits = (x @ points.T - (points * points).sum(axis=-1) / 2) / sigma**2  # (m, n)
+    logits = x @ points.T  # (m, n); in place from here, since fresh memory costs more than what is computed in it
+    logits -= (points * points).sum(axis=-1) / 2
+    logits /= sigma**2
     log_count = math.log(points.shape[0])
     if allowed is not None:
         logits[~allowed] = -math.inf
         log_count = xp.log(allowed.sum(axis=-1, dtype=x.dtype))  # (m,)
     top = xp.amax(logits, axis=-1, keepdims=True)
-    weights = xp.exp(logits - top)
+    logits -= top
+    weights = xp.exp(logits)
     total = weights.sum(axis=-1, keepdims=True)
     weights /= total
     dimension = x.shape[1]

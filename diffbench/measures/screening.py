@@ -16,6 +16,9 @@ from diffbench.shapes import Float, Float32, Float64, Int64
 CACHED_VALUES = 2**17
 """Values that stay in a core's cache from one pass over them to the next."""
 
+UNSCALED = 2.0**-20
+"""Images whose largest value is above it and below its inverse need no scale: float32 holds their squares."""
+
 GROUP = 32
 """References that are ruled out together where the smallest of their scores is."""
 
@@ -41,7 +44,8 @@ class Frame:
     def around(center: Float32[np.ndarray, " d"], low: float, high: float) -> "Frame":
         """The frame of images with values from low to high."""
         largest = max(high - float(center.min()), float(center.max()) - low)
-        return Frame(center, 2.0 ** -np.ceil(np.log2(largest)) if largest > 0 else 1.0)
+        harmless = largest == 0 or UNSCALED < largest < 1 / UNSCALED
+        return Frame(center, 1.0 if harmless else 2.0 ** -np.ceil(np.log2(largest)))
 
     def place(self, images: Float[np.ndarray, "b d"], placed: Float32[np.ndarray, "b d"]) -> Float32[np.ndarray, " b"]:
         """Write the images in this frame to `placed`; returns ||r||^2/2 of each.
@@ -50,8 +54,10 @@ class Frame:
         """
         halves = np.empty(len(images), dtype=np.float32)
         for rows in cached(images):
-            part = np.subtract(images[rows], self.center)
-            np.multiply(part, self.scale, out=placed[rows], casting="same_kind")
+            if self.scale == 1:
+                np.subtract(images[rows], self.center, out=placed[rows], casting="same_kind")
+            else:
+                np.multiply(images[rows] - self.center, self.scale, out=placed[rows], casting="same_kind")
             halves[rows] = np.vecdot(placed[rows], placed[rows]) / 2
         return halves
 
