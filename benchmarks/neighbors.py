@@ -1,27 +1,32 @@
 """Exact neighbours against faiss and scikit-learn: time as ratios, error on near copies. One run, one thread.
 
-    python benchmarks/neighbors.py [queries] [references] [dimensions]
+    python benchmarks/neighbors.py [--smoke] [queries references dimensions]
 
-Needs faiss-cpu. The data are Gaussian images of standard deviation 0.5; near copies differ by 1e-3 per pixel.
+The peer faiss-cpu is in the extra "benchmark". The data are Gaussian images of standard deviation 0.5; near copies
+differ by 1e-3 per pixel. The floor is the matrix product of both sets in float32.
 """
 
-import sys
-import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
-import faiss  # pyright: ignore[reportMissingImports] (a peer: the extra "benchmark")
 import numpy as np
+import torch
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
+from turns import left_out, options, ratio, seconds, take_turns
 
 from diffbench.measures.neighbors import nearest
 
-REPEATS = 3
+ROUNDS = 5
+SIZES, SMOKE_SIZES = (3000, 15000, 3072), (200, 2000, 512)
+OURS = "diffbench nearest"
 
 
 def by_faiss(queries: Any, references: Any) -> Any:
     """Distances by faiss's exact index."""
+    import faiss  # pyright: ignore[reportMissingImports] (a peer)
+
     index = faiss.IndexFlatL2(references.shape[1])
     index.add(references)
     squared, _ = index.search(queries, 2)
@@ -39,11 +44,9 @@ def by_diffbench(queries: Any, references: Any) -> Any:
     return nearest(queries, references, 2).distances
 
 
-def seconds(method: Callable[[Any, Any], Any], queries: Any, references: Any) -> float:
-    """Time of one search."""
-    start = time.perf_counter()
-    method(queries, references)
-    return time.perf_counter() - start
+def product(queries: Any, references: Any) -> Any:
+    """The floor: no search that looks at all pairs of images costs less."""
+    return references @ queries.T
 
 
 def worst_error(distances: Any, exact: Any) -> float:
@@ -51,39 +54,53 @@ def worst_error(distances: Any, exact: Any) -> float:
     return float(np.abs(distances / exact - 1).max())
 
 
+def methods() -> dict[str, Callable[[Any, Any], Any]]:
+    """All searches that are installed, by name."""
+    searches = {OURS: by_diffbench, "scikit-learn brute": by_sklearn}
+    if find_spec("faiss"):
+        searches["faiss IndexFlatL2"] = by_faiss
+    else:
+        print(left_out("faiss IndexFlatL2", "faiss-cpu"))
+    return searches
+
+
+def compare(queries: Any, references: Any, rounds: int) -> None:
+    """Seconds of all searches and of the floor, which take turns."""
+    actions = {**methods(), "matrix product alone": product}
+    times = take_turns(
+        {name: lambda action=action: seconds(lambda: action(queries, references)) for name, action in actions.items()},
+        rounds,
+    )
+    for name, values in times.items():
+        line = f"  {name:<22} {np.median(values):8.3f} s CPU"
+        print(line if name == OURS else f"{line}   diffbench takes {ratio(times[OURS], values)} times as long")
+
+
+def copies(rng: np.random.Generator, references: Any) -> None:
+    """Errors on near and on exact copies."""
+    near = references[:200] + rng.normal(0, 1e-3, references[:200].shape).astype(np.float32)
+    exact = [np.sort(np.sqrt(((references.astype(float) - copy.astype(float)) ** 2).sum(1)))[:2] for copy in near]
+    print("near copies at 1e-3 per pixel, worst relative error of d1 and d2; exact copies, largest d1")
+    for name, method in methods().items():
+        error, largest = worst_error(method(near, references), np.stack(exact)), method(references[:200], references)
+        print(f"  {name:<22} {error:.1e}   {largest[:, 0].max():.1e}")
+
+
 def main() -> None:
-    """Take turns, then look at near and exact copies."""
-    queries_count, references_count, dimensions = map(int, sys.argv[1:4] or (3000, 15000, 3072))
+    """Time, then exactness."""
+    parser = options(__doc__)
+    parser.add_argument("sizes", nargs="*", type=int, help="queries, references, dimensions")
+    given = parser.parse_args()
+    count, references_count, dimensions = given.sizes or (SMOKE_SIZES if given.smoke else SIZES)
     rng = np.random.default_rng(0)
     references = rng.normal(0, 0.5, (references_count, dimensions)).astype(np.float32)
-    queries = rng.normal(0, 0.5, (queries_count, dimensions)).astype(np.float32)
-    methods = {
-        "faiss IndexFlatL2": by_faiss,
-        "scikit-learn brute": by_sklearn,
-        "diffbench nearest": by_diffbench,
-    }
-
-    # The methods take turns, so that a slow moment of the machine does not fall on one of them.
-    times: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(REPEATS):
-        for name, method in methods.items():
-            times[name].append(seconds(method, queries, references))
-    ours = float(np.median(times["diffbench nearest"]))
-    print(f"{queries_count:,} x {references_count:,} x {dimensions:,}, two neighbours, median of {REPEATS}")
-    for name, values in times.items():
-        print(f"  {name:<20} {np.median(values):6.2f} s   diffbench / this = {ours / np.median(values):.2f}")
-
-    few = references[:2000]
-    copies = few[:200] + rng.normal(0, 1e-3, (200, dimensions)).astype(np.float32)
-    exact = np.stack([np.sort(np.sqrt(((few.astype(float) - copy.astype(float)) ** 2).sum(1)))[:2] for copy in copies])
-    print("near copies at 1e-3 per pixel, worst relative error of d1 and d2")
-    for name, method in methods.items():
-        print(f"  {name:<20} {worst_error(method(copies, few), exact):.1e}")
-    print("exact copies, largest d1")
-    for name, method in methods.items():
-        print(f"  {name:<20} {method(few[:200].copy(), few)[:, 0].max():.1e}")
+    queries = rng.normal(0, 0.5, (count, dimensions)).astype(np.float32)
+    print(f"two neighbours of {count:,} queries among {references_count:,} references, {dimensions:,} dimensions")
+    compare(queries, references, 2 if given.smoke else ROUNDS)
+    copies(rng, references[:2000])
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
     with threadpool_limits(limits=1):
         main()

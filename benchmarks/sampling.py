@@ -1,18 +1,19 @@
 """What a sampler costs outside its network, and its accuracy per evaluation, beside torchdiffeq's.
 
-    python benchmarks/sampling.py [threads]
+    python benchmarks/sampling.py [--smoke] [threads]
 
 Without a number of threads, runs with 1 and then with 2. torchdiffeq's fixed-grid euler and heun2 follow the same noise
-levels with the same evaluations, and are left out where it is not installed. The part outside the network is the time
+levels with the same evaluations. The part outside the network is the time
 with a network that costs nothing over the time with the real one.
 """
 
 import math
+import sys
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from turns import ratio, seconds, take_turns, with_threads
+from turns import left_out, ratio, seconds, take_turns, with_threads
 
 from diffbench.conventions import SIGMA_MAX, SIGMA_MIN, karras_sigmas
 from diffbench.denoisers.base import Denoiser
@@ -27,8 +28,10 @@ try:
 except ImportError:
     odeint = None
 
-ROUNDS = 7
-LEVELS = 18
+SMOKE = "--smoke" in sys.argv
+ROUNDS = 2 if SMOKE else 7
+LEVELS = 4 if SMOKE else 18
+BATCH = 8 if SMOKE else 64
 SPREAD = 0.5
 GRID_METHODS = {"heun": "heun2", "euler": "euler"}
 """Our solvers that torchdiffeq has too, and its names for them."""
@@ -140,9 +143,11 @@ def main() -> None:
     """Measure with the threads that torch has now."""
     keep_freed_memory()
     print(f"threads: {torch.get_num_threads()}")
-    overhead("unet-tiny", 8, 64)
-    overhead("unet-small", 8, 64)
-    overhead("mlp-medium", 8, 512)
+    if odeint is None:
+        print(left_out("torchdiffeq", "torchdiffeq"))
+    overhead("unet-tiny", 8, BATCH)
+    overhead("unet-small", 8, BATCH)
+    overhead("mlp-medium", 8, 8 * BATCH)
     if torch.get_num_threads() == 1:
         print("accuracy on Gaussian data: error of the spread of samples")
         accuracy()

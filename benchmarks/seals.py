@@ -1,9 +1,8 @@
 """What seals cost: reading and writing with them against without, and their share of a finished study's time.
 
-OMP_NUM_THREADS=1 python benchmarks/seals.py [results/NAME]
+python benchmarks/seals.py [--smoke] [results/NAME ...]
 """
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import torch
+from turns import options
 
 from diffbench.files import checkpoint, store
 from diffbench.files.sealed import check, fingerprint_at
@@ -23,10 +23,10 @@ READERS = 3
 """Jobs that read each byte of a study whole: samples and checkpoints have two or three, all others fewer."""
 
 
-def median(act: Callable[[], object]) -> float:
+def median(act: Callable[[], object], rounds: int) -> float:
     """Seconds."""
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         began = time.perf_counter()
         act()
         times.append(time.perf_counter() - began)
@@ -44,7 +44,7 @@ def unsealed(path: Path) -> list[np.ndarray]:
         return [item[()] for item in file.values() if isinstance(item, h5py.Dataset)]
 
 
-def compare(folder: Path) -> None:
+def compare(folder: Path, rounds: int) -> None:
     """Ratios of writing and reading a stage file of 48 MB and a checkpoint of 48 MB."""
     images = np.random.default_rng(0).integers(0, 256, (16_000, 3, 32, 32), dtype=np.uint8)
     variables = {"pool": store.Variable(images, ("image", "c", "y", "x"), "images", compressed=False)}
@@ -61,12 +61,12 @@ def compare(folder: Path) -> None:
             lambda: torch.load(folder / "checkpoint.pt", weights_only=True),
         ),
     }
-    sealed_writes = {name: median(write) for name, write in writes.items()}
+    sealed_writes = {name: median(write, rounds) for name, write in writes.items()}
     for name, (with_seal, plain) in reads.items():
-        print(f"read a {name} of 48 MB: {median(with_seal) / median(plain):.2f} x the plain library")
+        print(f"read a {name} of 48 MB: {median(with_seal, rounds) / median(plain, rounds):.2f} x the plain library")
     without_seals()
     for name, write in writes.items():
-        print(f"write a {name} of 48 MB: {sealed_writes[name] / median(write):.2f} x without a seal")
+        print(f"write a {name} of 48 MB: {sealed_writes[name] / median(write, rounds):.2f} x without a seal")
 
 
 def share(results: Path) -> None:
@@ -83,8 +83,17 @@ def share(results: Path) -> None:
     )
 
 
-if __name__ == "__main__":
-    for given in sys.argv[1:]:
-        share(Path(given))
+def main() -> None:
+    """Ratios on made-up files, and the shares in the results that are named."""
+    parser = options(__doc__)
+    parser.add_argument("results", nargs="*", type=Path)
+    given = parser.parse_args()
+    for results in given.results:
+        share(results)
     with tempfile.TemporaryDirectory() as temporary:
-        compare(Path(temporary))
+        compare(Path(temporary), 1 if given.smoke else ROUNDS)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

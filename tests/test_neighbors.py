@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from diffbench.conventions import DiffbenchError
 from diffbench.measures import neighbors
 from diffbench.measures.neighbors import nearest
+from diffbench.rounding import score_error
 
 
 def brute_force(queries, references, k):
@@ -115,6 +116,36 @@ def test_many_small_blocks_read_from_a_file(tmp_path, monkeypatch):
         near = nearest(as_dataset(file["queries"]), as_dataset(file["references"]), 4)
     assert np.array_equal(near.indices, indices)
     np.testing.assert_allclose(near.distances, distances, rtol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3, 40])
+@pytest.mark.parametrize("rows", [29, 4096])
+def test_ties_go_to_the_lower_index_in_any_block(monkeypatch, rows, k):
+    """Images of zeros and ones: most distances occur often, and are exact; no image is in its own list."""
+    monkeypatch.setattr(neighbors, "BLOCK_ROWS", rows)
+    points = np.random.default_rng(5).integers(0, 2, (300, 12)).astype(np.float32)
+    squared = ((points[:, None] - points) ** 2).sum(axis=2)
+    np.fill_diagonal(squared, np.inf)
+    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    near = nearest(points, points, k, own=np.arange(300))
+    assert np.array_equal(near.indices, order)
+    assert np.array_equal(near.distances, np.sqrt(np.take_along_axis(squared, order, axis=1).astype(np.float64)))
+
+
+@pytest.mark.parametrize("dimensions", [30, 3000])
+def test_the_bound_covers_the_error_of_scores(dimensions):
+    """||r||^2/2 - q.r in float32 against float64, where terms cancel most: r beside q, all values of one sign."""
+    rng = np.random.default_rng(6)
+    queries = (1 + rng.random((40, dimensions))).astype(np.float32)
+    references = queries + rng.normal(0, 1e-3, queries.shape).astype(np.float32)
+    halves = (references * references).sum(axis=1) / 2
+    scores = halves - queries @ references.T
+    wide = references.astype(np.float64)
+    exact = (wide**2).sum(axis=1) / 2 - queries.astype(np.float64) @ wide.T
+    norms = np.linalg.norm(queries.astype(np.float64), axis=1)
+    bound = score_error(dimensions, norms, float(np.linalg.norm(wide, axis=1).max()))
+    assert (np.abs(scores - exact) <= bound[:, None]).all()
+    assert np.abs(scores - exact).max() > 0
 
 
 @settings(max_examples=40, deadline=None)

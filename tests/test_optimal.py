@@ -12,6 +12,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.build import ConstantDenoiser, load_denoiser
+from diffbench.denoisers.leading import LeadingPoints
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.denoisers.posterior import posterior
 from diffbench.settings.models import Blurred, Constant, Mlp, Optimal, Planted
@@ -66,6 +67,52 @@ def test_denoiser_near_duplicates_is_the_weighted_mean() -> None:
     assert 0.01 < float(weights.max(dim=1).values.min()) < 0.99, "several points must share the weight"
     result = OptimalDenoiser(points)(x.double(), torch.full((4,), 0.002, dtype=torch.float64))
     torch.testing.assert_close(result, weights @ points.double(), rtol=0, atol=1e-8)
+
+
+def crowd_and_loners() -> tuple[Tensor, Tensor]:
+    """200 points close together and 200 far from all, and queries beside both: many share the weight, or one has it."""
+    generator = torch.Generator().manual_seed(0)
+    crowd = 1e-3 * torch.randn(200, 30, generator=generator)
+    points = torch.cat([crowd, 5 * torch.randn(200, 30, generator=generator)])
+    return points, points[190:210] + 0.1 * torch.randn(20, 30, generator=generator)
+
+
+def mean_by_differences(x: Tensor, points: Tensor, sigma: float, allowed: Tensor) -> Tensor:
+    """Posterior means from float64 differences."""
+    logits = -(x.double()[:, None] - points.double()).square().sum(dim=2) / (2 * sigma**2)
+    return logits.masked_fill(~allowed, -math.inf).softmax(dim=1) @ points.double()
+
+
+@pytest.mark.parametrize("sigma", [0.002, 0.1, 1.0, 4.0, 50.0])
+@pytest.mark.parametrize("kinds", [1, 3])
+def test_means_of_few_and_of_many_points(sigma: float, kinds: int) -> None:
+    points, x = crowd_and_loners()
+    labels, label = torch.arange(400) % kinds, torch.arange(20) % kinds
+    result = OptimalDenoiser(points, labels)(x.double(), torch.full((20,), sigma, dtype=torch.float64), label)
+    expected = mean_by_differences(x, points, sigma, label[:, None] == labels)
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-8)
+
+
+def test_few_points_are_told_from_many() -> None:
+    """What is proved to carry no weight carries none, and it is nearly all beside the loners."""
+    points, x = crowd_and_loners()
+    leading = LeadingPoints(points, points.double().square().sum(dim=1) / 2).of(x.double(), 0.1, None)
+    logits = -(x.double()[:, None] - points.double()).square().sum(dim=2) / (2 * 0.1**2)
+    weights = logits.softmax(dim=1)
+    assert float(weights[~leading].max()) < 1e-17
+    assert leading[10:].sum(dim=1).tolist() == [1] * 10
+    assert (leading[:10].sum(dim=1) >= 200).all()
+
+
+def test_an_undefined_image_spoils_no_other() -> None:
+    points, x = crowd_and_loners()
+    sigma = torch.full((20,), 0.1)
+    spoilt = x.clone()
+    spoilt[15, 3], spoilt[16, 3] = math.nan, 1e30
+    result, expected = OptimalDenoiser(points)(spoilt, sigma), OptimalDenoiser(points)(x, sigma)
+    assert result[15].isnan().all()
+    assert torch.equal(result[:15], expected[:15])
+    assert result[16].isfinite().all()
 
 
 def test_labels_restrict_the_points() -> None:

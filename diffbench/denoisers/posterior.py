@@ -48,7 +48,9 @@ def posterior(
     bytes a few times over: callers pass x in blocks.
     """
     # ||x||^2 is common to all points: left out before dividing by sigma^2, where it would cancel digits.
-    return posterior_of_scores(x, x @ points.T - half_squares(points), sigma, allowed, xp)
+    scores = x @ points.T
+    scores -= half_squares(points)
+    return posterior_of_scores(x, scores, sigma, allowed, xp)
 
 
 def half_squares(points: Float64[Any, "n d"]) -> Float64[Any, " n"]:
@@ -63,8 +65,12 @@ def posterior_of_scores(
     allowed: Bool[Any, "m n"] | None = None,
     xp: ModuleType = np,
 ) -> Posterior:
-    """`posterior` where x.x_i - ||x_i||^2 / 2 is known."""
-    logits = scores / sigma**2
+    """`posterior` where the scores x.x_i - ||x_i||^2 / 2 are known; they are overwritten.
+
+    All in place, since fresh memory costs more than what is computed in it.
+    """
+    logits = scores
+    logits /= sigma**2
     log_count = math.log(scores.shape[1])
     if allowed is not None:
         logits[~allowed] = -math.inf

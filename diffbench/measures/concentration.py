@@ -37,13 +37,14 @@ def concentration(points: Float[Images, "m d"], train: Centered, sigma: float) -
         block = np.asarray(points[start : start + step])
         shifted = train.about_center(block)
         scores = train.scores(shifted)
+        distance = train.nearest_by_scores(block, shifted, scores)
         weights, log_density = posterior_of_scores(shifted, scores, sigma)
         parts.append(
             (
                 weights.max(axis=1),
                 1 / np.einsum("ij,ij->i", weights, weights),
                 log_density,
-                train.nearest_by_scores(block, shifted, scores),
+                distance,
             )
         )
     return Concentration(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -1,9 +1,8 @@
 """Exact nearest neighbours of flat images, fast and in bounded memory.
 
 ||q - r||^2 = ||q||^2 - 2 q.r + ||r||^2 in float32 is fast and wrong by 8-13 % on near copies, exactly where
-memorization is decided. So it only proposes candidates here; they are ranked by exact float64 differences. A bound on
-the float32 error then proves, query by query, that no other reference can be nearer; where it cannot, every reference
-that the bound leaves in doubt is measured exactly.
+memorization is decided. So it only rules out references here, nearly all of them and with proof (screening.py); those
+that it leaves in doubt are ranked by exact float64 differences.
 """
 
 from collections.abc import Iterator
@@ -13,18 +12,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
+from diffbench.measures.screening import CACHED_VALUES, Frame, Screen, cached
 from diffbench.shapes import Float, Float32, Float64, Int64
 
 TREE_DIMENSIONS = 10
 """Up to here a k-d tree is used; above, it visits most points and matrix products are faster."""
 
-SPARE_CANDIDATES = 8
-"""Candidates beyond k; more make doubtful queries rarer and ranking slower."""
-
 BLOCK_ROWS = 4096
 BLOCK_BYTES = 2**27
-GROUP = 32
-UNIT_ROUNDOFF = 2.0**-24  # float32
 
 
 @runtime_checkable
@@ -67,10 +62,10 @@ def nearest(
     is under 1 GB beside the inputs. DiffbenchError if shapes do not match, if there are fewer than k references (k + 1
     with `own`), or if a value is not finite.
     """
-    _check(queries, references, k, own)
+    low, high = _check(queries, references, k, own)
     if queries.shape[1] <= TREE_DIMENSIONS:
         return _nearest_by_tree(queries, references, k, own)
-    frame = _Frame.of(queries, references)
+    frame = Frame.around(_mean(references), low, high)
     parts = [
         _nearest_of_block(np.asarray(queries[rows]), references, k, None if own is None else own[rows], frame)
         for rows in blocks(queries)
@@ -87,15 +82,38 @@ def blocks(images: Float[Images, "n d"]) -> Iterator[slice]:
 
 def require_finite(images: Float[Images, "n d"], name: str) -> None:
     """Raise DiffbenchError if any value of `images` is NaN or infinite."""
+    _extent(images, name)
+
+
+def _extent(images: Float[Images, "n d"], name: str) -> tuple[float, float]:
+    """The least and the largest value; DiffbenchError if any is NaN or infinite."""
+    low, high = np.inf, -np.inf
     for rows in blocks(images):
         block = np.asarray(images[rows])
-        if not np.isfinite(block.sum(dtype=np.float64)) and not np.isfinite(block).all():
-            raise DiffbenchError(f"{name}: NaN or infinite values in rows {rows.start}-{rows.stop - 1}; remove them")
+        for part in cached(block):
+            least, largest = float(block[part].min()), float(block[part].max())
+            if not np.isfinite([least, largest]).all():
+                raise DiffbenchError(
+                    f"{name}: NaN or infinite values in rows {rows.start}-{rows.stop - 1}; remove them"
+                )
+            low, high = min(low, least), max(high, largest)
+    return low, high
+
+
+def _mean(images: Float[Images, "n d"]) -> Float32[np.ndarray, " d"]:
+    """The mean image, roughly."""
+    mean = np.zeros(images.shape[1], dtype=np.float32)
+    for rows in blocks(images):
+        block = np.asarray(images[rows])
+        shares = np.full(len(block), 1 / images.shape[0], dtype=np.promote_types(block.dtype, np.float32))
+        mean += (shares @ block).astype(np.float32)
+    return mean
 
 
 def _check(
     queries: Float[Images, "..."], references: Float[Images, "..."], k: int, own: Int64[np.ndarray, "..."] | None
-) -> None:
+) -> tuple[float, float]:
+    """Refuse what cannot be searched; returns the least and the largest value of all images."""
     for name, images in (("queries", queries), ("references", references)):
         if len(images.shape) != 2:
             raise DiffbenchError(f"{name}: shape {tuple(images.shape)} is not (images, dimensions); flatten the images")
@@ -108,8 +126,8 @@ def _check(
         raise DiffbenchError(f"{k} nearest neighbours need at least {needed} references, got {references.shape[0]}")
     if own is not None and own.shape != (queries.shape[0],):
         raise DiffbenchError(f"own: shape {own.shape} is not ({queries.shape[0]},); give one index per query")
-    require_finite(queries, "queries")
-    require_finite(references, "references")
+    extents = _extent(queries, "queries"), _extent(references, "references")
+    return min(low for low, _ in extents), max(high for _, high in extents)
 
 
 def _nearest_by_tree(
@@ -123,34 +141,12 @@ def _nearest_by_tree(
     indices = np.asarray(raw_indices, dtype=np.int64).reshape(queries.shape[0], -1)
     if own is not None:
         distances[indices == own[:, None]] = np.inf
-    return _first(indices, distances, k)
+    order = np.lexsort((indices, distances), axis=1)[:, :k]
+    return Neighbors(np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1))
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """A shift and a power-of-two scale that bring all images near the origin, where float32 cancels least."""
-
-    center: Float32[np.ndarray, " d"]
-    scale: float
-
-    @staticmethod
-    def of(queries: Float[Images, "m d"], references: Float[Images, "n d"]) -> "_Frame":
-        total = np.zeros(references.shape[1])
-        for rows in blocks(references):
-            total += np.asarray(references[rows]).sum(axis=0, dtype=np.float64)
-        center = (total / references.shape[0]).astype(np.float32)
-        largest = 0.0
-        for images in (queries, references):
-            for rows in blocks(images):
-                block = np.asarray(images[rows])
-                largest = max(largest, float(np.maximum(block.max(axis=0) - center, center - block.min(axis=0)).max()))
-        return _Frame(center, 2.0 ** -np.ceil(np.log2(largest)) if largest > 0 else 1.0)
-
-    def place(self, images: Float[np.ndarray, "b d"]) -> Float32[np.ndarray, "b d"]:
-        """Each value is rounded once: the centre is float32 and the scale a power of two."""
-        placed = np.subtract(images, self.center)
-        placed *= self.scale
-        return placed.astype(np.float32, copy=False)
+_Pairs = tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"], Float64[np.ndarray, " _"]]
+"""Rows of queries, rows of references, and their distances."""
 
 
 def _nearest_of_block(
@@ -158,106 +154,26 @@ def _nearest_of_block(
     references: Float[Images, "n d"],
     k: int,
     own: Int64[np.ndarray, " b"] | None,
-    frame: _Frame,
+    frame: Frame,
 ) -> Neighbors:
     """`nearest` for one block of queries."""
-    count = min(k + SPARE_CANDIDATES, references.shape[0] - (own is not None))
-    placed = frame.place(queries)
-    norms = np.sqrt(np.einsum("ij,ij->i", placed, placed, dtype=np.float64))  # (b,)
-    best = np.empty((len(queries), 0), dtype=np.int64)
-    best_scores = np.empty((len(queries), 0), dtype=np.float32)
-    longest = 0.0
+    screen = Screen(queries, frame, k)
+    best: _Pairs = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
     for rows in blocks(references):
-        scores, block_longest = _scores(placed, np.asarray(references[rows]), frame, rows, own)
-        longest = max(longest, block_longest)
-        columns = _smallest(scores, count)
-        best_scores = np.concatenate([best_scores, np.take_along_axis(scores, columns, axis=1)], axis=1)
-        best = np.concatenate([best, columns + rows.start], axis=1)
-        keep = _smallest(best_scores, count)
-        best_scores = np.take_along_axis(best_scores, keep, axis=1)
-        best = np.take_along_axis(best, keep, axis=1)
-
-    distances = _pair_distances(queries, references, best)
-    neighbors = _first(best, distances, k)
-    error = _score_error(queries.shape[1], norms, longest)  # (b,)
-    # Any reference whose score exceeds this limit is provably farther than the k-th distance here.
-    limit = ((neighbors.distances[:, -1] * frame.scale) ** 2 - norms**2) / 2 + error  # (b,)
-    doubtful = (best_scores.max(axis=1) <= limit) & (best.shape[1] < references.shape[0] - (own is not None))
-    if not doubtful.any():
-        return neighbors
-    for rows in np.array_split(np.nonzero(doubtful)[0], max(1, int(doubtful.sum()) // 256)):
-        settled = _settle(
-            queries[rows], placed[rows], limit[rows], references, k, None if own is None else own[rows], frame
-        )
-        neighbors.indices[rows], neighbors.distances[rows] = settled.indices, settled.distances
-    return neighbors
+        block = np.asarray(references[rows])
+        for i, j in screen.in_doubt(block, None if own is None else own - rows.start):
+            found = i, j + rows.start, _distances(queries, block, i, j)
+            best = _closest(best, found, k)
+    return Neighbors(best[1].reshape(-1, k), best[2].reshape(-1, k))
 
 
-def _scores(
-    placed: Float32[np.ndarray, "b d"],
-    references: Float[np.ndarray, "r d"],
-    frame: _Frame,
-    rows: slice,
-    own: Int64[np.ndarray, " b"] | None,
-) -> tuple[Float32[np.ndarray, "b r"], float]:
-    """||r||^2/2 - q.r in float32 of the references in `rows`: orders them as distance does. Also the longest ||r||."""
-    placed_references = frame.place(references)
-    halves = np.einsum("ij,ij->i", placed_references, placed_references, dtype=np.float64) / 2
-    scores = placed @ placed_references.T
-    np.subtract(halves.astype(np.float32), scores, out=scores)
-    if own is not None:
-        inside = np.nonzero((own >= rows.start) & (own < rows.stop))[0]
-        scores[inside, own[inside] - rows.start] = np.inf
-    return scores, float(np.sqrt(2 * halves.max()))
-
-
-def _score_error(dimensions: int, norms: Float64[np.ndarray, " b"], longest: float) -> Float64[np.ndarray, " b"]:
-    """Bound on |computed - true| score, for any order of summation (Higham, Accuracy and Stability).
-
-    A dot product of d terms errs by at most d u/(1 - d u) ||q|| ||r||, rounding both factors to float32 adds 2u; the
-    norm and the subtraction add a few u of each term. Eight u in place of those few leaves room for float64 rounding.
-    """
-    terms = (dimensions + 8) * UNIT_ROUNDOFF
-    underflow = dimensions * 2.0**-126
-    return terms / (1 - terms) * norms * longest + 4 * UNIT_ROUNDOFF * (longest**2 + norms**2) + underflow
-
-
-def _smallest(scores: Float32[np.ndarray, "b n"], count: int) -> Int64[np.ndarray, "b _"]:
-    """Columns of the `count` smallest scores of each row, in no order; all columns if there are fewer.
-
-    The smallest lie in the groups with the smallest minima, and finding minima costs far less than partitioning.
-    """
-    rows, columns = scores.shape
-    if columns <= count:
-        return np.broadcast_to(np.arange(columns), scores.shape)
-    groups = columns // GROUP
-    if groups <= 2 * count:
-        return np.argpartition(scores, count - 1, axis=1)[:, :count]
-    # Group g holds columns g, g + groups, g + 2 * groups, ...: minima then run along contiguous memory.
-    minima = scores[:, : groups * GROUP].reshape(rows, GROUP, groups).min(axis=1)
-    chosen = np.argpartition(minima, count - 1, axis=1)[:, :count]
-    members = (chosen[:, None, :] + groups * np.arange(GROUP)[None, :, None]).reshape(rows, -1)
-    rest = np.broadcast_to(np.arange(groups * GROUP, columns), (rows, columns - groups * GROUP))
-    members = np.concatenate([members, rest], axis=1)
-    best = np.argpartition(np.take_along_axis(scores, members, axis=1), count - 1, axis=1)[:, :count]
-    return np.take_along_axis(members, best, axis=1)
-
-
-def _first(indices: Int64[np.ndarray, "b c"], distances: Float64[np.ndarray, "b c"], k: int) -> Neighbors:
-    """The k nearest of each row's candidates, by distance, then by index."""
-    order = np.lexsort((indices, distances), axis=1)[:, :k]
-    return Neighbors(np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1))
-
-
-def _pair_distances(
-    queries: Float[np.ndarray, "b d"], references: Float[Images, "n d"], candidates: Int64[np.ndarray, "b c"]
-) -> Float64[np.ndarray, "b c"]:
-    """Exact distances of queries to their candidates, reading the references block by block."""
-    distances = np.empty(candidates.shape)
-    for rows in blocks(references):
-        i, j = np.nonzero((candidates >= rows.start) & (candidates < rows.stop))
-        distances[i, j] = _distances(queries, np.asarray(references[rows]), i, candidates[i, j] - rows.start)
-    return distances
+def _closest(best: _Pairs, found: _Pairs, k: int) -> _Pairs:
+    """The k nearest of each query among both, by query, then by distance, then by reference."""
+    i, j, distances = (np.concatenate(both) for both in zip(best, found, strict=True))
+    order = np.lexsort((j, distances, i))
+    rank = np.arange(len(i)) - np.searchsorted(i[order], i[order])
+    kept = order[rank < k]
+    return i[kept], j[kept], distances[kept]
 
 
 def _distances(
@@ -268,34 +184,9 @@ def _distances(
 ) -> Float64[np.ndarray, " p"]:
     """||queries[i] - references[j]|| for pairs of indices."""
     distances = np.empty(len(i))
-    step = max(1, 2**18 // queries.shape[1])  # differences that stay in cache
+    step = max(1, CACHED_VALUES // queries.shape[1])
     for start in range(0, len(i), step):
         part = slice(start, start + step)
-        difference = queries[i[part]].astype(np.float64)
-        difference -= references[j[part]]
+        difference = np.subtract(queries[i[part]], references[j[part]], dtype=np.float64)
         distances[part] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
     return distances
-
-
-def _settle(
-    queries: Float[np.ndarray, "b d"],
-    placed: Float32[np.ndarray, "b d"],
-    limit: Float64[np.ndarray, " b"],
-    references: Float[Images, "n d"],
-    k: int,
-    own: Int64[np.ndarray, " b"] | None,
-    frame: _Frame,
-) -> Neighbors:
-    """The k nearest of doubtful queries: measures every reference whose score does not exceed `limit`."""
-    best = np.empty((len(queries), 0), dtype=np.int64)
-    best_distances = np.empty((len(queries), 0))
-    for rows in blocks(references):
-        block = np.asarray(references[rows])
-        scores, _ = _scores(placed, block, frame, rows, own)
-        i, j = np.nonzero(scores <= limit[:, None])
-        distances = np.full(scores.shape, np.inf)
-        distances[i, j] = _distances(queries, block, i, j)
-        indices = np.broadcast_to(np.arange(rows.start, rows.stop), scores.shape)
-        merged = _first(np.concatenate([best, indices], axis=1), np.concatenate([best_distances, distances], axis=1), k)
-        best, best_distances = merged.indices, merged.distances
-    return Neighbors(best, best_distances)
