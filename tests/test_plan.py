@@ -36,7 +36,7 @@ def planted(monkeypatch):
         "gap_statistics": lambda *_: INTERVALS,
         "overlap_level": lambda *_: Line(LEVEL, 0.0),
         "memorization_seconds": lambda *_: Line(0.0, 2.0),
-        "start_seconds": lambda _: JOB,
+        "START_SECONDS": JOB,
         "PER_JOB": 0.0,
     }
     for name, value in rates.items():
@@ -66,7 +66,8 @@ def test_a_twin_trains_and_samples_as_its_run_does(planted):
 
 def test_a_model_from_outside_is_named_as_not_measured(planted):
     models = {"theirs": {"kind": "external", "import": "package.module:factory"}}
-    lines = estimate(parse_study(STUDY | {"models": models, "sweeps": [{"model": ["theirs"]}]}, "t.yaml"))
+    study = parse_study(STUDY | {"models": models, "sweeps": [{"model": ["theirs"]}]}, "t.yaml")
+    lines = estimate(study, cost(study))
     assert "not measured, and not in the estimate: evaluations of theirs" in lines
     assert "measured here: mlp-small: planted" in lines
 

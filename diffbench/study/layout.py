@@ -84,6 +84,8 @@ CLAIMS = "claims.json"
 PAGE = Kind("report", "report/{page}.html")
 LOCK = ".lock"
 """Held by the Snakemake that writes the results."""
+PLAN = "plan.json"
+"""What the study was expected to take, as estimated when its run began."""
 CONTENTS = ".contents.json"
 """Hashes of the user's own files, so that they are not read again while they stay as they are."""
 INSPECTION = "inspection.json"

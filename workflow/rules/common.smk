@@ -12,6 +12,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
 from diffbench.forkserver import start as forkserver
+from diffbench.planning.ahead import plan_ahead
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
