@@ -199,6 +199,13 @@ def report_what_exists():
     )
 
 
+def name_report():
+    """Print where the report lies, if there is one."""
+    page = Path(at(layout.page("index"))).resolve()
+    if page.exists():
+        print(f"Report: {page}", flush=True)
+
+
 def fail_if_damaged():
     """End the run with an error if the report names damaged results, though there is a report of the others."""
     if damaged := reported_damage(Path(RESULTS)):
