@@ -12,16 +12,17 @@ from snakemake_logger_plugin_diffbench.run import Run
 from snakemake_logger_plugin_diffbench.screens import Screen
 
 NOISE = re.compile(
-    "Assuming unrestricted shared|Building DAG|Using shell|host:|Select jobs|Execute |Group jobs|Removing temporary"
-    "|Conda environments|Singularity containers|Cleanup |Would remove|Shutting down|Elapsed time"
-    "|At least one job did not complete|WorkflowError:\nAt least one job did not complete|Trying to restart"
+    "Assuming unrestricted shared|Building DAG|Using shell|host:|Select jobs|Execute |Group jobs|Conda environments"
+    "|Singularity containers|Removing temporary|Cleanup |Would remove|Shutting down|Elapsed time|Trying to restart"
+    "|RuleException:\nCalledProcessError|(WorkflowError:\n)?At least one job did not complete"
 )
 """How messages begin that nobody misses: those of every run, and what is said better here."""
 
 UNTOLD = (LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO, LogEvent.SHELLCMD, LogEvent.JOB_STARTED)
 UNTOLD += (LogEvent.PROGRESS, LogEvent.GROUP_INFO, LogEvent.DEBUG_DAG, LogEvent.RULEGRAPH)
 LOG, FAILED = "Complete log(s): ", "Exiting because a job execution failed"
-"""What Snakemake says when a run has ended, and when all has ended of one in which a job failed."""
+INTERRUPTED = ("Terminating processes on user request", "Will exit after finishing currently running jobs (scheduler)")
+"""What Snakemake says when a run has ended, when all has ended of one in which a job failed, and when it is told to."""
 
 
 class Narrator:
@@ -32,6 +33,7 @@ class Narrator:
         self._folder = Path.cwd()  # of whoever reads: Snakemake may go elsewhere
         self._run: Run | None = None
         self._cores = 1
+        self._interrupted = False
 
     def tell(self, record: logging.LogRecord) -> None:
         """Tell what a record says, if anyone wants to know."""
@@ -68,7 +70,12 @@ class Narrator:
 
     def _fail(self, job: int, rule: str, output: Iterable[str], logs: Iterable[str]) -> None:
         if self._run:
-            self._run.failed(job, rule)
+            self._run.ended(job)
+            self._screen.show(self._run)
+        if self._interrupted:
+            return
+        if self._run:
+            self._run.failures.append(rule)
         self._screen.say(f"failed: {rule} {next(iter(output), '')}", "bold red")
         for log in map(Path, logs):
             self._screen.say(f"  {last_line(log) or 'its log is empty'}", "red")
@@ -80,13 +87,19 @@ class Narrator:
             self._finish(message.removeprefix(LOG))
         elif message.startswith(FAILED):
             self._screen.stop()
+        elif message.startswith(INTERRUPTED):
+            self._interrupted = True
+            self._screen.say("stopping on request; the same command goes on where this run ends", "yellow")
         elif message and not NOISE.match(message) and (record.levelno > logging.INFO or not self._quiet):
             self._screen.say(message, {logging.WARNING: "yellow", logging.ERROR: "red"}.get(record.levelno, ""))
 
     def _finish(self, log: str) -> None:
         self._screen.stop()
         if self._run and (self._run.failures or not self._quiet):
-            self._screen.say(self._run.result(), "bold red" if self._run.failures else "green")
+            failures = len(self._run.failures)
+            # Where Snakemake is quiet, it does not tell which jobs were done.
+            result = f"{failures} of {self._run.total} jobs failed" if self._quiet else self._run.result()
+            self._screen.say(result, "bold red" if failures else "yellow" if self._interrupted else "green")
             self._screen.say(f"Full log: {self._place(Path(log))}")
 
     def _place(self, path: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diffbench.cli import STAGES
 from diffbench.conventions import DiffbenchError
-from diffbench.planning.remaining import Progress, work_left
+from diffbench.planning.remaining import Left, Progress, work_left
 from diffbench.study import layout
 from diffbench.summary.planned import Planned
 
@@ -54,10 +54,9 @@ class Run:
             self.stages[name].done += 1
             self.stages[name].seconds += time.monotonic() - start
 
-    def failed(self, job: int, stage: str) -> None:
-        """A job failed."""
+    def ended(self, job: int) -> None:
+        """A job ended otherwise."""
         self.running.pop(job, None)
-        self.failures.append(stage)
 
     def time_left(self) -> str:
         """How long the rest takes, in words; empty while nothing is known."""
@@ -65,8 +64,8 @@ class Run:
         now = time.monotonic()
         under_way = sum(now - start for _, start in self.running.values())
         parallel = self._parallel(now, under_way)
-        left = type(left)(max(0.0, left.seconds - under_way), left.at_least)
-        return left.text(parallel) if left.seconds > 0 else ""
+        rest = Left(left.seconds - under_way, left.at_least)
+        return rest.text(parallel) if rest.seconds > 0 else ""
 
     def result(self) -> str:
         """How the run ended."""
@@ -74,7 +73,8 @@ class Run:
         if not self.failures and self.done == self.total:
             return f"{self.total} jobs done {took}"
         others = self.total - self.done - len(self.failures)
-        return f"{self.done} of {self.total} jobs done {took}; {len(self.failures)} failed, {others} were not run"
+        failed = f"{len(self.failures)} failed, " * bool(self.failures)
+        return f"{self.done} of {self.total} jobs done {took}; {failed}{others} were not run"
 
     def _parallel(self, now: float, under_way: float) -> float:
         """Jobs that run at a time, in the mean."""

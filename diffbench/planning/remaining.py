@@ -28,9 +28,10 @@ class Left:
 def work_left(stages: Mapping[str, Progress], planned: Mapping[str, float] | None = None) -> Left:
     """What is left of all stages.
 
-    planned: seconds of a job of each stage in the mean, as planned; stages that it lacks count for nothing. Jobs of a stage
-    differ, and the first to finish may be the shortest: so what was planned for the whole stage counts first, less
-    what is spent, and what finished jobs took counts the more, the more of them there are. None: nothing was planned.
+    planned: seconds of a job of each stage in the mean, as planned; stages that it lacks count for nothing. Jobs of a
+    stage differ, and the first to finish may be the shortest: so what was planned for the whole stage counts first,
+    less what is spent, and what finished jobs took counts the more, the more of them there are. None: nothing was
+    planned.
     """
     seconds, at_least = 0.0, False
     for name, stage in stages.items():
