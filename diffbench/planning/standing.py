@@ -22,8 +22,8 @@ from diffbench.summary.planned import planned_for
 from diffbench.summary.reasons import last_line
 
 DONE, RUNNING, FAILED, OUTDATED, LEFT = "done", "running", "failed", "outdated", "left"
-"""States of a job: its file is what the study asks for; it runs here; there is none, but last words of a job that did not
-make it; damaged or of other settings, the next run makes it anew; to be done."""
+"""States of a job: its file is what the study asks for; it runs here; there is no file, but last words of a job that
+did not make it; the file is damaged or of other settings, and the next run makes it anew; to be done."""
 
 STATES = (DONE, RUNNING, FAILED, OUTDATED, LEFT)
 
