@@ -71,11 +71,10 @@ class Narrator:
     def _fail(self, job: int, rule: str, output: Iterable[str], logs: Iterable[str]) -> None:
         if self._run:
             self._run.ended(job)
+            self._run.failures += [rule] * (not self._interrupted)
             self._screen.show(self._run)
         if self._interrupted:
             return
-        if self._run:
-            self._run.failures.append(rule)
         self._screen.say(f"failed: {rule} {next(iter(output), '')}", "bold red")
         for log in map(Path, logs):
             self._screen.say(f"  {last_line(log) or 'its log is empty'}", "red")
