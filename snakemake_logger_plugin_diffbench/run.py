@@ -72,9 +72,9 @@ class Run:
         took = f"in {time.monotonic() - self._began:.0f} s"
         if not self.failures and self.done == self.total:
             return f"{self.total} jobs done {took}"
-        others = self.total - self.done - len(self.failures)
-        failed = f"{len(self.failures)} failed, " * bool(self.failures)
-        return f"{self.done} of {self.total} jobs done {took}; {failed}{others} were not run"
+        failed, others = len(self.failures), self.total - self.done - len(self.failures)
+        rest = [f"{failed} failed"] * bool(failed) + [f"{others} were not run"] * bool(others)
+        return f"{self.done} of {self.total} jobs done {took}; {', '.join(rest)}"
 
     def _parallel(self, now: float, under_way: float) -> float:
         """Jobs that run at a time, in the mean."""
