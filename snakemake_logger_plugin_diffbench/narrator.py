@@ -14,7 +14,7 @@ from snakemake_logger_plugin_diffbench.screens import Screen
 NOISE = re.compile(
     "Assuming unrestricted shared|Building DAG|Using shell|host:|Select jobs|Execute |Group jobs|Conda environments"
     "|Singularity containers|Removing temporary|Cleanup |Would remove|Shutting down|Elapsed time|Trying to restart"
-    "|RuleException:\nCalledProcessError|(WorkflowError:\n)?At least one job did not complete"
+    "|Submitted |Job \\d+ has been submitted|RuleException:\nCalledProcessError|(WorkflowError:\n)?At least one job did not complete"
 )
 """How messages begin that nobody misses: those of every run, and what is said better here."""
 
@@ -94,12 +94,15 @@ class Narrator:
 
     def _finish(self, log: str) -> None:
         self._screen.stop()
-        if self._run and (self._run.failures or not self._quiet):
-            failures = len(self._run.failures)
-            # Where Snakemake is quiet, it does not tell which jobs were done.
-            result = f"{failures} of {self._run.total} jobs failed" if self._quiet else self._run.result()
-            self._screen.say(result, "bold red" if failures else "yellow" if self._interrupted else "green")
+        if self._run is None:
+            return
+        failures = len(self._run.failures)
+        if not self._quiet:
+            style = "bold red" if failures else "yellow" if self._interrupted else "green"
+            self._screen.say(self._run.result(), style)
             self._screen.say(f"Full log: {self._place(Path(log))}")
+        elif failures:  # Snakemake is quiet then, in its log too: it does not tell which jobs were done
+            self._screen.say(f"{failures} of {self._run.total} jobs failed", "bold red")
 
     def _place(self, path: Path) -> Path:
         """A path as whoever reads would type it."""
