@@ -14,7 +14,8 @@ from snakemake_logger_plugin_diffbench.screens import Screen
 NOISE = re.compile(
     "Assuming unrestricted shared|Building DAG|Using shell|host:|Select jobs|Execute |Group jobs|Conda environments"
     "|Singularity containers|Removing temporary|Cleanup |Would remove|Shutting down|Elapsed time|Trying to restart"
-    "|Submitted |Job \\d+ has been submitted|RuleException:\nCalledProcessError|(WorkflowError:\n)?At least one job did not complete"
+    "|Submitted |Job \\d+ has been submitted|RuleException:\nCalledProcessError"
+    "|(WorkflowError:\n)?At least one job did not complete"
 )
 """How messages begin that nobody misses: those of every run, and what is said better here."""
 
