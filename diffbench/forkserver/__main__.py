@@ -16,12 +16,11 @@ def run(listener: socket.socket, address: Path, stages: list[str]) -> None:
     """Serve until the run that holds the other end of standard input has ended."""
     provenance.know_this_installation()  # once, for all children
     owner = os.dup(0)
-    call = Server(listener, owner, stages).serve()
-    if call is None:
+    request = Server(listener, owner, stages).serve()
+    if request is None:
         shutil.rmtree(address.parent, ignore_errors=True)
         return
-    request, streams = call
-    become(request, streams)
+    become(request)
     end_with_result_of(lambda: main(request.arguments))
 
 

@@ -13,19 +13,20 @@ from typing import NoReturn, TextIO
 
 from threadpoolctl import threadpool_limits
 
-from diffbench.forkserver.request import STREAMS, Request, environment_at_start
+from diffbench.forkserver.client import STREAMS
+from diffbench.forkserver.request import Request, environment_at_start
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal that a process gets when its parent ends."""
 
 
-def become(request: Request, streams: list[int]) -> None:
+def become(request: Request) -> None:
     """Take over streams, working directory, environment and number of threads; end when the server ends."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before
         os.kill(os.getpid(), signal.SIGKILL)
-    for stream, own in zip(streams, STREAMS, strict=True):
+    for stream, own in zip(request.streams, STREAMS, strict=True):
         os.dup2(stream, own)
         os.close(stream)
     os.umask(request.umask)

@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from diffbench.forkserver.client import ACCEPTED, STATUS_SIZE
-from diffbench.forkserver.request import THREAD_VARIABLES, Request, environment_at_start, python
+from diffbench.forkserver.client import ACCEPTED, STATUS_BYTES, python
+from diffbench.forkserver.request import THREAD_VARIABLES, Request, environment_at_start
 
 RUNTIME_VARIABLES = ("_", "PWD", "OLDPWD", "SHLVL", "PATH", "TMPDIR", "TMP", "TEMPDIR", "TEMP", "CUDA_VISIBLE_DEVICES")
 """Environment variables that nothing reads when it is imported, beside those of numbers of threads."""
@@ -59,17 +59,17 @@ class Server:
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(owner, selectors.EVENT_READ)
 
-    def serve(self) -> tuple[Request, list[int]] | None:
-        """Returns None when the run has ended, and in every child what it is to run, and on which streams."""
+    def serve(self) -> Request | None:
+        """Returns None when the run has ended, and in every child what it is to run."""
         while True:
             ready = [key.fd for key, _ in self._selector.select(self._wait)]
             if self._owner in ready:
                 self._end_children()
                 return None
             if self._listener.fileno() in ready:
-                call = self._accept()
-                if call:
-                    return call
+                request = self._accept()
+                if request:
+                    return request
             self._settle(ready)
             if not ready and self._to_import:
                 self._import(self._to_import.pop(0))
@@ -105,7 +105,7 @@ class Server:
             if connection in self._selector.get_map():
                 self._selector.unregister(connection)
             try:
-                connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(STATUS_SIZE, "big", signed=True))
+                connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(STATUS_BYTES, "big", signed=True))
             except OSError:  # the client is gone
                 return
 
@@ -113,14 +113,14 @@ class Server:
         for child in self._children.values():
             os.kill(child.pid, signal.SIGKILL)
 
-    def _accept(self) -> tuple[Request, list[int]] | None:
+    def _accept(self) -> Request | None:
         """Begin a call. Returns it in its child."""
         connection, _ = self._listener.accept()
         connection.settimeout(PATIENCE)
         try:
-            request, streams = Request.receive(connection)
+            request = Request.receive(connection)
             if not self._can_run(request):
-                _close(streams)
+                request.close_streams()
                 connection.close()
                 return None
             connection.sendall(ACCEPTED)
@@ -130,8 +130,8 @@ class Server:
         pid = os.fork()
         if pid == 0:
             self._forget(connection)
-            return request, streams
-        _close(streams)
+            return request
+        request.close_streams()
         process = os.pidfd_open(pid)
         self._children[process] = Child(pid, connection)
         self._selector.register(process, selectors.EVENT_READ)
@@ -188,8 +188,3 @@ def _lasting(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _threads() -> int:
     return len(os.listdir("/proc/self/task"))
-
-
-def _close(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
