@@ -103,7 +103,7 @@ def test_a_process_that_makes_a_file_is_running(study, results, tmp_path):
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text("print(flush=True)\ninput()\n")
-    command = [sys.executable, "-m", "diffbench", "overlap", "--spec", "{}", "--out"]
+    command = [sys.executable, "-m", "diffbench", "overlap", "--spec", "{}", "--empty", "--out"]
     places = {layout.OVERLAP.of(CELL): results, "else.h5": tmp_path}
     environment = os.environ | {"PYTHONPATH": str(package.parent)}
     processes = [

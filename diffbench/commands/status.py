@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from diffbench import conventions
-from diffbench.cli import STAGES
 from diffbench.planning.remaining import duration
 from diffbench.planning.standing import FAILED, RUNNING, STATES, Standing, standing_of
+from diffbench.study import layout
 from diffbench.study.file import load_study
 
 DEFAULT = Path("config/config.yaml")
@@ -87,7 +87,7 @@ def _table(standing: Standing) -> Table:
     for state in STATES:
         table.add_column(state, justify="right", style={FAILED: "red", RUNNING: "green"}.get(state, ""))
     stages = standing.stages
-    for stage in sorted(stages, key=list(STAGES).index):
+    for stage in sorted(stages, key=layout.STAGES.index):
         table.add_row(stage, *(str(count or "") for count in stages[stage].values()))
     return table
 

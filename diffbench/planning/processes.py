@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from diffbench.cli import STAGES
+from diffbench.study.layout import STAGES
+from diffbench.study.lineage import SAME_SPEC
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,15 @@ def running_jobs(results: Path) -> list[RunningJob]:
 def _job(command: list[str], folder: str | None, results: Path) -> tuple[str, str]:
     """Stage and file of a command of diffbench that writes into `results`, empty of any other."""
     start = command.index("diffbench") + 1 if command[1:3] == ["-m", "diffbench"] else 0
-    if not start or folder is None or len(command) <= start or command[start] not in STAGES:
+    if not start or folder is None or len(command) <= start or command[start] not in (*STAGES, *SAME_SPEC):
         return "", ""
-    options = dict(zip(command[start + 1 :: 2], command[start + 2 :: 2], strict=False))
-    if "--out" in options:
-        path = Path(os.path.realpath(Path(folder, options["--out"])))
+    if out := _value(command, "--out"):
+        path = Path(os.path.realpath(Path(folder, out)))
         return (command[start], path.relative_to(results).as_posix()) if path.is_relative_to(results) else ("", "")
-    given = Path(folder, options.get("--results", os.devnull)).resolve()
-    return (command[start], "") if given == results else ("", "")
+    given = _value(command, "--results")
+    return (command[start], "") if given and Path(folder, given).resolve() == results else ("", "")
+
+
+def _value(command: list[str], option: str) -> str:
+    """What stands after an option; empty if it is not there."""
+    return command[command.index(option) + 1] if option in command[:-1] else ""

@@ -100,6 +100,9 @@ SUMMARIES = ("models", "status", "costs")
 KINDS = {name.lower(): kind for name, kind in globals().items() if isinstance(kind, Kind)}
 """By name, such as "samples"."""
 
+STAGES = tuple(dict.fromkeys(kind.stage for kind in KINDS.values()))
+"""Stages by the order of what they make above; `plant` makes samples in another's stead."""
+
 FOLDERS = frozenset(
     part for kind in KINDS.values() if "{" not in (part := kind.pattern.partition("/")[0]) and "/" in kind.pattern
 ) | {"logs"}
