@@ -76,8 +76,12 @@ class Clock:
         return time.process_time() / self.threads
 
     def seconds(self, action: Callable[[], Any]) -> float:
-        """The median of several calls."""
+        """The median of several calls, after one that warms up."""
         action()
+        return self.warm_seconds(action)
+
+    def warm_seconds(self, action: Callable[[], Any]) -> float:
+        """The median of several calls of what needs no warming up any more."""
         times: list[float] = []
         while not times or (sum(times) < MEASURED_SECONDS and len(times) < 50):
             start = self.now()
@@ -157,7 +161,7 @@ def overlap_level(dimension: int, sizes: Iterable[int], points: int, held_out: i
         population = Population(_images(points, dimension), _images(points, dimension), zeros)
         populations = {"states": population, "train": population, "validation": population}
         references = References(train, np.zeros(n, np.int64), validation)
-        return clock.seconds(lambda: level_estimates(populations, references, 0.5, seed=0))
+        return clock.warm_seconds(lambda: level_estimates(populations, references, 0.5, seed=0))
 
     return _line(at, sizes)
 
@@ -172,7 +176,7 @@ def memorization_seconds(
             memorization_battery(_images(samples, dimension), _images(n, dimension), _images(held_out, dimension))
             quality_battery(_images(samples, features), _images(n, features), _images(held_out, features))
 
-        return clock.seconds(measure)
+        return clock.warm_seconds(measure)
 
     return _line(at, sizes)
 
@@ -184,6 +188,7 @@ def _images(count: int, dimension: int) -> Float32[np.ndarray, "n d"]:
 def _line(at: Callable[[int], float], sizes: Iterable[int]) -> Line:
     """The line through the smallest and the largest size."""
     measured = sorted({min(size, POINTS_MAXIMUM) for size in sizes})
+    at(measured[0])  # warms up
     first, last = at(measured[0]), at(measured[-1])
     slope = max(0.0, (last - first) / (measured[-1] - measured[0])) if len(measured) > 1 else 0.0
     return Line(first - slope * measured[0], slope)
