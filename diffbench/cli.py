@@ -44,6 +44,7 @@ STAGES = {
 }
 COMMANDS = {
     "plan": "print what a study means and costs, without doing anything",
+    "status": "print what of a study is done, running, failed and left",
     "inspect": "measure one model that was trained elsewhere, without a study",
     "audit": "find copies of training images among samples in array files",
     "adopt": "let results that were copied be left as they are where they are what a study asks for",

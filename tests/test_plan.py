@@ -1,18 +1,26 @@
 """The plan's estimate: counts times rates, with the counts worked out by hand and the rates planted."""
 
+import io
+import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
+from diffbench import cli
 from diffbench.commands.plan import estimate
 from diffbench.denoisers.build import describe, fresh_network
+from diffbench.planning import ahead
 from diffbench.planning import cost as costs
+from diffbench.planning.ahead import plan_ahead
 from diffbench.planning.cost import cost
 from diffbench.planning.rates import Clock, Line, NetworkRates, _line, flops_per_image, network_rates
 from diffbench.settings.models import PRESETS, Dit, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
+from diffbench.study import layout
 from diffbench.study.file import parse_study
+from diffbench.summary.planned import Planned, fingerprint_of, planned_for
 
 STUDY = {
     "name": "t",
@@ -36,7 +44,7 @@ def planted(monkeypatch):
         "gap_statistics": lambda *_: INTERVALS,
         "overlap_level": lambda *_: Line(LEVEL, 0.0),
         "memorization_seconds": lambda *_: Line(0.0, 2.0),
-        "start_seconds": lambda _: JOB,
+        "START_SECONDS": JOB,
         "PER_JOB": 0.0,
     }
     for name, value in rates.items():
@@ -66,7 +74,8 @@ def test_a_twin_trains_and_samples_as_its_run_does(planted):
 
 def test_a_model_from_outside_is_named_as_not_measured(planted):
     models = {"theirs": {"kind": "external", "import": "package.module:factory"}}
-    lines = estimate(parse_study(STUDY | {"models": models, "sweeps": [{"model": ["theirs"]}]}, "t.yaml"))
+    study = parse_study(STUDY | {"models": models, "sweeps": [{"model": ["theirs"]}]}, "t.yaml")
+    lines = estimate(study, cost(study))
     assert "not measured, and not in the estimate: evaluations of theirs" in lines
     assert "measured here: mlp-small: planted" in lines
 
@@ -103,3 +112,48 @@ def test_a_large_network_is_measured_with_one_block(definition: TrainedDefinitio
     found = re.match(r"measured with one block, scaled by ([\d.]+); steps of 1 images", rates.note)
     assert found
     assert rates.step == pytest.approx(64 * float(found[1]), rel=0.02)
+
+
+def test_what_is_measured_is_told_before(planted):
+    told = []
+    cost(parse_study(STUDY, "t.yaml"), lambda *what: told.append(what))
+    names = ["mlp-small", "optimum", "intervals", "overlap", "memorization"]
+    assert told == [(name, done, len(names)) for done, name in enumerate(names)]
+
+
+def test_an_estimate_that_is_kept_is_the_one_that_is_told(planted, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("t.yaml").write_text(json.dumps(STUDY))
+    assert cli.main(["plan", "--study", "t.yaml", "--out", "plan.json"]) == 0
+    assert "8 overlap" in capsys.readouterr().out
+    study = parse_study(STUDY, "t.yaml")
+    kept = planned_for(study, Path("plan.json"))
+    assert kept is not None
+    assert kept.per_job()["overlap"] == pytest.approx(5 * LEVEL + JOB)
+    assert sum(kept.seconds.values()) == pytest.approx(sum(cost(study).stages.values()), abs=0.01)
+    assert planned_for(parse_study(STUDY | {"seeds": [0]}, "t.yaml"), Path("plan.json")) is None
+    Path("plan.json").write_text("{}")
+    assert planned_for(study, Path("plan.json")) is None
+
+
+def test_a_run_plans_a_study_once_if_it_trains_for_long(tmp_path, monkeypatch):
+    """Its study, however it was configured, is read by the command that a run would start."""
+    started = []
+
+    class Started:
+        def __init__(self, command, stdin, **_) -> None:
+            started.append(command)
+            self.stdin = io.BytesIO()
+            self.stdin.close = lambda: started.append(self.stdin.getvalue())
+
+    monkeypatch.setattr(ahead.subprocess, "Popen", Started)
+    plan_ahead(parse_study(STUDY, "t.yaml"), tmp_path)  # 80 steps
+    assert started == []
+    study = parse_study(STUDY | {"steps": [10, 40, 3000]}, "t.yaml")
+    plan_ahead(study, tmp_path)
+    command, read = started
+    assert command[-1] == str(tmp_path / layout.PLAN)
+    assert parse_study(json.loads(read), "/dev/stdin") == study
+    Planned(fingerprint_of(study), "now", {}, {}).write(tmp_path / layout.PLAN)
+    plan_ahead(study, tmp_path)
+    assert len(started) == 2

@@ -28,10 +28,11 @@ def test_plan_says_minutes(monkeypatch):
         "gap_statistics": lambda *_: 0.1,
         "overlap_level": lambda *_: Line(0.005, 0.0),
         "memorization_seconds": lambda *_: Line(0.3, 0.0),
-        "start_seconds": lambda stage: 1.9 if stage in costs.TORCH_STAGES else 0.75,
+        "START_SECONDS": 0.05,
     }
     for name, value in rates.items():
         monkeypatch.setattr(costs, name, value)
     study = load_study(FILE)
-    assert "minutes of one core" in estimate(study)[0]
-    assert 5 < costs.cost(study).wall(2) / 60 < 10
+    expected = costs.cost(study)
+    assert "minutes of one core" in estimate(study, expected)[0]
+    assert 3 < expected.wall(2) / 60 < 10

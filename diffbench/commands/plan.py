@@ -1,21 +1,35 @@
 """Plan: what a study means, and about what it costs, without doing anything."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from tqdm import tqdm
+
 from diffbench.data.catalog import outlook
-from diffbench.planning.cost import cost
+from diffbench.planning.cost import Cost, cost
 from diffbench.planning.jobs import jobs
 from diffbench.study.file import load_study
 from diffbench.study.study import Study
+from diffbench.summary.planned import Planned, fingerprint_of
+
+DEFAULT = Path("config/config.yaml")
 
 
-def run(study: Annotated[Path, "study file"] = Path("config/config.yaml")) -> None:
+def run(
+    study: Annotated[Path, "study file"] = DEFAULT,
+    out: Annotated[Path | None, "JSON file that keeps the estimate; a run makes its own"] = None,
+) -> None:
     """Print the factors, runs, checkpoints, cells and jobs of a study file, and an estimate of its cost."""
     plan = load_study(study)
     print("\n".join(describe(plan)), flush=True)
-    print("\n".join(estimate(plan)))
+    expected = measured(plan)
+    print("\n".join(estimate(plan, expected)))
+    if out is not None:
+        made = datetime.now(UTC).isoformat(timespec="seconds")
+        seconds = {stage: round(each, 3) for stage, each in expected.stages.items()}
+        Planned(fingerprint_of(plan), made, dict(jobs(plan)), seconds).write(out)
 
 
 def describe(study: Study) -> list[str]:
@@ -33,9 +47,20 @@ def describe(study: Study) -> list[str]:
     return lines
 
 
-def estimate(study: Study) -> list[str]:
+def measured(study: Study) -> Cost:
+    """The cost, with a bar that tells what is measured where there is a terminal."""
+    with tqdm(leave=False, disable=None, bar_format="measuring {desc} ({n_fmt} of {total_fmt} done) {bar}") as bar:
+
+        def tell(name: str, done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.set_description_str(name)
+
+        return cost(study, tell)
+
+
+def estimate(study: Study, expected: Cost) -> list[str]:
     """The cost by stage, and what it was measured by."""
-    expected, cores = cost(study), os.cpu_count() or 1
+    cores = os.cpu_count() or 1
     lines = [
         f"estimate: {_duration(expected.total)} of one core; {_duration(expected.wall(cores))} on the {cores} cores"
         " here if nothing else runs on them"

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from diffbench.data.catalog import facts
 from diffbench.devices import pick_device
 from diffbench.planning.jobs import jobs
 from diffbench.planning.rates import (
+    START_SECONDS,
     Clock,
     NetworkRates,
     gap_statistics,
@@ -18,7 +20,6 @@ from diffbench.planning.rates import (
     network_rates,
     optimum_rate,
     overlap_level,
-    start_seconds,
 )
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.models import TrainedDefinition
@@ -29,7 +30,12 @@ from diffbench.study.study import Study
 OPTIMA = {"optimal": 1, "blurred": 1, "autoguided": 2}
 """Kind of a closed form: how many optima one evaluation takes."""
 EVALUATIONS_PER_STEP = {"heun": 2, "euler": 1, "dpmpp-2m": 1}
-TORCH_STAGES = ("train", "denoise", "sample", "optimum")
+
+STATISTICS = ("optimum", "intervals", "overlap", "memorization")
+"""What is measured beside networks."""
+
+Told = Callable[[str, int, int], None]
+"""Hears what is measured next, how many measurements are done, and how many there are."""
 
 # Seconds of what no rate tells, measured on the default and the smoke study on a 2.45 GHz EPYC.
 START = 15.0
@@ -62,12 +68,12 @@ class Cost:
         return sum(self.stages.values()) / cores + self.alone
 
 
-def cost(study: Study) -> Cost:
+def cost(study: Study, told: Told = lambda *_: None) -> Cost:
     """Measure and add up. Takes seconds, more for each model; reads no data."""
     threads, device = torch.get_num_threads(), pick_device(study.device if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(study.threads)
     try:
-        return _Estimate(study, Clock(device, study.threads)).cost()
+        return _Estimate(study, Clock(device, study.threads), told).cost()
     finally:
         torch.set_num_threads(threads)
 
@@ -82,16 +88,21 @@ def guided_share(guidance: Guidance, sampling: SamplingSettings) -> float:
 
 
 class _Estimate:
-    def __init__(self, study: Study, clock: Clock) -> None:
+    def __init__(self, study: Study, clock: Clock, told: Told) -> None:
         self.study, self.clock, self.facts = study, clock, facts(study.data)
         self.dimension = math.prod(self.facts.shape)
+        models = {model: study.definition(model) for model in sorted({run.model for run in study.milestones})}
+        trained = {model: each for model, each in models.items() if isinstance(each, TrainedDefinition)}
+        self._told, self._to_measure = told, [*trained, *STATISTICS]
         self.networks: dict[str, NetworkRates] = {}
-        for model in sorted({run.model for run in study.milestones}):
-            definition = study.definition(model)
-            if isinstance(definition, TrainedDefinition):
-                training = study.training_of(model)
-                self.networks[model] = network_rates(definition, self.facts.shape, training, clock)
+        for model, definition in trained.items():
+            self._tell(model)
+            self.networks[model] = network_rates(definition, self.facts.shape, study.training_of(model), clock)
+        self._tell("optimum")
         self.optimum = optimum_rate(self.dimension, clock)
+
+    def _tell(self, name: str) -> None:
+        self._told(name, self._to_measure.index(name), len(self._to_measure))
 
     def cost(self) -> Cost:
         study, seconds = self.study, defaultdict[str, float](float)
@@ -144,8 +155,11 @@ class _Estimate:
         study, sizes = self.study, {run.train_size for run in self.study.runs}
         held_out, sampling = self._held_out(max(sizes)), study.sampling
         images = (min(study.measures.gap.images, max(sizes)), min(study.measures.gap.images, held_out))
+        self._tell("intervals")
         intervals = gap_statistics(study.measures.gap.levels, images, self.clock)
+        self._tell("overlap")
         overlap = overlap_level(self.dimension, sizes, sampling.trajectories, held_out, self.clock)
+        self._tell("memorization")
         features = min(study.measures.quality.dimensions, self.dimension)
         memorization = memorization_seconds(self.dimension, features, sizes, sampling.samples, held_out, self.clock)
         seconds["denoise"] += intervals * sum(study.denoises(checkpoint.run.model) for checkpoint in study.checkpoints)
@@ -156,8 +170,7 @@ class _Estimate:
 
     def _add_processes(self, seconds: dict[str, float]) -> None:
         counted = jobs(self.study)
-        starts = {True: start_seconds("sample"), False: start_seconds("memorization")}
         for stage, count in counted.items():
-            seconds[stage] += count * (starts[stage in TORCH_STAGES] + PER_JOB)
+            seconds[stage] += count * (START_SECONDS + PER_JOB)
         seconds["lab"] += PER_TOPIC * counted["lab"]
         seconds["features"] += FEATURES

@@ -86,6 +86,8 @@ CLAIMS = "claims.json"
 PAGE = Kind("report", "report/{page}.html")
 LOCK = ".lock"
 """Held by the Snakemake that writes the results."""
+PLAN = "plan.json"
+"""What the study was expected to take, as estimated when its run began."""
 CONTENTS = ".contents.json"
 """Hashes of the user's own files, so that they are not read again while they stay as they are."""
 INSPECTION = "inspection.json"
@@ -99,6 +101,9 @@ SUMMARIES = ("models", "status", "costs")
 
 KINDS = {name.lower(): kind for name, kind in globals().items() if isinstance(kind, Kind)}
 """By name, such as "samples"."""
+
+STAGES = tuple(dict.fromkeys(kind.stage for kind in KINDS.values()))
+"""Stages by the order of what they make above; `plant` makes samples in another's stead."""
 
 FOLDERS = frozenset(
     part for kind in KINDS.values() if "{" not in (part := kind.pattern.partition("/")[0]) and "/" in kind.pattern

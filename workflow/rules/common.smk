@@ -12,6 +12,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
 from diffbench.forkserver import start as forkserver
+from diffbench.planning.ahead import plan_ahead
 from diffbench.planning.memory import memory_mb, network_memory_mb
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
@@ -206,6 +207,13 @@ def report_what_exists():
         "python -m diffbench summary --spec {spec:q} --results {RESULTS}"
         " && python -m diffbench report --spec {report:q} --results {RESULTS} || true"
     )
+
+
+def name_report():
+    """Print where the report lies, if there is one."""
+    page = Path(at(layout.page("index"))).resolve()
+    if page.exists():
+        print(f"Report: {page}", flush=True)
 
 
 def fail_if_damaged():

@@ -1,7 +1,6 @@
 """The main page of a study: which models memorize, at which noise level, and what made them."""
 
 from collections import Counter
-from collections.abc import Hashable
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +12,11 @@ from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_
 from diffbench.report.charts.overlap import likeness_by_factor, trajectories
 from diffbench.report.pages.page import write_study_page
 from diffbench.report.tables import answers, duplicates, leaderboard, outcomes
+from diffbench.report.tables.costs import costs_of
 from diffbench.report.tables.results import Results, load_claims
 from diffbench.report.tables.slices import TITLES
 from diffbench.settings.report import ReportSettings
-from diffbench.study.layout import CHART_DATA, UNFINISHED, stage_of_job
+from diffbench.study.layout import CHART_DATA, UNFINISHED
 from diffbench.summary.reading import BROKEN, MISSING, STALE, UNREADABLE
 
 MEANINGS = {
@@ -65,7 +65,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         unfinished=lacking,
         states=dict(Counter(fault.state for fault in results.faults.values())),
         meanings=MEANINGS,
-        costs=stage_costs(results.costs),
+        costs=costs_of(results),
     )
     with atomic(results.pages / CHART_DATA.format(name=Path(UNFINISHED).stem)) as temporary:
         pd.DataFrame(lacking, columns=["file", "state", "reason"]).to_csv(temporary, index=False)
@@ -75,17 +75,3 @@ def unfinished(results: Results) -> list[dict[str, str]]:
     """Files that measures, figures or pictures lack: file, state and reason; the gravest states first."""
     faults = sorted(results.faults.items(), key=lambda entry: list(MEANINGS).index(entry[1].state))
     return [{"file": file, "state": fault.state, "reason": fault.reason} for file, fault in faults]
-
-
-def stage_costs(costs: pd.DataFrame) -> list[dict[Hashable, object]]:
-    """Jobs, seconds and memory by stage, dearest first."""
-    if costs.empty:
-        return []
-    grouped = costs.groupby(costs["job"].map(stage_of_job))
-    table = grouped.agg(
-        jobs=("job", "size"),
-        seconds=("seconds", "sum"),
-        cpu_seconds=("cpu_seconds", "sum"),
-        max_rss_mb=("max_rss_mb", "max"),
-    )
-    return table.sort_values("seconds", ascending=False).rename_axis("stage").reset_index().to_dict("records")
