@@ -5,7 +5,7 @@ No other module touches the HDF5 of results; data/formats/arrays.py reads the HD
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,16 +151,62 @@ def header(path: Path, stage: str, made_by: str | None = None) -> StageHeader:
     return StageHeader(path, arrays, attributes)
 
 
+def excerpt(
+    path: Path, stage: str, arrays: Sequence[str], attributes: Sequence[str], made_by: str | None = None
+) -> StageFile:
+    """The named arrays and attributes, those that it has, of one of many small files: half the time of `read`.
+
+    Its bytes are read, and compared with their digests, at once; h5py makes no objects of arrays. Errors as of `read`.
+    """
+    with _whole(path, made_by) as file:
+        asked = [
+            name for name in map(str.encode, ("schema_version", "stage", *attributes)) if h5py.h5a.exists(file, name)
+        ]
+        told = {name.decode(): _plain(_attribute(h5py.h5a.open(file, name))) for name in asked}
+        _check_origin(path, told, stage)
+        found = [name for name in map(str.encode, arrays) if name in file]
+        return StageFile(path, {name.decode(): _array(h5py.h5d.open(file, name)) for name in found}, told)
+
+
+@contextmanager
+def _whole(path: Path, made_by: str | None) -> Iterator[h5py.h5f.FileID]:
+    with opened(path, made_by) as content, _errors_of_hdf5(path):
+        file = h5py.h5f.open_file_image(content.read(content.length))
+        try:
+            yield file
+        finally:
+            file.close()
+
+
+def _array(dataset: h5py.h5d.DatasetID) -> np.ndarray:
+    values = np.empty(dataset.shape, dataset.dtype)
+    dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    if values.dtype.kind != "O":
+        return values
+    return np.array([text.decode() for text in values.ravel()], object).reshape(values.shape)
+
+
+def _attribute(attribute: h5py.h5a.AttrID) -> object:
+    values = np.empty(attribute.shape, attribute.dtype)
+    attribute.read(values)
+    value = values.item()
+    return value.decode() if isinstance(value, bytes) else value
+
+
 @contextmanager
 def _opened(path: Path, made_by: str | None) -> Iterator[h5py.File]:
-    with opened(path, made_by) as content:
-        try:
-            with h5py.File(content, "r") as file:
-                yield file
-        except (OSError, KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            # Whole by its seal, so no damage: what is no HDF5 at all, or memory that ran out.
-            raise DiffbenchError(f"{path}: cannot be read as HDF5 ({reason}); {REBUILD}") from None
+    with opened(path, made_by) as content, _errors_of_hdf5(path), h5py.File(content, "r") as file:
+        yield file
+
+
+@contextmanager
+def _errors_of_hdf5(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        # Whole by its seal, so no damage: what is no HDF5 at all, or memory that ran out.
+        raise DiffbenchError(f"{path}: cannot be read as HDF5 ({reason}); {REBUILD}") from None
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:

@@ -16,7 +16,7 @@ DAMAGED = "damaged: not what the summary wrote; run snakemake again to make it a
 
 def write_manifest(results: Path, content: Mapping[str, object], vouched: Iterable[str]) -> None:
     """Write the manifest with the digests (SHA-256) of files inside `results`, and its own."""
-    digests = {name: _digest((results / name).read_bytes()) for name in vouched}
+    digests = {name: _digest_of(results / name) for name in vouched}
     with atomic(results / MANIFEST) as temporary:
         temporary.write_bytes(_sealed({**content, "digests": digests}))
 
@@ -46,6 +46,11 @@ def read_vouched(results: Path, manifest: Mapping[str, Any], name: str) -> bytes
 def _sealed(content: Mapping[str, object]) -> bytes:
     """The manifest's bytes: JSON, with the digest of itself without that key."""
     return json.dumps({**content, "digest": _digest(json.dumps(content).encode())}, indent=2).encode()
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(content: bytes) -> str:

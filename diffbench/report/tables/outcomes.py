@@ -10,7 +10,7 @@ from diffbench.report.tables.seeds import aggregate_seeds, logarithm
 from diffbench.report.tables.slices import SETTING
 from diffbench.study.grid import Cell
 from diffbench.study.layout import DENOISE, MEMORIZATION, OVERLAP, Kind
-from diffbench.summary.tables import FACTORS
+from diffbench.summary.rows import FACTORS
 
 SCALARS = {
     "memorized_fraction": MEMORIZATION,
