@@ -17,7 +17,7 @@ from diffbench.files.output import written
 from diffbench.files.sealed import seal
 
 ROWS = 65_536
-"""Rows that are written at once, and that a chunk of the file holds at most."""
+"""Rows that a chunk of the file holds at most."""
 
 CHARACTERS = 32
 """Of a text, in a chunk."""
@@ -31,40 +31,25 @@ class TableWriter:
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
-        self._waiting: list[Mapping[str, np.ndarray]] = []
-        self._count = 0
         self._length = 0
 
     def append(self, columns: Mapping[str, np.ndarray]) -> None:
-        """Rows that follow those before; they may wait in memory for more."""
-        self._waiting.append(columns)
-        self._count += len(next(iter(columns.values())))
-        if self._count >= ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if not self._waiting:
-            return
-        parts, self._waiting = self._waiting, []
-        for name in parts[0]:
-            self._extend(name, np.concatenate([part[name] for part in parts]))
-        self._extend("row", np.arange(self._length, self._length + self._count))
-        self._length += self._count
-        self._count = 0
+        """Rows that follow those before: best about ROWS at once."""
+        count = len(next(iter(columns.values())))
+        for name, values in (*columns.items(), ("row", np.arange(self._length, self._length + count))):
+            self._extend(name, values)
+        self._length += count
 
     def _extend(self, name: str, values: np.ndarray) -> None:
         cells = _characters(values) if values.dtype.kind == "S" else values
         dataset = self._file.get(name)
         if not isinstance(dataset, h5py.Dataset):
             dataset = _created(self._file, name, cells)
-        shape = (self._length + len(cells), *np.maximum(dataset.shape[1:], cells.shape[1:]))
-        dataset.resize(shape)
+        dataset.resize((self._length + len(cells), *np.maximum(dataset.shape[1:], cells.shape[1:])))
         dataset[(slice(self._length, None), *map(slice, cells.shape[1:]))] = cells
 
     def finish(self) -> None:
-        """Write what waits, and name the dimensions."""
-        self.flush()
+        """Name the dimensions."""
         columns = [item for item in self._file.values() if isinstance(item, h5py.Dataset)]
         for dataset in columns:
             if dataset.ndim > 1:

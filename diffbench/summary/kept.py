@@ -79,19 +79,24 @@ class Shelf:
                 self._at_hand.popitem(last=False)
         return self._at_hand[path]
 
-    def text(self, path: str) -> str:
-        """Its lines of a table as CSV."""
-        entry = self.entries[path]
-        self._file.seek(entry.start + 24 * entry.rows + entry.packed)
-        return zlib.decompress(self._file.read(entry.text)).decode()
-
     def read(self, path: str) -> Rows:
         """The rows of a file that it has."""
+        return self._rows(self.entries[path], self.content(path))
+
+    def content(self, path: str) -> bytes:
+        """All that it has of a file, packed."""
         entry = self.entries[path]
         self._file.seek(entry.start)
-        content = self._file.read(24 * entry.rows + entry.packed)
+        return self._file.read(24 * entry.rows + entry.packed + entry.text)
+
+    def unpacked(self, path: str) -> tuple[Rows, bytes, bytes]:
+        """The rows of a file, its lines of a table as CSV, and both packed."""
+        entry, content = self.entries[path], self.content(path)
+        return self._rows(entry, content), zlib.decompress(content[len(content) - entry.text :]), content
+
+    def _rows(self, entry: Entry, content: bytes) -> Rows:
         numbers = np.frombuffer(content, float, 3 * entry.rows).reshape(3, entry.rows)
-        packed = zlib.decompress(content[24 * entry.rows :])
+        packed = zlib.decompress(content[24 * entry.rows : 24 * entry.rows + entry.packed])
         counts = np.frombuffer(packed, np.int64, entry.rows)
         reasons = {int(row): reason for row, reason in json.loads(packed[8 * entry.rows :]).items()}
         return Rows(self._labels[entry.labels], numbers, counts, reasons, entry.made)
@@ -103,28 +108,38 @@ class NewShelf(Shelf):
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, {}, [], {})
         self._places: dict[tuple[object, ...], int] = {}
+        self._known: dict[int, int] = {}
         self._end = 0
         self._began = time.time_ns()
 
-    def put(self, path: str, known: Identity, rows: Rows, text: str) -> None:
+    def put(self, path: str, known: Identity, rows: Rows, lines: bytes) -> None:
         """Keep the rows of a file, and its lines."""
         reasons = json.dumps({str(row): reason for row, reason in rows.reasons.items()}).encode()
         packed = zlib.compress(rows.counts.tobytes() + reasons, 1)
-        lines = zlib.compress(text.encode(), 1)
+        text = zlib.compress(lines, 1)
         settled = max(known.modified, known.changed) + RACY_NS < self._began
-        place = self._place(rows.labels)
-        self.entries[path] = Entry(
-            self._end, len(rows.counts), len(packed), len(lines), place, dict(rows.made), known, settled
-        )
+        sizes = len(rows.counts), len(packed), len(text), self._place(rows.labels)
+        content = np.ascontiguousarray(rows.numbers).tobytes() + packed + text
+        self._add(path, Entry(self._end, *sizes, dict(rows.made), known, settled), content)
+
+    def take(self, path: str, entry: Entry, rows: Rows, content: bytes) -> None:
+        """Keep what another shelf has of a file; rows: the same unpacked."""
+        self._add(path, entry._replace(start=self._end, labels=self._place(rows.labels)), content)
+
+    def _add(self, path: str, entry: Entry, content: bytes) -> None:
+        self.entries[path] = entry
         self._file.seek(self._end)
-        self._end += self._file.write(np.ascontiguousarray(rows.numbers).tobytes() + packed + lines)
+        self._end += self._file.write(content)
 
     def _place(self, labels: Labels) -> int:
         """Labels that several files share are kept once."""
+        if id(labels) in self._known:
+            return self._known[id(labels)]
         key = (labels.measures, labels.spaces, np.array(labels.sigmas).tobytes())
         if key not in self._places:
             self._places[key] = len(self._labels)
             self._labels.append(labels)
+            self._known[id(labels)] = self._places[key]  # which lives as long as this
         return self._places[key]
 
     def with_shared_labels(self, rows: Rows) -> Rows:

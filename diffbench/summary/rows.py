@@ -59,8 +59,8 @@ class Labels:
         """The same as columns of HDF5."""
         return {
             "sigma": np.array(self.sigmas, float),
-            "measure": encoded(self.measures),
-            "space": encoded(self.spaces),
+            "measure": _encoded(self.measures),
+            "space": _encoded(self.spaces),
         }
 
 
@@ -93,7 +93,7 @@ class Rows:
         value, low, high = self.numbers[:, row].tolist()
         return Estimate(value, low, high, int(self.counts[row]), self.reasons.get(row, ""))
 
-    def lines(self, factors: Mapping[str, str]) -> str:
+    def lines(self, factors: Mapping[str, str]) -> bytes:
         """Its lines of a table as CSV, as pandas writes them."""
         own = "".join(f"{quoted(text)}," for text in typed_texts(factors))
         ends = [""] * len(self.counts)
@@ -101,31 +101,37 @@ class Rows:
             ends[row] = quoted(reason)
         texts = [["" if number != number else repr(number) for number in column] for column in self.numbers.tolist()]
         parts = zip(self.labels.lines, *texts, self.counts.tolist(), ends, strict=True)
-        return "".join(
-            [
-                f"{own}{start}{value},{low},{high},{n},{reason}{os.linesep}"
-                for start, value, low, high, n, reason in parts
-            ]
-        )
+        lines = [f"{own}{start}{value},{low},{high},{n},{reason}" for start, value, low, high, n, reason in parts]
+        return "".join([line + os.linesep for line in lines]).encode()
 
-    def columns(self, factors: Mapping[str, str]) -> dict[str, np.ndarray]:
-        """Its rows as columns of HDF5, in the order of FACTORS and ESTIMATE."""
-        texts = dict(zip(FACTORS, typed_texts(factors), strict=True))
-        reasons = np.zeros(
-            len(self.counts), f"S{max((len(each.encode()) for each in self.reasons.values()), default=1)}"
-        )
-        for row, reason in self.reasons.items():
-            reasons[row] = reason.encode()
-        own = {
-            name: np.full(len(self.counts), text.encode() if FACTOR_TYPES[name] is str else int(text))
-            for name, text in texts.items()
-        }
-        return (
-            own
-            | self.labels.columns
-            | dict(zip(NUMBERS, self.numbers, strict=True))
-            | {"n": self.counts, "reason": reasons}
-        )
+
+def columns_of(parts: Sequence[tuple[Mapping[str, str], Rows]]) -> dict[str, np.ndarray]:
+    """Rows of files, each with its factors, as columns of HDF5 in the order of FACTORS and ESTIMATE."""
+    lengths = [len(rows.counts) for _, rows in parts]
+    texts = zip(*(typed_texts(factors) for factors, _ in parts), strict=True)
+    values = [
+        _encoded(each) if FACTOR_TYPES[name] is str else np.array(each, np.int64)
+        for name, each in zip(FACTORS, texts, strict=True)
+    ]
+    columns = {name: np.repeat(each, lengths) for name, each in zip(FACTORS, values, strict=True)}
+    for name in ("sigma", "measure", "space"):
+        columns[name] = np.concatenate([rows.labels.columns[name] for _, rows in parts])
+    numbers = np.concatenate([rows.numbers for _, rows in parts], axis=1)
+    columns |= dict(zip(NUMBERS, numbers, strict=True))
+    return columns | {"n": np.concatenate([rows.counts for _, rows in parts]), "reason": _reasons(parts)}
+
+
+def _reasons(parts: Sequence[tuple[Mapping[str, str], Rows]]) -> np.ndarray:
+    starts = np.cumsum([0, *(len(rows.counts) for _, rows in parts)]).tolist()
+    given = {
+        start + row: reason.encode()
+        for start, (_, rows) in zip(starts, parts, strict=False)
+        for row, reason in rows.reasons.items()
+    }
+    column = np.zeros(starts[-1], f"S{max(map(len, given.values()), default=1)}")
+    if given:
+        column[list(given)] = list(given.values())
+    return column
 
 
 def typed_texts(factors: Mapping[str, str]) -> list[str]:
@@ -145,7 +151,7 @@ def _number(number: float) -> str:
     return "" if number != number else repr(number)
 
 
-def encoded(texts: Sequence[str]) -> np.ndarray:
+def _encoded(texts: Sequence[str]) -> np.ndarray:
     """Texts as UTF-8 of one width."""
     return np.array([text.encode() for text in texts] or [b""])[: len(texts)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,15 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files import provenance
 from diffbench.files.output import atomic
 from diffbench.files.sealed import Identity, identity_of
-from diffbench.files.table import TableWriter
+from diffbench.files.table import ROWS, TableWriter
 from diffbench.files.table import table as hdf5_table
 from diffbench.study.layout import place_of, stage_of, table
 from diffbench.summary.kept import NewShelf, Shelf
 from diffbench.summary.reading import DONE, MISSING, Fault, Reader
-from diffbench.summary.rows import ESTIMATE, FACTORS, PROVENANCE, Rows, rows_of
+from diffbench.summary.rows import ESTIMATE, FACTORS, PROVENANCE, Rows, columns_of, rows_of
 
 STATUS = ["file", "stage", "state", "reason", *PROVENANCE]
+NOTHING = pd.DataFrame(columns=FACTORS + ESTIMATE)
 WHOLE = ("train_size", "seed", "step", "n")
 REAL = ("sigma", "value", "low", "high")
 
@@ -27,23 +28,37 @@ REAL = ("sigma", "value", "low", "high")
 class Table:
     """One table as CSV and as HDF5, to which rows are appended."""
 
-    def __init__(self, text: TextIO, columns: TableWriter) -> None:
+    def __init__(self, text: BinaryIO, columns: TableWriter) -> None:
         self._text, self._columns = text, columns
-        nothing = pd.DataFrame(columns=FACTORS + ESTIMATE)
-        nothing.to_csv(text, index=False)
-        self.append_frame(nothing)
+        self._waiting: list[tuple[Mapping[str, str], Rows]] = []
+        self._count = 0
+        NOTHING.to_csv(text, index=False)
 
-    def append(self, rows: Rows, lines: str, factors: Mapping[str, str]) -> None:
-        """The rows of a file."""
+    def append(self, rows: Rows, lines: bytes, factors: Mapping[str, str]) -> None:
+        """The rows of a file; as columns they wait for others."""
         self._text.write(lines)
-        if len(rows.counts):
-            self._columns.append(rows.columns(factors))
+        self._waiting.append((factors, rows))
+        self._count += len(rows.counts)
+        if self._count >= ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the columns that wait."""
+        if self._waiting:
+            self._columns.append(columns_of(self._waiting))
+            self._waiting.clear()
+            self._count = 0
 
     def append_frame(self, rows: pd.DataFrame) -> None:
         """Rows of several files together."""
         rows = rows.reindex(columns=FACTORS + ESTIMATE)
         rows.to_csv(self._text, index=False, header=False)
         self._columns.append({name: _column(rows[name]) for name in rows})
+
+    def finish(self) -> None:
+        """Write what waits; a table without rows has its columns all the same."""
+        self.flush()
+        self.append_frame(NOTHING)
 
 
 def _column(column: pd.Series) -> np.ndarray:
@@ -62,10 +77,12 @@ def tables(results: Path, names: tuple[str, ...]) -> Iterator[dict[str, Table]]:
         filled = {}
         for name in names:
             temporary = stack.enter_context(atomic(results / table(name)))
-            text = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+            text = stack.enter_context(temporary.open("wb"))
             writer = stack.enter_context(hdf5_table(results / table(name, "h5"), "table", made_by))
             filled[name] = Table(text, writer)
         yield filled
+        for each in filled.values():
+            each.finish()
 
 
 def gather(reader: Reader, before: Shelf | None, now: NewShelf, filled: Mapping[str, Table]) -> None:
@@ -80,14 +97,15 @@ def gather(reader: Reader, before: Shelf | None, now: NewShelf, filled: Mapping[
         known = identity_of(reader.results / path)
         fingerprint = reader.lineage.fingerprint(kind, factors)
         if before and known and known.made_by == fingerprint and before.holds(path, known):
-            rows, lines = before.read(path), before.text(path)
+            rows, lines, content = before.unpacked(path)
+            now.take(path, before.entries[path], rows, content)
         else:
             try:
                 rows = now.with_shared_labels(rows_of(reader.estimates(kind, factors)))
             except DiffbenchError:
                 continue
             lines = rows.lines(factors)
-        now.put(path, known or NOT_KNOWN, rows, lines)
+            now.put(path, known or NOT_KNOWN, rows, lines)
         if kind.stage in filled:
             filled[kind.stage].append(rows, lines, factors)
 
