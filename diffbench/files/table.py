@@ -20,7 +20,7 @@ ROWS = 65_536
 """Rows that a chunk of the file holds at most."""
 
 CHARACTERS = 32
-"""Of a text, in a chunk."""
+"""Of a text, in a chunk, at most."""
 
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """What netCDF calls the scale of a dimension that has none; readers join characters along such alone."""
@@ -78,7 +78,7 @@ def _created(file: h5py.File, name: str, cells: np.ndarray) -> h5py.Dataset:
         name,
         shape=(0, *cells.shape[1:]),
         maxshape=(None,) * cells.ndim,
-        chunks=(rows, CHARACTERS) if text else (rows,),
+        chunks=(rows, min(cells.shape[1], CHARACTERS)) if text else (rows,),
         dtype=cells.dtype,
         **({} if name in ("value", "low", "high") else {"compression": 1, "shuffle": True}),
     )

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.faults import BrokenFileError
@@ -43,6 +44,17 @@ def read_vouched(results: Path, manifest: Mapping[str, Any], name: str) -> bytes
     return written
 
 
+@contextmanager
+def opened_vouched(results: Path, manifest: Mapping[str, Any], name: str) -> Iterator[BinaryIO]:
+    """The same, open for reading: however large it is. Errors as of `read_manifest`."""
+    path = results / name
+    with _readable(path) as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != manifest["digests"].get(name):
+            raise BrokenFileError(path, DAMAGED)
+        file.seek(0)
+        yield file
+
+
 def _sealed(content: Mapping[str, object]) -> bytes:
     """The manifest's bytes: JSON, with the digest of itself without that key."""
     return json.dumps({**content, "digest": _digest(json.dumps(content).encode())}, indent=2).encode()
@@ -58,8 +70,13 @@ def _digest(content: bytes) -> str:
 
 
 def _bytes(path: Path) -> bytes:
+    with _readable(path) as file:
+        return file.read()
+
+
+def _readable(path: Path) -> BinaryIO:
     try:
-        return path.read_bytes()
+        return path.open("rb")
     except IsADirectoryError:
         raise BrokenFileError(path, DAMAGED) from None
     except OSError as error:
