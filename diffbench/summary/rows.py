@@ -59,8 +59,8 @@ class Labels:
         """The same as columns of HDF5."""
         return {
             "sigma": np.array(self.sigmas, float),
-            "measure": _encoded(self.measures),
-            "space": _encoded(self.spaces),
+            "measure": encoded(self.measures),
+            "space": encoded(self.spaces),
         }
 
 
@@ -110,7 +110,7 @@ def columns_of(parts: Sequence[tuple[Mapping[str, str], Rows]]) -> dict[str, np.
     lengths = [len(rows.counts) for _, rows in parts]
     texts = zip(*(typed_texts(factors) for factors, _ in parts), strict=True)
     values = [
-        _encoded(each) if FACTOR_TYPES[name] is str else np.array(each, np.int64)
+        encoded(each) if FACTOR_TYPES[name] is str else np.array(each, np.int64)
         for name, each in zip(FACTORS, texts, strict=True)
     ]
     columns = {name: np.repeat(each, lengths) for name, each in zip(FACTORS, values, strict=True)}
@@ -143,15 +143,15 @@ def typed_texts(factors: Mapping[str, str]) -> list[str]:
 def quoted(text: str) -> str:
     """A text as a field of a CSV."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([text, ""])
-    return line.getvalue()[:-1]
+    csv.writer(line, lineterminator=os.linesep).writerow([text, ""])
+    return line.getvalue().removesuffix(f",{os.linesep}")
 
 
 def _number(number: float) -> str:
     return "" if number != number else repr(number)
 
 
-def _encoded(texts: Sequence[str]) -> np.ndarray:
+def encoded(texts: Sequence[str]) -> np.ndarray:
     """Texts as UTF-8 of one width."""
     return np.array([text.encode() for text in texts] or [b""])[: len(texts)]
 

@@ -17,7 +17,7 @@ from diffbench.files.table import table as hdf5_table
 from diffbench.study.layout import place_of, stage_of, table
 from diffbench.summary.kept import NewShelf, Shelf
 from diffbench.summary.reading import DONE, MISSING, Fault, Reader
-from diffbench.summary.rows import ESTIMATE, FACTORS, PROVENANCE, Rows, columns_of, rows_of
+from diffbench.summary.rows import ESTIMATE, FACTORS, PROVENANCE, Rows, columns_of, encoded, rows_of
 
 STATUS = ["file", "stage", "state", "reason", *PROVENANCE]
 NOTHING = pd.DataFrame(columns=FACTORS + ESTIMATE)
@@ -64,7 +64,7 @@ class Table:
 def _column(column: pd.Series) -> np.ndarray:
     """A column as HDF5 holds it: text as UTF-8, whole numbers with gaps as reals."""
     if column.name not in (*WHOLE, *REAL):
-        return np.array([text.encode() for text in column.fillna("").astype(str)] or [b""])[: len(column)]
+        return encoded(["" if pd.isna(text) else str(text) for text in column])
     whole = column.name in WHOLE and not column.isna().any()
     return column.to_numpy(np.int64 if whole else float, na_value=0 if whole else np.nan)
 

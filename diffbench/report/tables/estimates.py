@@ -75,4 +75,10 @@ def _parts(table: BinaryIO, measures: Collection[str], words: Mapping[Any, str])
     for part in read:
         rows = part.loc[part["measure"].isin(list(measures)), list(COLUMNS)]
         rows = rows.assign(guidance=rows["guidance"].map(words), reason=rows["reason"].fillna(""))
-        yield rows.astype(dict.fromkeys(TEXTS, "category"))
+        yield rows.assign(**{name: _category(rows[name]) for name in TEXTS})
+
+
+def _category(texts: pd.Series) -> pd.Categorical:
+    """Text as a category, of one type whether there is any or none."""
+    codes, found = pd.factorize(texts.astype(object))
+    return pd.Categorical.from_codes(codes, categories=pd.Index(found, dtype=object))
