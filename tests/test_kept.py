@@ -1,4 +1,4 @@
-"""Rows that the summary keeps save opening files, and change nothing else: tables are those of a summary without them."""
+"""Rows that the summary keeps save opening files, and change nothing else: tables are what they are without them."""
 
 import os
 import shutil

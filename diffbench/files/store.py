@@ -1,7 +1,7 @@
 """Stage files: HDF5 in netCDF style, and reading with errors that say what to do.
 
 Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open them.
-No other module touches the HDF5 of results; data/formats/arrays.py reads the HDF5 files that users bring.
+No other module touches the HDF5 of results, but for `table`, which writes long tables; data/formats/arrays.py reads the HDF5 files that users bring.
 """
 
 import json
