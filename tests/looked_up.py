@@ -18,7 +18,7 @@ def lookup_of(tables: Mapping[str, pd.DataFrame]) -> Lookup:
     by_file: dict[str, list[dict[Any, Any]]] = defaultdict(list)
     for stage, table in tables.items():
         for row in table.to_dict("records"):
-            by_file[layout.KINDS[stage].of(row)].append(row)
+            by_file[layout.KINDS[stage].of({str(name): value for name, value in row.items()})].append(row)
     return Lookup({path: _rows(rows) for path, rows in by_file.items()}.get)
 
 

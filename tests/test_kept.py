@@ -68,7 +68,9 @@ def summarize(results: Path, study: Study) -> dict[str, bytes]:
 
 def with_other_values(file: h5py.File) -> None:
     for name in {"value", "curve_value"} & file.keys():
-        file[name][...] = np.asarray(file[name]) * 0.9
+        array = file[name]
+        assert isinstance(array, h5py.Dataset)
+        array[...] = array[()] * 0.9
 
 
 def changed(path: str) -> Act:

@@ -1,7 +1,8 @@
 """Stage files: HDF5 in netCDF style, and reading with errors that say what to do.
 
 Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open them.
-No other module touches the HDF5 of results, but for `table`, which writes long tables; data/formats/arrays.py reads the HDF5 files that users bring.
+No other module touches the HDF5 of results, but for `table`, which writes long tables; data/formats/arrays.py reads the
+HDF5 files that users bring.
 """
 
 import json
@@ -183,13 +184,13 @@ def _array(dataset: h5py.h5d.DatasetID) -> np.ndarray:
     dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     if values.dtype.kind != "O":
         return values
-    return np.array([text.decode() for text in values.ravel()], object).reshape(values.shape)
+    return np.array([text.decode() for text in values.ravel().tolist()], object).reshape(values.shape)
 
 
 def _attribute(attribute: h5py.h5a.AttrID) -> object:
     values = np.empty(attribute.shape, attribute.dtype)
     attribute.read(values)
-    value = values.item()
+    value: object = values.item()
     return value.decode() if isinstance(value, bytes) else value
 
 

@@ -183,8 +183,8 @@ def _shelf(file: BinaryIO, length: int) -> Shelf | None:
 
 
 def _entry(values: list[Any]) -> Entry:
-    *numbers, made, known, settled = values
-    return Entry(*numbers, made, Identity(*known), settled)
+    entry = Entry._make(values)
+    return entry._replace(known=Identity._make(entry.known))
 
 
 @contextmanager

@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.faults import BrokenFileError
@@ -45,7 +46,7 @@ def read_vouched(results: Path, manifest: Mapping[str, Any], name: str) -> bytes
 
 
 @contextmanager
-def opened_vouched(results: Path, manifest: Mapping[str, Any], name: str) -> Iterator[BinaryIO]:
+def opened_vouched(results: Path, manifest: Mapping[str, Any], name: str) -> Iterator[BufferedReader]:
     """The same, open for reading: however large it is. Errors as of `read_manifest`."""
     path = results / name
     with _readable(path) as file:
@@ -74,7 +75,7 @@ def _bytes(path: Path) -> bytes:
         return file.read()
 
 
-def _readable(path: Path) -> BinaryIO:
+def _readable(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except IsADirectoryError:

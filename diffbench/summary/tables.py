@@ -53,7 +53,7 @@ class Table:
         """Rows of several files together."""
         rows = rows.reindex(columns=FACTORS + ESTIMATE)
         rows.to_csv(self._text, index=False, header=False)
-        self._columns.append({name: _column(rows[name]) for name in rows})
+        self._columns.append({str(name): _column(column) for name, column in rows.items()})
 
     def finish(self) -> None:
         """Write what waits; a table without rows has its columns all the same."""

@@ -72,7 +72,7 @@ def _of_every_cell(
     table = results.cells.merge(rows, how="left", on=keys, indicator="origin")
     absent = (table.pop("origin") == "left_only").to_numpy()
     why = _why_absent(results, kind)
-    table.loc[absent, "reason"] = [why(cells[index]) or otherwise[index] for index in np.flatnonzero(absent)]
+    table.loc[absent, "reason"] = [why(cells[index]) or otherwise[index] for index in np.flatnonzero(absent).tolist()]
     table.loc[absent, "n"] = 0
     return table.assign(measure=measure)[[*FACTORS, "measure", *FIELDS, "sigma"]]
 
