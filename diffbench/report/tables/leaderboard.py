@@ -24,14 +24,14 @@ class Entry:
     seeds: tuple["Entry", ...] = ()
 
 
-LONGEST = 500
-"""Settings on the page: each takes 10 kB with its seeds, and browsers sort and filter so many at once."""
+LONGEST = 1200
+"""Rows on the page, of settings and their seeds: each takes 2.5 kB, and browsers sort and filter so many at once."""
 
 
 def leaderboard(cells: pd.DataFrame, means: pd.DataFrame) -> list[Entry]:
-    """The first LONGEST settings of the study, most memorizing first; those without a value last."""
+    """Settings of the study, most memorizing first, as many as LONGEST allows; those without a value last."""
     above, worse = above_floor(means), overfitted(means)
-    first = ranked(means).head(LONGEST)
+    first = ranked(means).head(max(1, LONGEST // (1 + cells["seed"].nunique())))
     by_setting = dict(iter(means.merge(first, on=SETTING).groupby(SETTING, sort=False)))
     by_cell = dict(iter(cells.merge(first, on=SETTING).groupby(SETTING, sort=False)))
     entries = []
