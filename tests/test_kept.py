@@ -161,6 +161,8 @@ def test_files_that_may_still_change_within_the_grain_of_the_clock_are_read_agai
 
 def test_hdf5_tables_hold_what_the_csv_do(results):
     xarray = pytest.importorskip("xarray")
+    guidance = store.read(results / layout.table("memorization", "h5"), "table")["guidance"]
+    assert set(guidance) == {"0", "1"}
     for name in TABLES:
         table = pd.read_csv(
             results / layout.table(name), keep_default_na=False, na_values=[""], dtype={"guidance": str}

@@ -215,7 +215,11 @@ def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
 
 
 def _values(dataset: h5py.Dataset, rows: slice | tuple[()]) -> np.ndarray:
-    return np.asarray(dataset.asstr()[rows] if dataset.dtype.kind == "O" else dataset[rows])
+    values = np.asarray(dataset.asstr()[rows] if dataset.dtype.kind == "O" else dataset[rows])
+    if values.dtype != "S1" or values.ndim < 2:
+        return values
+    joined = np.ascontiguousarray(values).view(f"S{values.shape[-1]}")[..., 0]  # the text of a `table`
+    return np.char.decode(joined, "utf-8")
 
 
 def _attributes(file: h5py.File, path: Path, stage: str) -> dict[str, Any]:
