@@ -24,7 +24,7 @@ from diffbench.summary.rows import ESTIMATE, FACTORS, Labels, Rows
 from tests.damaged_files import edit_sealed, flip, seal_anew, without_array
 from tests.report_studies import make_study
 
-STUDY = {"seeds": [0], "sweeps": [{"guidance": [0.0, 1.0]}, {"train_size": [32, 128]}], "pairs": True}
+STUDY = {"seeds": [0], "sweeps": [{"guidance": [0.0, 1.0]}]}
 CELL = "mlp-small/n32/classes/seed0/step400"
 OTHER = f"{CELL}/w0/memorization.h5"
 MEMORIZATION, DENOISE = f"{CELL}/w1/memorization.h5", f"{CELL}/denoise.h5"

@@ -26,7 +26,7 @@ from diffbench.study.layout import ROWS
 from diffbench.summary.rows import Labels, Rows
 
 VERSION = f"diffbench rows 1.{SCHEMA_VERSION}"
-"""To be changed with what the rows of a file are, or how they are kept."""
+"""To be changed with what the rows of a file or of a run (`onsets`) are, and with how they are kept."""
 
 END = struct.Struct("<Q")
 """After the index: its length."""
