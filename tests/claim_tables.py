@@ -14,8 +14,8 @@ from diffbench.study.file import parse_study
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
 from diffbench.summary.claims.judge import judge
-from diffbench.summary.lookup import Lookup
 from diffbench.summary.verdicts import Claim
+from tests.looked_up import lookup_of
 
 STUDY = parse_study(
     {
@@ -163,7 +163,7 @@ def judged(
     tables: dict[str, pd.DataFrame], study: Study = STUDY, parameters: Mapping[str, int] = PARAMETERS
 ) -> dict[int, Claim]:
     """Claims by number."""
-    return {claim.number: claim for claim in judge(study, Lookup(tables), parameters, facts(study.data))}
+    return {claim.number: claim for claim in judge(study, lookup_of(tables), parameters, facts(study.data))}
 
 
 def verdicts(claim: Claim, control: bool = False) -> dict[str, str]:

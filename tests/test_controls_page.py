@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,10 +18,9 @@ from diffbench.report.tables.format import number
 from diffbench.report.tables.results import Results, load_controls, load_results
 from diffbench.settings.models import Constant, Mlp, Optimal, Planted
 from diffbench.settings.report import ReportSettings
-from diffbench.study.lineage import Lineage
 from diffbench.summary.controls import FLOORS, MET, UNDEFINED, UNMET, expectations, judge_controls
-from diffbench.summary.reading import Reader
-from diffbench.summary.tables import gather
+from diffbench.summary.kept import kept
+from diffbench.summary.lookup import Lookup
 from tests.report_studies import make_study
 
 MODELS = {"half": {"kind": "planted", "copies": 0.5}, "fresh": {"kind": "planted", "copies": 0.0}}
@@ -134,15 +134,22 @@ def test_table_beside_the_chart_holds_every_row(results):
     assert table["expected_low"].to_numpy() == pytest.approx(judged["expected_low"].to_numpy(), nan_ok=True)
 
 
+def lookup_in(folder: Path) -> Lookup:
+    """What the summary of a study's results keeps."""
+    with kept(folder) as shelf:
+        assert shelf
+        return Lookup({path: shelf.read(path) for path in shelf.entries}.get)
+
+
 def test_study_without_controls_has_none(tmp_path):
     study = make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
     assert not study.has_controls
-    assert judge_controls(study, gather(Reader(Lineage(study), tmp_path)).tables).empty
+    assert judge_controls(study, lookup_in(tmp_path)).empty
     assert not (tmp_path / "summary/controls.csv").exists()
 
 
 def test_table_of_controls_is_read_as_it_was_judged(results):
-    judged = judge_controls(results.study, gather(results.reader).tables)
+    judged = judge_controls(results.study, lookup_in(results.folder))
     pd.testing.assert_frame_equal(load_controls(results), judged, check_dtype=False, check_exact=True)
 
 

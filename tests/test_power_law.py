@@ -13,11 +13,9 @@ from diffbench.measures.intervals import proportion
 from diffbench.measures.power_law import exponent
 from diffbench.measures.timescales import tau_half
 from diffbench.study.file import parse_study
-from diffbench.study.lineage import Lineage
-from diffbench.summary.lookup import Lookup
-from diffbench.summary.reading import Reader
 from diffbench.summary.timescales import exponent_over_seeds, timescales
 from diffbench.summary.verdicts import t_interval
+from tests.looked_up import lookup_of
 
 SIZES = [16, 32, 64, 128]
 STEPS = [60 * 2**k for k in range(8)]
@@ -98,7 +96,7 @@ def study(**changes):
     )
 
 
-def table(study, fractions, tmp_path):
+def table(study, fractions):
     """The rows of a study's time scales from memorized fractions by seed, size and step; None: a missing cell."""
     rows = []
     for cell in study.cells:
@@ -107,8 +105,7 @@ def table(study, fractions, tmp_path):
         for measure, estimate in (("memorized_fraction", fraction), ("memorized_floor", proportion(0, 512))):
             if estimate is not None:
                 rows.append(factors | vars(estimate) | {"measure": measure, "sigma": np.nan})
-    lookup = Lookup({"memorization": pd.DataFrame(rows)})
-    return timescales(study, lookup, Reader(Lineage(study), tmp_path))
+    return timescales(study, lookup_of({"memorization": pd.DataFrame(rows)}))
 
 
 def seeds(rng, exponent, spread):
@@ -145,8 +142,8 @@ def test_interval_over_three_seeds_covers_the_planted_exponent(spread, most):
     assert spread or alone / trials < 0.92
 
 
-def test_rows_per_seed_and_over_seeds(tmp_path):
-    rows = table(study(), planted(np.random.default_rng(3), 1.0, 0.05), tmp_path)
+def test_rows_per_seed_and_over_seeds():
+    rows = table(study(), planted(np.random.default_rng(3), 1.0, 0.05))
     per_seed = rows[(rows["measure"] == "tau_half_exponent") & rows["seed"].notna()]
     assert per_seed["n"].tolist() == [4, 4, 4]  # training sizes
     mean = over_seeds(rows, "tau_half_exponent")
@@ -156,45 +153,45 @@ def test_rows_per_seed_and_over_seeds(tmp_path):
     assert {"last_step_at_floor", "least_size_at_floor", "effective_memorization"} <= set(rows["measure"])
 
 
-def test_one_seed_has_the_interval_of_its_times_alone(tmp_path):
-    rows = table(study(seeds=[0]), planted(np.random.default_rng(4), 1.0, 0.0), tmp_path)
+def test_one_seed_has_the_interval_of_its_times_alone():
+    rows = table(study(seeds=[0]), planted(np.random.default_rng(4), 1.0, 0.0))
     (row,) = rows[rows["measure"] == "tau_half_exponent"].to_dict("records")
     assert row["seed"] == 0
     assert row["low"] < 1 < row["high"]
 
 
-def test_size_without_a_time_in_one_seed_counts_for_none(tmp_path):
+def test_size_without_a_time_in_one_seed_counts_for_none():
     whole = planted(np.random.default_rng(5), 1.0, 0.0)
     never = proportion(0, SAMPLES)
 
     def late(seed, size, step):
         return never if (seed, size) in ((1, 128), (2, 128)) else whole(seed, size, step)
 
-    rows = table(study(), late, tmp_path)
+    rows = table(study(), late)
     per_seed = rows[(rows["measure"] == "tau_half_exponent") & rows["seed"].notna()]
     assert per_seed["n"].tolist() == [3, 3, 3]
 
     def later(seed, size, step):
         return never if size > 32 else whole(seed, size, step)
 
-    rows = table(study(), later, tmp_path)
+    rows = table(study(), later)
     assert "2 of 4 training sizes have a tau_half in every seed" in over_seeds(rows, "tau_half_exponent")["reason"]
     assert math.isnan(over_seeds(rows, "tau_half_exponent")["value"])
 
 
-def test_missing_cells_leave_the_others_their_rows(tmp_path):
+def test_missing_cells_leave_the_others_their_rows():
     whole = planted(np.random.default_rng(6), 1.0, 0.0)
 
     def partly(seed, size, step):
         return None if (seed, size) == (1, 64) or step == 240 else whole(seed, size, step)
 
-    rows = table(study(), partly, tmp_path)
+    rows = table(study(), partly)
     assert over_seeds(rows, "tau_half_exponent")["value"] == pytest.approx(1.0, abs=0.3)
     assert len(rows[rows["measure"] == "tau_half"]) == 11
 
 
-def test_study_of_one_size_has_no_exponents(tmp_path):
-    rows = table(study(sweeps=[]), planted(np.random.default_rng(7), 1.0, 0.0), tmp_path)
+def test_study_of_one_size_has_no_exponents():
+    rows = table(study(sweeps=[]), planted(np.random.default_rng(7), 1.0, 0.0))
     assert not rows["measure"].str.endswith("_exponent").any()
 
 

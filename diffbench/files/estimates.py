@@ -70,12 +70,26 @@ def curve_variables(curves: Mapping[str, Sequence[Estimate]]) -> dict[str, Varia
     return variables
 
 
+ARRAYS = ("measure", "space", *FIELDS, "curve", "sigma", *(f"curve_{field}" for field in FIELDS))
+"""Names of the arrays that `rows` reads, those that a file has."""
+
+
+def has_scalars(file: StageFile) -> bool:
+    """Whether a file has estimates along `measure`."""
+    return bool({"measure", "value"} & file.arrays.keys())
+
+
+def has_curves(file: StageFile) -> bool:
+    """Whether a file has estimates along `curve` x `sigma`."""
+    return bool({"curve", "curve_value"} & file.arrays.keys())
+
+
 def rows(file: StageFile) -> Iterator[dict[str, Any]]:
     """One tidy row per estimate: measure, space, sigma (nan for scalars), value, low, high, n, reason."""
-    for index, name in enumerate(file["measure"] if {"measure", "value"} & file.arrays.keys() else ()):
+    for index, name in enumerate(file["measure"] if has_scalars(file) else ()):
         fields = {field: file[field][index] for field in FIELDS}
         yield {"measure": name, "space": file["space"][index], "sigma": np.nan} | fields
-    for index, name in enumerate(file["curve"] if {"curve", "curve_value"} & file.arrays.keys() else ()):
+    for index, name in enumerate(file["curve"] if has_curves(file) else ()):
         for level, sigma in enumerate(file["sigma"]):
             fields = {field: file[f"curve_{field}"][index, level] for field in FIELDS}
             yield {"measure": name, "space": PIXELS, "sigma": sigma} | fields

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.faults import REBUILD, BrokenFileError, StaleFileError
@@ -78,6 +78,36 @@ def fingerprint_at(path: Path) -> str | None:
         return None
     parts = _parts(footer)
     return parts[0] if parts else None
+
+
+class Identity(NamedTuple):
+    """What is known of a file without reading its content; the seal stands for the content that was written."""
+
+    size: int
+    modified: int  # nanoseconds
+    changed: int  # nanoseconds: of the state, which no program can set back
+    inode: int
+    seal: str
+
+    @property
+    def made_by(self) -> str:
+        """Fingerprint of the spec that made it."""
+        return self.seal[: len(NO_FINGERPRINT)]
+
+
+def identity_of(path: Path) -> Identity | None:
+    """What is known of a sealed file from its state and last bytes; None if it is missing or has no seal."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            file.seek(-FOOTER, os.SEEK_END)
+            footer = file.read(FOOTER)
+    except OSError:
+        return None
+    if _parts(footer) is None:
+        return None
+    told = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    return Identity(*told, footer[len(MARK) :].decode("ascii", "replace"))
 
 
 def _parts(footer: bytes) -> tuple[str, int, int] | None:

@@ -1,11 +1,12 @@
 """Stage files: HDF5 in netCDF style, and reading with errors that say what to do.
 
 Every dimension has a scale and every variable units and a long name, so that xarray and any netCDF reader open them.
-No other module touches the HDF5 of results; data/formats/arrays.py reads the HDF5 files that users bring.
+No other module touches the HDF5 of results, but for `table`, which writes long tables; data/formats/arrays.py reads the
+HDF5 files that users bring.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,16 +172,62 @@ def header(path: Path, stage: str, made_by: str | None = None) -> StageHeader:
     return StageHeader(path, arrays, attributes)
 
 
+def excerpt(
+    path: Path, stage: str, arrays: Sequence[str], attributes: Sequence[str], made_by: str | None = None
+) -> StageFile:
+    """The named arrays and attributes, those that it has, of one of many small files: half the time of `read`.
+
+    Its bytes are read, and compared with their digests, at once; h5py makes no objects of arrays. Errors as of `read`.
+    """
+    with _whole(path, made_by) as file:
+        asked = [
+            name for name in map(str.encode, ("schema_version", "stage", *attributes)) if h5py.h5a.exists(file, name)
+        ]
+        told = {name.decode(): _plain(_attribute(h5py.h5a.open(file, name))) for name in asked}
+        _check_origin(path, told, stage)
+        found = [name for name in map(str.encode, arrays) if name in file]
+        return StageFile(path, {name.decode(): _array(h5py.h5d.open(file, name)) for name in found}, told)
+
+
+@contextmanager
+def _whole(path: Path, made_by: str | None) -> Iterator[h5py.h5f.FileID]:
+    with opened(path, made_by) as content, _errors_of_hdf5(path):
+        file = h5py.h5f.open_file_image(content.read(content.length))
+        try:
+            yield file
+        finally:
+            file.close()
+
+
+def _array(dataset: h5py.h5d.DatasetID) -> np.ndarray:
+    values = np.empty(dataset.shape, dataset.dtype)
+    dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    if h5py.check_string_dtype(values.dtype) is None:
+        return values
+    return np.array([text.decode() for text in values.ravel().tolist()], object).reshape(values.shape)
+
+
+def _attribute(attribute: h5py.h5a.AttrID) -> object:
+    values = np.empty(attribute.shape, attribute.dtype)
+    attribute.read(values)
+    value: object = values.item()
+    return value.decode() if isinstance(value, bytes) else value
+
+
 @contextmanager
 def _opened(path: Path, made_by: str | None) -> Iterator[h5py.File]:
-    with opened(path, made_by) as content:
-        try:
-            with h5py.File(content, "r") as file:
-                yield file
-        except (OSError, KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            # Whole by its seal, so no damage: what is no HDF5 at all, or memory that ran out.
-            raise DiffbenchError(f"{path}: cannot be read as HDF5 ({reason}); {REBUILD}") from None
+    with opened(path, made_by) as content, _errors_of_hdf5(path), h5py.File(content, "r") as file:
+        yield file
+
+
+@contextmanager
+def _errors_of_hdf5(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        # Whole by its seal, so no damage: what is no HDF5 at all, or memory that ran out.
+        raise DiffbenchError(f"{path}: cannot be read as HDF5 ({reason}); {REBUILD}") from None
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -188,6 +235,9 @@ def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
 
 
 def _values(dataset: h5py.Dataset, rows: slice | tuple[()]) -> np.ndarray:
+    if dataset.dtype == "S1" and dataset.ndim > 1:  # the text of a `table`
+        letters = np.ascontiguousarray(dataset[rows])
+        return np.char.decode(letters.view(f"S{letters.shape[-1]}")[..., 0], "utf-8")
     return np.asarray(dataset.asstr()[rows] if h5py.check_string_dtype(dataset.dtype) else dataset[rows])
 
 

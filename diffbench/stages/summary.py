@@ -8,7 +8,7 @@ import pandas as pd
 from diffbench.conventions import DiffbenchError
 from diffbench.data.account import line
 from diffbench.data.catalog import facts
-from diffbench.files import estimates, provenance, store
+from diffbench.files import estimates, provenance
 from diffbench.files.output import atomic
 from diffbench.study.layout import CLAIMS, DATA, FEATURES, table
 from diffbench.study.lineage import Lineage
@@ -18,12 +18,14 @@ from diffbench.summary import TABLES
 from diffbench.summary.claims.judge import judge
 from diffbench.summary.controls import judge_controls
 from diffbench.summary.costs import stage_costs
+from diffbench.summary.kept import keeping, kept
 from diffbench.summary.laboratory import laboratory_tests
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.manifest import write_manifest
 from diffbench.summary.models import model_sizes
+from diffbench.summary.onsets import onsets
 from diffbench.summary.reading import DONE, Reader
-from diffbench.summary.tables import ESTIMATE, FACTORS, gather, status
+from diffbench.summary.tables import gather, status, tables
 from diffbench.summary.timescales import timescales
 from diffbench.summary.verdicts import as_records
 
@@ -34,23 +36,22 @@ def run(spec: SummarySpec, results: Path) -> None:
     A file that cannot be read stops no other: it is named with the reason, and marked if it is damaged.
     """
     study, reader = spec.study, Reader(Lineage(spec.study, spec.contents), results)
-    gathered = gather(reader)
-    lookup = Lookup(gathered.tables)
-    sizes = model_sizes(study, reader)
-    costs, unknown_costs = stage_costs(results)
-    others = {"models": sizes, "costs": costs}
-    if study.has_controls:
-        others["controls"] = judge_controls(study, gathered.tables)
-    tables = gathered.tables | {"timescales": timescales(study, lookup, reader)}
-    counted = sizes.dropna(subset=["parameters"])
-    parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
-    claims = judge(study, lookup, parameters, facts(study.data), laboratory_tests(reader))
-    known: dict[str, object] = {"made_by": spec.fingerprint, "contents": spec.contents}
-    known |= {"images": images(reader), "feature_space": feature_space(reader)}
-    others["status"] = status(gathered, reader, unknown_costs)  # when all is read
+    with kept(results) as before, keeping(results) as now, tables(results, TABLES) as filled:
+        gather(reader, before, now, filled)
+        lookup = Lookup(now.rows)
+        filled["timescales"].append_frame(timescales(study, lookup, onsets(reader, before, now)))
+        sizes = model_sizes(study, reader)
+        costs, unknown_costs = stage_costs(results)
+        others = {"models": sizes, "costs": costs}
+        if study.has_controls:
+            others["controls"] = judge_controls(study, lookup)
+        counted = sizes.dropna(subset=["parameters"])
+        parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
+        claims = judge(study, lookup, parameters, facts(study.data), laboratory_tests(reader))
+        known: dict[str, object] = {"made_by": spec.fingerprint, "contents": spec.contents}
+        known |= {"images": images(reader), "feature_space": feature_space(reader)}
+        others["status"] = status(now, reader, unknown_costs)  # when all is read
 
-    for name in TABLES:
-        write_table(results, name, tables.get(name, pd.DataFrame()).reindex(columns=FACTORS + ESTIMATE))
     for name, rows in others.items():
         write_csv(results / table(name), rows)
     with atomic(results / CLAIMS) as temporary:
@@ -92,18 +93,6 @@ def feature_space(reader: Reader) -> dict[str, object] | None:
     except DiffbenchError:
         return None
     return space
-
-
-def write_table(results: Path, name: str, rows: pd.DataFrame) -> None:
-    """One table as CSV and as HDF5, whose columns are variables over the dimension `row`."""
-    write_csv(results / table(name), rows)
-    columns = {str(name): store.Variable(_storable(column), ("row",), str(name)) for name, column in rows.items()}
-    store.write(results / table(name, "h5"), "table", columns, provenance.attributes({}, {}))
-
-
-def _storable(column: pd.Series) -> pd.Series:
-    """A column whose missing values HDF5 can hold: in a column of text they are empty."""
-    return column if pd.api.types.is_numeric_dtype(column) else column.fillna("")
 
 
 def write_csv(path: Path, rows: pd.DataFrame) -> None:

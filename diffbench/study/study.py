@@ -81,6 +81,15 @@ class Study(Strict):
         return tuple(sorted(set(self._expand())))
 
     @cached_property
+    def cells_by_setting(self) -> dict[tuple[str, int, str, str], list[Cell]]:
+        """Cells of all seeds and steps, sorted, by model, training size, granularity and label of the guidance."""
+        found: dict[tuple[str, int, str, str], list[Cell]] = {}
+        for cell in self.cells:
+            run = cell.checkpoint.run
+            found.setdefault((run.model, run.train_size, run.granularity, cell.guidance.label), []).append(cell)
+        return found
+
+    @cached_property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """All checkpoints, sorted."""
         return tuple(sorted({cell.checkpoint for cell in self.cells}))

@@ -5,8 +5,9 @@ floor's 95 % interval is wide, on either side; two independent samples leave tha
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from diffbench.measures.battery import CRITERIA
 from diffbench.settings.models import CONTROLS, Constant, ModelDefinition, Optimal, Planted
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
-from diffbench.summary.tables import ESTIMATE, FACTORS
+from diffbench.summary.lookup import Lookup
+from diffbench.summary.rows import FACTORS, Rows
 
 MET, UNMET, UNDEFINED = "met", "not met", "undefined"
 FLOORS = {name: floor for name, floor, _ in CRITERIA} | {
@@ -27,9 +29,6 @@ FLOORS = {name: floor for name, floor, _ in CRITERIA} | {
 }
 COPIED = {name: 0.0 if name == "auth_pct" else 1.0 for name, _, _ in CRITERIA}
 """What each criterion says of exact copies of training images."""
-
-STAGES = ("denoise", "memorization", "overlap")
-"""Stages whose tables hold what is judged."""
 
 COLUMNS = ["measure", "value", "low", "high", "n", "reason", "floor"]
 COLUMNS += ["sigmas", "expected_low", "expected_high", "why", "verdict"]
@@ -151,36 +150,22 @@ def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[E
     yield Expectation("membership_auc", 0.4, 0.6, "its loss tells nothing of membership", EVERYWHERE)
 
 
-def judge_controls(study: Study, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def judge_controls(study: Study, lookup: Lookup) -> pd.DataFrame:
     """Every scalar of every control, and the curves of which something is expected: one row each.
 
-    tables: tidy tables by stage, of which only STAGES matter. Result: FACTORS and COLUMNS; sigmas is text, verdict
-    empty where nothing is expected. Of a curve, value is that furthest from what is expected, low and high
-    are its least and largest.
+    Result: FACTORS and COLUMNS; sigmas is text, verdict empty where nothing is expected. Of a curve, value is that
+    furthest from what is expected, low and high are its least and largest.
     """
-    measured = [tables[stage] for stage in STAGES if stage in tables]
-    estimates = pd.concat(measured or [pd.DataFrame(columns=FACTORS + ESTIMATE)], ignore_index=True)
     rows: list[dict[str, Any]] = []
     for cell in study.cells:
         definition = study.definition(cell.checkpoint.run.model)
         if isinstance(definition, CONTROLS) and cell.guidance.weight == 0:
-            rows.extend(_rows(cell, definition, _of_cell(estimates, cell)))
+            rows.extend(_rows(cell, definition, lookup.of_stages(cell)))
     return pd.DataFrame(rows, columns=[*FACTORS, *COLUMNS])
 
 
-def _of_cell(estimates: pd.DataFrame, cell: Cell) -> pd.DataFrame:
-    keep = estimates["guidance"].isna() | (estimates["guidance"] == cell.guidance.label)
-    for name, value in cell.factors.items():
-        if name != "guidance":
-            keep &= estimates[name] == value
-    return estimates[keep]
-
-
-def _rows(cell: Cell, definition: ModelDefinition, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    scalars = {
-        str(row["measure"]): Estimate(row["value"], row["low"], row["high"], int(row["n"]), row["reason"])
-        for row in table[table["sigma"].isna()].to_dict("records")
-    }
+def _rows(cell: Cell, definition: ModelDefinition, measured: Sequence[Rows]) -> Iterator[dict[str, Any]]:
+    scalars = {measure: estimate for rows in measured for measure, estimate in rows.scalars}
     expected = list(expectations(definition, cell.checkpoint.run.train_size, scalars))
     named = {each.measure: each for each in expected if each.sigmas is None}
     absent = Estimate(math.nan, math.nan, math.nan, 0, "missing: see the files of the study")
@@ -190,19 +175,21 @@ def _rows(cell: Cell, definition: ModelDefinition, table: pd.DataFrame) -> Itera
             yield _row(cell, measure, scalars.get(measure, absent), named.get(measure), floor)
     for each in expected:
         if each.sigmas is not None:
-            yield _row(cell, each.measure, _extreme(table, each), each, None)
+            yield _row(cell, each.measure, _extreme(measured, each), each, None)
 
 
-def _extreme(table: pd.DataFrame, expectation: Expectation) -> Estimate:
+def _extreme(measured: Sequence[Rows], expectation: Expectation) -> Estimate:
     """The value of a curve that is furthest from what is expected, between the least and the largest."""
     assert expectation.sigmas
-    rows = table[(table["measure"] == expectation.measure) & table["sigma"].between(*expectation.sigmas)]
-    values = rows["value"].to_numpy(float)
+    least, most = expectation.sigmas
+    curves = (rows.curve(expectation.measure).items() for rows in measured)
+    levels = [estimate for sigma, estimate in chain.from_iterable(curves) if least <= sigma <= most]
+    values = np.array([estimate.value for estimate in levels])
     values = values[np.isfinite(values)]
     if not len(values):
         return Estimate(math.nan, math.nan, math.nan, 0, "no level has a value")
     excess = np.maximum(expectation.low - values, values - expectation.high)
-    n = int(rows["n"].to_numpy(float).max())
+    n = max(estimate.n for estimate in levels)
     return Estimate(float(values[excess.argmax()]), float(values.min()), float(values.max()), n)
 
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ DAMAGED = "damaged: not what the summary wrote; run snakemake again to make it a
 
 def write_manifest(results: Path, content: Mapping[str, object], vouched: Iterable[str]) -> None:
     """Write the manifest with the digests (SHA-256) of files inside `results`, and its own."""
-    digests = {name: _digest((results / name).read_bytes()) for name in vouched}
+    digests = {name: _digest_of(results / name) for name in vouched}
     with atomic(results / MANIFEST) as temporary:
         temporary.write_bytes(_sealed({**content, "digests": digests}))
 
@@ -43,9 +45,25 @@ def read_vouched(results: Path, manifest: Mapping[str, Any], name: str) -> bytes
     return written
 
 
+@contextmanager
+def opened_vouched(results: Path, manifest: Mapping[str, Any], name: str) -> Iterator[BufferedReader]:
+    """The same, open for reading: however large it is. Errors as of `read_manifest`."""
+    path = results / name
+    with _readable(path) as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != manifest["digests"].get(name):
+            raise BrokenFileError(path, DAMAGED)
+        file.seek(0)
+        yield file
+
+
 def _sealed(content: Mapping[str, object]) -> bytes:
     """The manifest's bytes: JSON, with the digest of itself without that key."""
     return json.dumps({**content, "digest": _digest(json.dumps(content).encode())}, indent=2).encode()
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(content: bytes) -> str:
@@ -53,8 +71,13 @@ def _digest(content: bytes) -> str:
 
 
 def _bytes(path: Path) -> bytes:
+    with _readable(path) as file:
+        return file.read()
+
+
+def _readable(path: Path) -> BufferedReader:
     try:
-        return path.read_bytes()
+        return path.open("rb")
     except IsADirectoryError:
         raise BrokenFileError(path, DAMAGED) from None
     except OSError as error:

@@ -5,17 +5,14 @@ time grows with the training size needs both.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import chain, groupby
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from diffbench.conventions import DiffbenchError
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.gap import onset
 from diffbench.measures.intervals import ALPHA
 from diffbench.measures.power_law import LEAST_SIZES, exponent
 from diffbench.measures.timescales import (
@@ -27,10 +24,8 @@ from diffbench.measures.timescales import (
     tau_mem,
 )
 from diffbench.study.grid import Cell
-from diffbench.study.layout import DENOISE
 from diffbench.study.study import Study
 from diffbench.summary.lookup import Lookup
-from diffbench.summary.reading import Reader
 from diffbench.summary.verdicts import t_interval
 
 QUALITY = "fd"
@@ -42,11 +37,13 @@ TAUS = ("tau_mem", "tau_half", "tau_gen")
 """Times whose growth with the training size is fitted, as NAME_exponent."""
 
 
-def timescales(study: Study, lookup: Lookup, reader: Reader) -> pd.DataFrame:
-    """Tidy rows; factors that a time scale runs over (step, train_size, guidance, of some rows the seed) are empty."""
+def timescales(study: Study, lookup: Lookup, onsets: Iterable[dict[str, Any]] = ()) -> pd.DataFrame:
+    """Tidy rows; factors that a time scale runs over (step, train_size, guidance, of some rows the seed) are empty.
+
+    onsets: further rows, of `onsets.onsets`.
+    """
     of_runs = list(_rows_of_runs(study, lookup))
-    others = [_rows_of_exponents(of_runs), _rows_of_sizes(study, lookup), _rows_of_onsets(study, reader)]
-    table = pd.DataFrame([*of_runs, *chain.from_iterable(others)])
+    table = pd.DataFrame([*of_runs, *_rows_of_exponents(of_runs), *_rows_of_sizes(study, lookup), *onsets])
     return table.astype({name: "Int64" for name in ("train_size", "seed", "step") if name in table})  # 16, not 16.0
 
 
@@ -130,23 +127,3 @@ def _rows_of_sizes(study: Study, lookup: Lookup) -> Iterator[dict[str, Any]]:
             sizes = [cell.checkpoint.run.train_size for cell in known]
             yield _row(factors, "effective_memorization", effective_memorization(sizes, fractions))
             yield _row(factors, "least_size_at_floor", least_size_at_floor(sizes, fractions, floors))
-
-
-def _rows_of_onsets(study: Study, reader: Reader) -> Iterator[dict[str, Any]]:
-    """Per noise level: the milestone at which the validation loss is least."""
-    for run, checkpoints in groupby(study.checkpoints, key=lambda checkpoint: checkpoint.run):
-        losses, sigmas, steps = [], np.array([]), []
-        for checkpoint in checkpoints:
-            try:
-                file = reader.read(DENOISE, checkpoint.factors)
-            except DiffbenchError:
-                continue
-            sigmas = file["sigma"]
-            losses.append(file["loss_validation"])
-            steps.append(checkpoint.step)
-        if len(steps) < 2:
-            continue
-        factors = {"model": run.model, "train_size": run.train_size, "granularity": run.granularity, "seed": run.seed}
-        for level, sigma in enumerate(sigmas):
-            estimate = onset(np.array(steps), np.stack([loss[level] for loss in losses]), seed=0)
-            yield _row(factors, "gap_onset", estimate) | {"sigma": sigma}

@@ -64,12 +64,14 @@ SKILL_BY_FACTOR = CurvesByFactor(
 
 def gap_by_factor(results: Results, width: int) -> Figure | None:
     """The gap over sigma, one panel per factor; nothing if no factor varies or no gap was measured."""
-    return GAP_BY_FACTOR.figure(_cuts(results), curves_over_seeds(results.estimates, ["gap"], CHECKPOINT), width)
+    return GAP_BY_FACTOR.figure(
+        _cuts(results), curves_over_seeds(results.estimates.of(["gap"]), ["gap"], CHECKPOINT), width
+    )
 
 
 def skill_by_factor(results: Results, width: int) -> Figure | None:
     """The skill on unseen images likewise."""
-    means = curves_over_seeds(results.estimates, ["skill_validation"], CHECKPOINT)
+    means = curves_over_seeds(results.estimates.of(["skill_validation"]), ["skill_validation"], CHECKPOINT)
     return SKILL_BY_FACTOR.figure(_cuts(results), means, width)
 
 
@@ -80,7 +82,8 @@ def _cuts(results: Results) -> Iterator[Slice]:
 
 def gap_by_step(results: Results, width: int) -> Figure | None:
     """Losses and gap over sigma by training step, of the run that the reader chooses."""
-    means = curves_over_seeds(results.estimates, ["gap", *LOSSES, *CLOSED_FORMS], CHECKPOINT)
+    measures = ["gap", *LOSSES, *CLOSED_FORMS]
+    means = curves_over_seeds(results.estimates.of(measures), measures, CHECKPOINT)
     if means.empty:
         return None
     means = means[~(means["measure"].isin(CLOSED_FORMS) & means.duplicated([*RUN, "measure", "sigma"]))].copy()

@@ -72,21 +72,29 @@ LIKENESS_BY_FACTOR = CurvesByFactor(
 
 def likeness_by_factor(results: Results, width: int) -> Figure | None:
     """Train-likeness over sigma, one panel per factor."""
-    means = curves_over_seeds(results.estimates, ["train_likeness"], SETTING)
+    means = curves_over_seeds(results.estimates.of(["train_likeness"]), ["train_likeness"], SETTING)
     return LIKENESS_BY_FACTOR.figure(slices(results.study), means, width)
 
 
 def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | None:
     """Shell radius, posterior weight and one-shot predictions over sigma of the setting that the reader chooses."""
     measures = {**RADIUS, **WEIGHT, **PREDICTIONS}
-    table = curves_over_seeds(results.estimates, list(measures), SETTING)
-    if table.empty:
+    there = results.estimates.groups(measures, [*SETTING, "measure", "sigma"]).dropna(subset=["sigma"])
+    if there.empty:
         return None
-    table["setting"] = [short_name(row) for _, row in table[SETTING].iterrows()]
-    names = [name for _, row in ranked(means).iterrows() if (name := short_name(row)) in set(table["setting"])]
-    limit = max(1, MAXIMUM_ROWS // (len(table) // len(names) + 1))
-    shown = [names[rank] for rank in spread_over_ranks(len(names), limit)]
-    table = table[table["setting"].isin(shown)].assign(series=lambda rows: rows["measure"].map(measures))
+    known = list(there[SETTING].drop_duplicates().itertuples(index=False, name=None))
+    settings = [
+        setting for setting in ranked(means)[SETTING].itertuples(index=False, name=None) if setting in set(known)
+    ]
+    limit = max(1, MAXIMUM_ROWS // (len(there) // len(settings) + 1))
+    chosen_settings = [settings[rank] for rank in spread_over_ranks(len(settings), limit)]
+    tables = []
+    for setting in filter(set(chosen_settings).__contains__, known):  # in the order of the tables
+        factors = dict(zip(SETTING, setting, strict=True))
+        curves_of_setting = curves_over_seeds(results.estimates.of(measures, **factors), list(measures), SETTING)
+        tables.append(curves_of_setting.assign(setting=short_name(factors)))
+    shown = [short_name(dict(zip(SETTING, setting, strict=True))) for setting in chosen_settings]
+    table = pd.concat(tables).assign(series=lambda rows: rows["measure"].map(measures))
     data = rounded(table[["setting", "measure", "sigma", "series", "value", "low", "high", "n", "seeds", "reason"]])
     panel = round(0.58 * width)
     chart = alt.hconcat(
@@ -102,8 +110,8 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
         "to the nearest images.",
     )
     some = (
-        f" {len(shown)} of {len(names)} settings can be chosen, evenly spaced over the ranks."
-        if len(shown) < len(names)
+        f" {len(shown)} of {len(settings)} settings can be chosen, evenly spaced over the ranks."
+        if len(shown) < len(settings)
         else ""
     )
     caption = (

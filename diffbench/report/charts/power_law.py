@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from diffbench.report.charts.figure import Chart, Figure
+from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import DASHES, OKABE_ITO
 from diffbench.report.charts.toolkit import VALUE_TOOLTIPS, heading, log_x, log_y, rounded, undefined_marks
 from diffbench.report.tables.format import interval, number
@@ -22,6 +22,9 @@ NAMES = {
 }
 GROUP = ["model", "granularity", "guidance"]
 HEIGHT = 260
+PANELS = 12
+"""That a reader looks through."""
+
 BESIDE = 0.035
 """How far the seeds' points stand beside each other, in ln n."""
 
@@ -40,6 +43,7 @@ def power_law_figure(scales: pd.DataFrame, study: Study, width: int) -> Figure |
     ]
     if not groups:
         return None
+    total, groups = len(groups), groups[: max(1, MAXIMUM_ROWS // max(2 * len(group) for _, group in groups))][:PANELS]
     columns = min(2, len(groups))
     panel = round(width * (1.3 if columns == 1 else 0.92))
     steps = [step / 1.3 if step == min(study.steps) else step * 1.3 for step in (min(study.steps), max(study.steps))]
@@ -54,6 +58,7 @@ def power_law_figure(scales: pd.DataFrame, study: Study, width: int) -> Figure |
         "Points: seeds, beside each other, with the intervals of their times; what reaches beyond the milestones "
         "ends at the panel's edge. Lines: power laws fitted per seed over the training sizes at which every seed has a "
         "time, mean over seeds; the exponents stand above, with 95 % intervals. Crosses: undefined, hover for why."
+        + (f" The first {len(groups)} of {total} groups of runs are drawn." if len(groups) < total else "")
     )
     return Figure("time-scales", caption, chart, pd.concat([*(group for _, group in groups), exponents]))
 

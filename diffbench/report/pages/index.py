@@ -19,6 +19,12 @@ from diffbench.settings.report import ReportSettings
 from diffbench.study.layout import CHART_DATA, UNFINISHED
 from diffbench.summary.reading import BROKEN, MISSING, STALE, UNREADABLE
 
+LEADERBOARD = "leaderboard"
+"""Table of all settings."""
+
+LISTED = 200
+"""Files that the page names, the gravest first: their table has all."""
+
 MEANINGS = {
     BROKEN: "damaged; a result is marked by NAME.broken beside it, and the next run makes it anew",
     STALE: "whole, but made with other settings, factors or inputs than the study has; the next run makes it anew",
@@ -46,6 +52,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
     figures = [chart for chart in charts if chart] + [sheet.figure for sheet in sheets if sheet.figure]
     effects = answers.effects(results, means)
     entries = leaderboard.leaderboard(rows, means)
+    leaderboard_table = outcomes.table(means)
     lacking = unfinished(results)  # once pictures have used the files
     write_study_page(
         results,
@@ -58,17 +65,26 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         effects=effects,
         titles=TITLES,
         entries=entries,
+        settings=len(leaderboard_table),
+        leaderboard_table=CHART_DATA.format(name=LEADERBOARD),
         choices=leaderboard.choices(results.study, entries),
         guidance_places={each.text: place for place, each in enumerate(results.study.guidances.values())},
         gap_scale=leaderboard.gap_scale(entries),
         sheets=sheets,
-        unfinished=lacking,
+        unfinished=lacking[:LISTED],
+        lacking=len(lacking),
+        unfinished_table=CHART_DATA.format(name=Path(UNFINISHED).stem),
         states=dict(Counter(fault.state for fault in results.faults.values())),
         meanings=MEANINGS,
         costs=costs_of(results),
     )
-    with atomic(results.pages / CHART_DATA.format(name=Path(UNFINISHED).stem)) as temporary:
-        pd.DataFrame(lacking, columns=["file", "state", "reason"]).to_csv(temporary, index=False)
+    _write_table(results, LEADERBOARD, leaderboard_table)
+    _write_table(results, Path(UNFINISHED).stem, pd.DataFrame(lacking, columns=["file", "state", "reason"]))
+
+
+def _write_table(results: Results, name: str, rows: pd.DataFrame) -> None:
+    with atomic(results.pages / CHART_DATA.format(name=name)) as temporary:
+        rows.to_csv(temporary, index=False)
 
 
 def unfinished(results: Results) -> list[dict[str, str]]:

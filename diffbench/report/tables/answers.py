@@ -85,8 +85,10 @@ def _which(means: pd.DataFrame) -> Answer:
         return Answer(
             "Which memorize?", "undefined", ("No setting has a memorized fraction; the leaderboard says why.",)
         )
-    top = []
+    top: list[str] = []
     for _, setting in ranked(means).head(total).iterrows():
+        if len(top) == (3 if memorizing else 1):
+            break
         key = tuple(setting[SETTING])
         if memorizing and not above[key]:
             continue
@@ -97,7 +99,7 @@ def _which(means: pd.DataFrame) -> Answer:
         sentences.append(f"{len(judged) - total} settings have no memorized fraction.")
     sentences.append("Most of all:" if memorizing else "The highest, not apart from its floor:")
     short = f"{memorizing or 'None'} of {total} settings memorize beyond their floor"
-    return Answer("Which memorize?", short, tuple(sentences), tuple(top[: 3 if memorizing else 1]))
+    return Answer("Which memorize?", short, tuple(sentences), tuple(top))
 
 
 def _where(results: Results, means: pd.DataFrame) -> Answer:
@@ -141,10 +143,8 @@ def _range(sigmas: pd.Series) -> str:
 
 def _gap_at_ends(results: Results, setting: pd.Series) -> str:
     """The gap of the setting at the lowest and highest noise level."""
-    rows = results.estimates[(results.estimates["measure"] == "gap") & results.estimates["sigma"].notna()]
-    for name in SETTING:
-        if name != "guidance":
-            rows = rows[rows[name] == setting[name]]
+    rows = results.estimates.of(["gap"], **{name: setting[name] for name in SETTING if name != "guidance"})
+    rows = rows[rows["sigma"].notna()]
     means = rows[np.isfinite(rows["value"])].groupby("sigma")["value"].mean()
     if len(means) < 2:
         return ""

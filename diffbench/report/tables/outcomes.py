@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from diffbench.report.tables.results import Results, shown_factors
+from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds, logarithm
 from diffbench.report.tables.slices import SETTING
 from diffbench.study.grid import Cell
 from diffbench.study.layout import DENOISE, MEMORIZATION, OVERLAP, Kind
-from diffbench.summary.tables import FACTORS
+from diffbench.summary.rows import FACTORS
 
 SCALARS = {
     "memorized_fraction": MEMORIZATION,
@@ -49,16 +49,16 @@ def outcomes(results: Results) -> pd.DataFrame:
 
 def _scalar(results: Results, measure: str, kind: Kind) -> pd.DataFrame:
     """One scalar of every cell; the cells of a checkpoint share those of its losses."""
-    estimates = results.estimates
+    estimates = results.estimates.of([measure])
     keys = [factor for factor in FACTORS if factor != "guidance"] if kind is DENOISE else FACTORS
-    rows = estimates.loc[estimates["sigma"].isna() & (estimates["measure"] == measure), keys + FIELDS]
+    rows = estimates.loc[estimates["sigma"].isna(), keys + FIELDS]
     otherwise = ["not in the tables of this study"] * len(results.study.cells)
     return _of_every_cell(results, measure, rows.assign(sigma=np.nan), kind, otherwise)
 
 
 def _at_peak(results: Results, measure: str, curve: str, peaks: pd.DataFrame) -> pd.DataFrame:
     """One curve of every cell where its gap peaks; `peaks`: a row per cell."""
-    rows = _nearest_level(results.estimates[results.estimates["measure"] == curve], peaks)
+    rows = _nearest_level(results.estimates.of([curve]), peaks)
     otherwise = [f"the gap has no peak: {reason or 'no value'}" for reason in peaks["reason"]]
     return _of_every_cell(results, measure, rows, OVERLAP, otherwise)
 
@@ -69,12 +69,11 @@ def _of_every_cell(
     """One row per cell of the study: those of `rows`, else undefined because of the cell's file, or `otherwise`."""
     cells = results.study.cells
     keys = [factor for factor in FACTORS if factor in rows]
-    table = pd.DataFrame([shown_factors(cell) for cell in cells], columns=FACTORS)
-    table = table.merge(rows, how="left", on=keys, indicator="origin")
+    table = results.cells.merge(rows, how="left", on=keys, indicator="origin")
     absent = (table.pop("origin") == "left_only").to_numpy()
     why = _why_absent(results, kind)
-    for index in np.flatnonzero(absent).tolist():
-        table.loc[index, ["reason", "n"]] = [why(cells[index]) or otherwise[index], 0]
+    table.loc[absent, "reason"] = [why(cells[index]) or otherwise[index] for index in np.flatnonzero(absent).tolist()]
+    table.loc[absent, "n"] = 0
     return table.assign(measure=measure)[[*FACTORS, "measure", *FIELDS, "sigma"]]
 
 
@@ -118,6 +117,17 @@ def ranked(means: pd.DataFrame) -> pd.DataFrame:
     values = wide(means, "value")
     order = values.sort_values(["memorized_fraction", "peak_gap"], ascending=False, na_position="last", kind="stable")
     return order.index.to_frame(index=False)
+
+
+def table(means: pd.DataFrame) -> pd.DataFrame:
+    """A row per setting in the order of the leaderboard: SETTING, then value, low, high and seeds of each outcome."""
+    fields = {field: wide(means, field) for field in ("value", "low", "high", "seeds")}
+    columns = {
+        measure if field == "value" else f"{measure}_{field}": fields[field][measure]
+        for measure in dict.fromkeys(means["measure"])
+        for field in fields
+    }
+    return ranked(means).merge(pd.DataFrame(columns).reset_index(), on=SETTING)
 
 
 def above_floor(means: pd.DataFrame) -> pd.Series:

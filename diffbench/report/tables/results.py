@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -12,16 +13,29 @@ import pandas as pd
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.store import StageFile
+from diffbench.report.tables.estimates import Estimates, read_estimates
 from diffbench.study import layout
 from diffbench.study.grid import Cell
 from diffbench.study.layout import Kind
 from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
-from diffbench.summary.manifest import read_manifest, read_vouched
+from diffbench.summary.manifest import opened_vouched, read_manifest, read_vouched
 from diffbench.summary.reading import DONE, Fault, Reader
+from diffbench.summary.rows import FACTORS
 
 TABLES = ("denoise", "memorization", "overlap")
 """Tables of the summary that charts are made of; all have the same columns."""
+
+SHOWN = frozenset(
+    (
+        *("memorized_fraction", "memorized_floor", "calibrated_fraction", "calibrated_floor", "fd", "fd_floor"),
+        *("peak_gap", "sigma_at_peak", "skill_at_peak", "gap", "mse_train", "mse_validation"),
+        *("mse_optimum_validation", "mse_wiener_validation", "skill_validation", "train_likeness"),
+        *(f"{name}_{of}" for name in ("shell_radius", "largest_weight") for of in ("states", "train", "validation")),
+        *("x_t_to_train", "x_t_to_validation", "x_r_train_to_train", "x_r_validation_to_validation"),
+    )
+)
+"""Measures in them that are shown: all others are left unread, since tables may have tens of millions of rows."""
 
 NUMBERS = ("train_size", "seed", "step", "sigma", "value", "low", "high", "n")
 """Their columns of numbers."""
@@ -34,7 +48,7 @@ class Results:
     folder: Path
     study: Study
     manifest: dict[str, Any]
-    estimates: pd.DataFrame  # tables.FACTORS + tables.ESTIMATE of all stages; guidance in words, nan for checkpoints
+    estimates: Estimates  # of the measures that the report shows
     status: pd.DataFrame  # file, stage, state, reason, ...
     costs: pd.DataFrame  # job, seconds, cpu_seconds, max_rss_mb
     written_to: Path | None = None
@@ -60,6 +74,11 @@ class Results:
         """The same, and those that a figure or picture lacks."""
         return self.reader.faults | self.known_faults
 
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """FACTORS of every cell of the study, as `shown_factors`."""
+        return pd.DataFrame([shown_factors(cell) for cell in self.study.cells], columns=FACTORS)
+
     def read(self, kind: Kind, factors: Mapping[str, Any]) -> StageFile:
         """The file of this kind with these factors. DiffbenchError if it is missing, broken, stale or unreadable."""
         if fault := self.known_faults.get(kind.of(factors)):
@@ -75,9 +94,10 @@ def load_results(folder: Path) -> Results:
     """Read the summary in `folder`. DiffbenchError if it is not there, or not as it was written."""
     manifest = read_manifest(folder)
     study = Study.parse(manifest["study"], str(folder / layout.MANIFEST))
-    names = (*TABLES, "status", "costs")
-    *tables, status, costs = (_summary_table(folder, manifest, name, study) for name in names)
-    estimates = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+    status, costs = (_summary_table(folder, manifest, name, study) for name in ("status", "costs"))
+    with ExitStack() as stack:
+        tables = [stack.enter_context(opened_vouched(folder, manifest, layout.table(name))) for name in TABLES]
+        estimates = read_estimates(tables, SHOWN, study)
     return Results(folder, study, manifest, estimates, status, costs)
 
 

@@ -23,8 +23,8 @@ def aggregate_seeds(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         n=("n", "sum"),
         seeds=("value", "count"),
         of=("value", "size"),
-        reason=("reason", _reasons),
     ).reset_index()
+    means["reason"] = _reasons(rows["reason"], grouped.ngroup(), len(means))
     geometric = np.exp(means.pop("geometric").to_numpy(float))
     means["value"] = np.where(np.isnan(geometric), means["value"], geometric)
     return means
@@ -35,8 +35,13 @@ def logarithm(values: pd.Series) -> pd.Series:
     return pd.Series(np.log(values.where(values > 0).to_numpy(float)), index=values.index)
 
 
-def _reasons(reasons: pd.Series) -> str:
-    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+def _reasons(reasons: pd.Series, groups: pd.Series, count: int) -> np.ndarray:
+    """Of each group its reasons, each once: groups without any, which are nearly all, take no time."""
+    texts = np.full(count, "", dtype=object)
+    given = reasons != ""
+    for group, own in reasons[given].groupby(groups[given]):
+        texts[group] = "; ".join(dict.fromkeys(own))  # pyright: ignore[reportArgumentType, reportCallIssue] (a number)
+    return texts
 
 
 def curves_over_seeds(estimates: pd.DataFrame, measures: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:

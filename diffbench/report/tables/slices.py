@@ -8,7 +8,7 @@ import pandas as pd
 
 from diffbench.report.tables.results import shown_factors
 from diffbench.study.study import Study
-from diffbench.summary.tables import FACTORS
+from diffbench.summary.rows import FACTORS
 
 SETTING = [factor for factor in FACTORS if factor != "seed"]
 """What tells cells apart that are not repeats of each other with other seeds."""

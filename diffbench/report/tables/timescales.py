@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import pandas as pd
 
 from diffbench.report.tables.shown import Shown, show, show_count
 from diffbench.report.tables.slices import TITLES, value_text
 from diffbench.study.study import Study
+
+LONGEST = 300
+"""Rows of a table on the page: the summary's tables have all."""
 
 ONSET = "earliest_onset"
 TIMES = ("tau_mem", "tau_half", "tau_gen")
@@ -21,6 +25,7 @@ class Table:
     factors: tuple[str, ...]  # titles of what tells groups apart
     measures: tuple[str, ...]
     rows: tuple[tuple[tuple[str, ...], tuple[Shown | None, ...]], ...]  # factors, values; None: no such measure there
+    groups: int  # of cells, of which rows are the first
 
 
 def run_table(scales: pd.DataFrame, study: Study) -> Table:
@@ -69,12 +74,13 @@ def _table(
     rows = rows[rows["measure"].isin(measures)]
     order = [guidance.text for guidance in study.guidances.values()]
     rows = rows.assign(guidance=pd.Categorical(rows["guidance"], order, ordered=True))
+    grouped = rows.groupby(list(keys), sort=True, dropna=False, observed=True)
     groups = []
-    for _, members in rows.groupby(list(keys), sort=True, dropna=False, observed=True):
+    for _, members in islice(grouped, LONGEST):
         values = {row["measure"]: text(row) for _, row in members.iterrows()}
         names = tuple(_name(key, members[key].iloc[0]) for key in keys)
         groups.append((names, tuple(values.get(measure) for measure in measures)))
-    return Table(tuple(TITLES[key] for key in keys), tuple(measures), tuple(groups))
+    return Table(tuple(TITLES[key] for key in keys), tuple(measures), tuple(groups), grouped.ngroups)
 
 
 def _name(factor: str, value: object) -> str:

@@ -42,7 +42,7 @@ def sizes(study: Study, facts: Facts) -> Iterator[Place]:
 def controls(study: Study, facts: Facts) -> Iterator[Place]:
     """Where samples are copies by design: few images, a label for each of them, and the optimum as model."""
     yield from (place for place in every_size(study) if _copies(study, facts, place))
-    unique = min(_sizes_of(study, UNIQUE), default=math.inf)
+    unique = min(values_at_center(study, "train_size", granularity=UNIQUE), default=math.inf)
     if study.center.granularity != UNIQUE and unique <= UNIQUE_CONTROL_SIZE and not _planar(facts):
         cells = last_cells(study, granularity=UNIQUE, train_size=unique)
         yield Place(UNIQUE, f"unique, n = {unique}", cells)
@@ -54,14 +54,6 @@ def optima(study: Study) -> Iterator[Place]:
     for model in values_at_center(study, "model"):
         if model != study.center.model and isinstance(study.definition(model), Optimal):
             yield Place("optimum", "the optimum as model", last_cells(study, model=model))
-
-
-def _sizes_of(study: Study, granularity: str) -> set[int]:
-    """Numbers of training images with these conditions, at the centre but for both."""
-    wanted = study.center.factors | {"granularity": granularity}
-    del wanted["train_size"]
-    matching = (cell for cell in study.cells if all(cell.factors[name] == value for name, value in wanted.items()))
-    return {cell.checkpoint.run.train_size for cell in matching}
 
 
 def _copies(study: Study, facts: Facts, place: Place) -> bool:

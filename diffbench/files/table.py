@@ -1,0 +1,107 @@
+"""Long tables as HDF5 in netCDF style: columns along the dimension `row`, written part by part, in bounded memory.
+
+Text lies as characters along a dimension of its own, as netCDF's classic model has it: xarray reads it as strings.
+Strings of variable length would take ten times as long and a hundred times the room.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from diffbench.conventions import SCHEMA_VERSION
+from diffbench.files.output import written
+from diffbench.files.sealed import seal
+
+ROWS = 65_536
+"""Rows that a chunk of the file holds at most."""
+
+CHARACTERS = 32
+"""Of a text, in a chunk, at most."""
+
+NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
+"""What netCDF calls the scale of a dimension that has none; readers join characters along such alone."""
+
+
+class TableWriter:
+    """Takes rows of a table, all with the same columns: numbers, or text as UTF-8 bytes (dtype S)."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self._length = 0
+
+    def append(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Rows that follow those before: best about ROWS at once."""
+        count = len(next(iter(columns.values())))
+        for name, values in (*columns.items(), ("row", np.arange(self._length, self._length + count))):
+            self._extend(name, values)
+        self._length += count
+
+    def _extend(self, name: str, values: np.ndarray) -> None:
+        cells = _characters(values) if values.dtype.kind == "S" else values
+        dataset = self._file.get(name)
+        if not isinstance(dataset, h5py.Dataset):
+            dataset = _created(self._file, name, cells)
+        dataset.resize((self._length + len(cells), *np.maximum(dataset.shape[1:], cells.shape[1:])))
+        dataset[(slice(self._length, None), *map(slice, cells.shape[1:]))] = cells
+
+    def finish(self) -> None:
+        """Name the dimensions."""
+        columns = [item for item in self._file.values() if isinstance(item, h5py.Dataset)]
+        for dataset in columns:
+            if dataset.ndim > 1:
+                scale = self._file.create_dataset(f"{str(dataset.name).lstrip('/')}_length", dataset.shape[1:], ">f4")
+                scale.make_scale(f"{NO_VARIABLE}{dataset.shape[1]:10d}")
+                dataset.dims[1].attach_scale(scale)
+        row = self._file["row"]
+        assert isinstance(row, h5py.Dataset)
+        row.make_scale("row")
+        for dataset in columns:
+            if dataset != row:
+                dataset.dims[0].attach_scale(row)
+
+
+def _characters(texts: np.ndarray) -> np.ndarray:
+    """Texts of dtype S as an array (row, character)."""
+    width = max(1, texts.dtype.itemsize)
+    return texts.astype(f"S{width}").view("S1").reshape(len(texts), width)
+
+
+def _created(file: h5py.File, name: str, cells: np.ndarray) -> h5py.Dataset:
+    """An empty column that can grow. What is measured does not shrink, but what tells rows apart does, to nothing."""
+    text = cells.ndim > 1
+    rows = min(max(len(cells), 1), ROWS)  # short tables are written at once
+    dataset = file.create_dataset(
+        name,
+        shape=(0, *cells.shape[1:]),
+        maxshape=(None,) * cells.ndim,
+        chunks=(rows, min(cells.shape[1], CHARACTERS)) if text else (rows,),
+        dtype=cells.dtype,
+        **({} if name in ("value", "low", "high") else {"compression": 1, "shuffle": True}),
+    )
+    dataset.attrs["units"] = "1"
+    dataset.attrs["long_name"] = name
+    if text:
+        dataset.attrs["_Encoding"] = "utf-8"
+    return dataset
+
+
+@contextmanager
+def table(path: Path, stage: str, attributes: Mapping[str, object]) -> Iterator[TableWriter]:
+    """A table to fill, which takes the place of `path` when the block ends well.
+
+    UnwritableError if it cannot be written.
+    """
+    with written(path) as output:
+        with h5py.File(output, "w", libver="v110", track_order=True) as file:
+            file.attrs["schema_version"] = SCHEMA_VERSION
+            file.attrs["stage"] = stage
+            for name, value in attributes.items():
+                file.attrs[name] = value if isinstance(value, int | float | str) else json.dumps(value)
+            writer = TableWriter(file)
+            yield writer
+            writer.finish()
+        seal(output)
