@@ -21,6 +21,7 @@ from diffbench.measures.neighbors import nearest
 ROUNDS = 5
 SIZES, SMOKE_SIZES = (3000, 15000, 3072), (200, 2000, 512)
 OURS = "diffbench nearest"
+Search = Callable[[Any, Any], Any]
 
 
 def by_faiss(queries: Any, references: Any) -> Any:
@@ -54,7 +55,7 @@ def worst_error(distances: Any, exact: Any) -> float:
     return float(np.abs(distances / exact - 1).max())
 
 
-def methods() -> dict[str, Callable[[Any, Any], Any]]:
+def methods() -> dict[str, Search]:
     """All searches that are installed, by name."""
     searches = {OURS: by_diffbench, "scikit-learn brute": by_sklearn}
     if find_spec("faiss"):
@@ -64,9 +65,9 @@ def methods() -> dict[str, Callable[[Any, Any], Any]]:
     return searches
 
 
-def compare(queries: Any, references: Any, rounds: int) -> None:
+def compare(searches: dict[str, Search], queries: Any, references: Any, rounds: int) -> None:
     """Seconds of all searches and of the floor, which take turns."""
-    actions = {**methods(), "matrix product alone": product}
+    actions = {**searches, "matrix product alone": product}
     times = take_turns(
         {name: lambda action=action: seconds(lambda: action(queries, references)) for name, action in actions.items()},
         rounds,
@@ -76,12 +77,12 @@ def compare(queries: Any, references: Any, rounds: int) -> None:
         print(line if name == OURS else f"{line}   diffbench takes {ratio(times[OURS], values)} times as long")
 
 
-def copies(rng: np.random.Generator, references: Any) -> None:
+def copies(searches: dict[str, Search], rng: np.random.Generator, references: Any) -> None:
     """Errors on near and on exact copies."""
     near = references[:200] + rng.normal(0, 1e-3, references[:200].shape).astype(np.float32)
     exact = [np.sort(np.sqrt(((references.astype(float) - copy.astype(float)) ** 2).sum(1)))[:2] for copy in near]
     print("near copies at 1e-3 per pixel, worst relative error of d1 and d2; exact copies, largest d1")
-    for name, method in methods().items():
+    for name, method in searches.items():
         error, largest = worst_error(method(near, references), np.stack(exact)), method(references[:200], references)
         print(f"  {name:<22} {error:.1e}   {largest[:, 0].max():.1e}")
 
@@ -96,8 +97,9 @@ def main() -> None:
     references = rng.normal(0, 0.5, (references_count, dimensions)).astype(np.float32)
     queries = rng.normal(0, 0.5, (count, dimensions)).astype(np.float32)
     print(f"two neighbours of {count:,} queries among {references_count:,} references, {dimensions:,} dimensions")
-    compare(queries, references, 2 if given.smoke else ROUNDS)
-    copies(rng, references[:2000])
+    searches = methods()
+    compare(searches, queries, references, 2 if given.smoke else ROUNDS)
+    copies(searches, rng, references[:2000])
 
 
 if __name__ == "__main__":

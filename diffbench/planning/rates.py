@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from diffbench.conventions import log_sigmas
+from diffbench.conventions import SIGMA_MAX, log_sigmas
 from diffbench.denoisers.base import BATCH
 from diffbench.denoisers.build import describe, fresh_network
 from diffbench.denoisers.losses import Losses
@@ -135,10 +135,10 @@ def _shallow(definition: TrainedDefinition) -> TrainedDefinition:
 
 
 def optimum_rate(dimension: int, clock: Clock) -> float:
-    """Seconds of the closed-form optimum per evaluated image and training image."""
+    """Seconds of the closed-form optimum per evaluated and training image, at noise where all of these carry weight."""
     points = torch.randn(POINTS_MAXIMUM, dimension, device=clock.device)
     labels = torch.zeros(POINTS_MAXIMUM, dtype=torch.int64, device=clock.device)
-    optimal, sigma = OptimalDenoiser(points, labels), torch.ones(QUERIES, device=clock.device)
+    optimal, sigma = OptimalDenoiser(points, labels), torch.full((QUERIES,), SIGMA_MAX, device=clock.device)
     return clock.seconds(lambda: optimal(points[:QUERIES], sigma, labels[:QUERIES])) / QUERIES / POINTS_MAXIMUM
 
 
