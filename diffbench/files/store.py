@@ -204,8 +204,7 @@ def _array(dataset: h5py.h5d.DatasetID) -> np.ndarray:
     dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     if h5py.check_string_dtype(values.dtype) is None:
         return values
-    texts: list[bytes] = values.ravel().tolist()
-    return np.array([text.decode() for text in texts], object).reshape(values.shape)
+    return np.array([bytes(text).decode() for text in values.flat], object).reshape(values.shape)
 
 
 def _attribute(attribute: h5py.h5a.AttrID) -> object:
