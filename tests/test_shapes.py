@@ -9,7 +9,6 @@ import torch
 from jaxtyping import TypeCheckError
 
 from diffbench.denoisers.build import fresh_network
-from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.denoisers.posterior import posterior
 from diffbench.files.estimates import undefined
 from diffbench.lab.ideal import optimum
@@ -18,7 +17,7 @@ from diffbench.measures.neighbors import nearest
 from diffbench.sampling import SOLVERS, SamplingStep
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.shapes import Float
-from diffbench.training.trainer import denoising_loss
+from diffbench.training.trainer import weighted_error
 
 X, SIGMA, LABEL = torch.zeros(3, 1, 4, 4), torch.ones(3), torch.zeros(3, dtype=torch.int64)
 NETWORKS: list[TrainedDefinition] = [
@@ -75,7 +74,7 @@ def test_functions_of_arrays_and_tensors_are_checked_alike() -> None:
     with pytest.raises(TypeCheckError):
         posterior(np.zeros((2, 3), np.float32), np.zeros((4, 3), np.float32), 1.0)
     with pytest.raises(TypeCheckError):
-        denoising_loss(OptimalDenoiser(X), X, X[:, 0], SIGMA, LABEL)
+        weighted_error(X, X[:, 0], SIGMA, 1.0)
 
 
 @pytest.mark.parametrize("stage", ["memorization", "overlap", "lab", "train", "sample"])
@@ -93,7 +92,7 @@ def test_a_shape_that_nobody_reads_is_its_array():
 def test_outside_tests_nothing_is_checked() -> None:
     """Training calls the very functions that are written down."""
     code = """
-from diffbench.training.trainer import Trainer, denoising_loss
-print([function for function in (denoising_loss, Trainer.run) if hasattr(function, '__wrapped__')])
+from diffbench.training.trainer import Trainer, weighted_error
+print([function for function in (weighted_error, Trainer.run) if hasattr(function, '__wrapped__')])
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from diffbench.conventions import SIGMA_DATA
 from diffbench.denoisers.build import fresh_network
-from diffbench.denoisers.precond import Preconditioned
+from diffbench.denoisers.precond import Preconditioned, loss_weight
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.training.adam import BETAS, EPSILON
-from diffbench.training.trainer import Trainer, batch_indices, denoising_loss, ema_exponent
+from diffbench.training.trainer import Batch, Trainer, batch_indices, ema_exponent, weighted_error
 
 SHAPE = (1, 4, 4)
 TINY: dict[str, TrainedDefinition] = {
@@ -113,13 +113,34 @@ def test_training_leaves_the_random_state_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
+def plain_losses(denoised: Tensor, clean: Tensor, sigma: Tensor) -> Tensor:
+    """The loss as it is written down, for autograd."""
+    return loss_weight(sigma) * (denoised - clean).square().flatten(1).mean(dim=1)
+
+
+def test_gradient_of_the_loss_by_hand_is_autograds_bit_for_bit() -> None:
+    """With sizes that no power of two divides; and both are that of float64."""
+    generator = torch.Generator().manual_seed(2)
+    denoised, clean = torch.randn(2, 7, 3, 5, 5, generator=generator)
+    sigma = torch.rand(7, generator=generator) + 0.1
+    losses, gradient = weighted_error(denoised, clean, sigma, 1 / 7)
+    expected = plain_losses(denoised.requires_grad_(), clean, sigma)
+    (expected.sum() / 7).backward()
+    assert denoised.grad is not None
+    assert torch.equal(losses, expected)
+    assert torch.equal(gradient, denoised.grad)
+    exact = (denoised.double() - clean.double()) * (loss_weight(sigma.double()) * 2 / 75 / 7).view(-1, 1, 1, 1)
+    torch.testing.assert_close(gradient.double(), exact.detach(), rtol=1e-5, atol=1e-9)
+
+
 @pytest.mark.parametrize("kind", list(TINY))
 def test_a_step_is_that_of_torch_adam(kind: str) -> None:
     """Each weight gets its own gradient, whatever the order of its dimensions in memory."""
     ours, theirs = trainer(kind, dropout=0.0), trainer(kind, dropout=0.0).network
     optimizer = torch.optim.Adam(theirs.parameters(), lr=ours.settings.learning_rate, betas=BETAS, eps=EPSILON)
     for _ in range(3):
-        losses = denoising_loss(theirs, *ours._draw(IMAGES, LABELS, seed=3))
+        batch = ours._draw(IMAGES, LABELS, seed=3)
+        losses = plain_losses(theirs(batch.noised, batch.sigma, batch.label), batch.clean, batch.sigma)
         optimizer.zero_grad()
         losses.mean().backward()
         optimizer.step()
@@ -248,7 +269,8 @@ def test_loss_is_that_of_the_raw_network() -> None:
     """lambda(s) ||D - x0||^2 / d = ||F - (x0 - c_skip x) / c_out||^2 / d (EDM, eq. 8), per sample."""
     clean, noise = IMAGES.double(), torch.randn(IMAGES.shape, dtype=torch.float64)
     sigma = torch.logspace(-2.7, 1.9, 10, dtype=torch.float64)
-    losses = denoising_loss(Preconditioned(Affine(), 1), clean, noise, sigma, None)
+    batch = Batch(clean, noise, sigma, torch.ones(10, dtype=torch.int64))
+    losses, _ = weighted_error(Preconditioned(Affine(), 1)(batch.noised, sigma), clean, sigma, 1.0)
     for index in range(10):
         s = float(sigma[index])
         total = s**2 + SIGMA_DATA**2
