@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -204,7 +204,8 @@ def _array(dataset: h5py.h5d.DatasetID) -> np.ndarray:
     dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     if h5py.check_string_dtype(values.dtype) is None:
         return values
-    return np.array([bytes(text).decode() for text in values.flat], object).reshape(values.shape)
+    texts = cast("list[bytes]", values.ravel().tolist())
+    return np.array([text.decode() for text in texts], object).reshape(values.shape)
 
 
 def _attribute(attribute: h5py.h5a.AttrID) -> object:
