@@ -8,7 +8,6 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NoReturn, TextIO
 
 from threadpoolctl import threadpool_limits
@@ -18,6 +17,10 @@ from diffbench.forkserver.request import Request, environment_at_start
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal that a process gets when its parent ends."""
+
+
+UNFLUSHED = 120
+"""The exit status of a Python that cannot write what it printed."""
 
 
 def become(request: Request) -> None:
@@ -51,8 +54,10 @@ def end_with_result_of(call: Callable[[], int]) -> NoReturn:
         os.kill(os.getpid(), signal.SIGINT)
     except BaseException:
         traceback.print_exc()
-    with suppress(OSError):  # a full disk, or a reader that has gone
+    try:
         sys.stdout.flush()
+    except OSError:  # a full disk, or a reader that has gone
+        status = status or UNFLUSHED
     os._exit(status)
 
 

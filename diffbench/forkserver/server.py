@@ -50,7 +50,7 @@ class Server:
     def __init__(self, listener: socket.socket, owner: int, stages: Iterable[str] = ()) -> None:
         """`stages`: those to come, in their order."""
         self._listener, self._owner = listener, owner
-        self._to_import = list(stages)
+        self._to_import, self._imported = list(stages), set[str]()
         self._environment = _lasting(environment_at_start())
         self._sources = self._sources_now
         self._children: dict[int, Child] = {}  # by descriptor of the process
@@ -159,12 +159,15 @@ class Server:
         )
 
     def _import(self, stage: str) -> bool:
-        """Import a stage. False if there is no such one, or it cannot be: then its own process tells why."""
+        """Import a stage, once. False if there is no such one, or it cannot be: then its own process tells why."""
+        if stage in self._imported:
+            return True
         try:
             for module in (f"diffbench.stages.{stage}", *IMPORTED_LATER.get(stage, ())):
                 importlib.import_module(module)
         except Exception:
             return False
+        self._imported.add(stage)
         gc.collect()
         gc.freeze()  # children share the pages of what is imported
         return True

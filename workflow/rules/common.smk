@@ -190,9 +190,13 @@ def hold_lock():
 
 def start_server():
     """Start the process of which the jobs of this run are forks, where they run on this machine."""
-    if workflow.local_exec:
-        needed = {job.rule for job in workflow.dag.needrun_jobs()}
+    if not workflow.local_exec:
+        return
+    needed = {job.rule for job in workflow.dag.needrun_jobs()}
+    try:
         forkserver.start(rule.name for rule in workflow.rules if rule in needed)
+    except OSError as error:
+        print(f"note: every job starts by itself, seconds slower: {error}", file=sys.stderr)
 
 
 def report_what_exists():
