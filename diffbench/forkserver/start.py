@@ -23,8 +23,8 @@ _servers: list["subprocess.Popen[bytes]"] = []
 def start(stages: Iterable[str]) -> None:
     """Start a server that lives as long as this process, and name it in the environment of the jobs to come.
 
-    stages: those to come. Only on Linux: elsewhere libraries do not outlive a fork, and jobs run by themselves. OSError if
-    there is no room for a socket.
+    stages: those to come. Only on Linux: elsewhere libraries do not outlive a fork, and jobs run by themselves. OSError
+    if there is no room for a socket.
     """
     if sys.platform != "linux":
         return

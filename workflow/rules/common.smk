@@ -196,7 +196,10 @@ def start_server():
     try:
         forkserver.start(rule.name for rule in workflow.rules if rule in needed)
     except OSError as error:
-        print(f"note: every job starts by itself, seconds slower: {error}", file=sys.stderr)
+        print(
+            f"note: every job starts by itself, seconds slower: {error}",
+            file=sys.stderr,
+        )
 
 
 def report_what_exists():
