@@ -318,14 +318,15 @@ def test_a_twin_that_diverged_is_the_reason_for_a_pair(finished, results):
 
 
 def test_what_cannot_be_read_just_now_is_named_and_left_where_it_is(finished, results, monkeypatch):
-    read = store.read
+    read = store.excerpt
 
     def refused(path: Path, *arguments: str) -> store.StageFile:
         if path.name == "memorization.h5":
             raise DiffbenchError(f"{path}: cannot be read: Permission denied")
         return read(path, *arguments)
 
-    monkeypatch.setattr(store, "read", refused)
+    monkeypatch.setattr(store, "excerpt", refused)
+    (results / layout.ROWS).unlink()
     summary.run(SummarySpec(study=finished[1]), results)
     assert status_of(results, FILES["memorization"]) == ("unreadable", "cannot be read: Permission denied")
     assert (results / FILES["memorization"]).exists()
