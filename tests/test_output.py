@@ -275,10 +275,12 @@ def test_no_folder_takes_a_temporary_copy(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.pipeline
 def test_a_study_on_a_full_disk_says_so_and_summarizes_what_exists(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "results", "size=512k") as disk:
+    with small_disk(tmp_path / "results", "size=4m") as disk:
+        assert snakemake(tmp_path, TINY, "--cores", "2", "--until", "optimum").returncode == 0
+        fill(disk, 200_000)
         done = snakemake(tmp_path, TINY, "--cores", "2")
         assert done.returncode == 1
-        assert re.search(r"features: error: results/tiny/features\.h5: disk full \(\d+ kB needed, ", done.stderr)
+        assert re.search(r"train: error: results/tiny/\S+/checkpoint\.pt: disk full \(\d+ kB needed, ", done.stderr)
         assert "Traceback" not in done.stderr
         status = pd.read_csv(disk / "tiny/summary/status.csv").set_index("file")
         assert status.loc["optimum/n20/classes.h5", "state"] == "done"
