@@ -23,6 +23,7 @@ RUNTIME_VARIABLES = ("_", "PWD", "OLDPWD", "SHLVL", "PATH", "TMPDIR", "TMP", "TE
 """Environment variables that nothing reads when it is imported, beside those of numbers of threads."""
 
 IMPORTED_LATER = {
+    "data": ("sklearn.datasets",),
     "conditions": ("sklearn.cluster", "sklearn.neighbors"),
     "features": ("sklearn.decomposition", "sklearn.neural_network"),
     "lab": ("scipy.optimize",),
