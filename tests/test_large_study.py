@@ -71,3 +71,13 @@ def test_a_summary_is_outdated_while_a_measure_is_missing(tmp_path: Path) -> Non
     assert list(outdated(lineage, tmp_path)) == [layout.MANIFEST]
     manifest.unlink()
     assert list(outdated(lineage, tmp_path)) == [], "the workflow asks for the summary itself"
+
+
+@pytest.mark.pipeline
+def test_the_scheduler_wakes_when_a_job_ends_and_only_then(tmp_path: Path) -> None:
+    """With Snakemake's limit of starts it also wakes by the clock, once more a second for every job that has ended."""
+    done = snakemake(tmp_path, TINY, "--cores", "2", "--verbose")
+    assert done.returncode == 0, done.stderr
+    (log,) = tmp_path.glob(".snakemake/log/*.log")
+    rounds, ended = (len(re.findall(words, log.read_text())) for words in ("Ready jobs: ", "Finished jobid: "))
+    assert 0 < rounds <= ended + 1
