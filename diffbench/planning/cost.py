@@ -38,15 +38,15 @@ Told = Callable[[str, int, int], None]
 """Hears what is measured next, how many measurements are done, and how many there are."""
 
 # Seconds of what no rate tells, measured on the default and the smoke study on a 2.45 GHz EPYC.
-START = 15.0
+START = 5.0
 """Of Snakemake's own start and of data and conditions, before all else."""
-PER_JOB = 0.4
+PER_JOB = 0.1
 """Of Snakemake, of the shell, and of reading and writing files."""
-PER_TOPIC = 7.0
+PER_TOPIC = 2.7
 """Of a topic of the 2D laboratory."""
-FEATURES = 3.0
+FEATURES = 1.0
 """Of fitting the feature space."""
-SUMMARY, PER_CELL = 2.0, 0.32
+SUMMARY, PER_CELL = 6.0, 0.08
 """Of summary and report, after all else: for all, and for each cell."""
 
 
