@@ -6,6 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+THREAD_VARIABLES = (
+    *(f"{library}_NUM_THREADS" for library in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")),
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""Environment variables of numbers of threads: Snakemake sets them for each job."""
+
 
 class Log:
     """Standard error for what is no result: where its disk is full, the program goes on."""

@@ -7,12 +7,6 @@ from typing import NamedTuple, Self
 
 from diffbench.forkserver.client import SIZE_BYTES, STREAMS
 
-THREAD_VARIABLES = (
-    *(f"{library}_NUM_THREADS" for library in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")),
-    "VECLIB_MAXIMUM_THREADS",
-)
-"""Environment variables of numbers of threads: Snakemake sets them for each job."""
-
 
 class Request(NamedTuple):
     """What a client has sent (`client.call`), text in the form of os.fsdecode, and its standard streams."""

@@ -16,8 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from diffbench.files.surroundings import THREAD_VARIABLES
 from diffbench.forkserver.client import ACCEPTED, STATUS_BYTES, python
-from diffbench.forkserver.request import THREAD_VARIABLES, Request, environment_at_start
+from diffbench.forkserver.request import Request, environment_at_start
 
 RUNTIME_VARIABLES = ("_", "PWD", "OLDPWD", "SHLVL", "PATH", "TMPDIR", "TMP", "TEMPDIR", "TEMP", "CUDA_VISIBLE_DEVICES")
 """Environment variables that nothing reads when it is imported, beside those of numbers of threads."""

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from diffbench.files.surroundings import THREAD_VARIABLES
 from diffbench.forkserver.client import ADDRESS
-from diffbench.forkserver.request import THREAD_VARIABLES
 
 LONGEST_ADDRESS = 107
 """Bytes of the path of a Unix socket, at most (unix(7))."""

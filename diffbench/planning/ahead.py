@@ -1,9 +1,11 @@
 """Planning a study while its run begins, so that progress and report can tell what was expected."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from diffbench.files.surroundings import THREAD_VARIABLES
 from diffbench.study import layout
 from diffbench.study.study import Study
 from diffbench.summary.planned import planned_for
@@ -27,7 +29,11 @@ def plan_ahead(study: Study, results: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "diffbench", "plan", "--study", "/dev/stdin", "--out", str(results / layout.PLAN)]
     with log.open("wb") as file:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file)  # fixed words  # nosec B603
+        # As jobs do: threads beside them would wait for each other, which counts as CPU time.
+        threads = dict.fromkeys(THREAD_VARIABLES, str(study.threads))
+        process = subprocess.Popen(  # fixed words  # nosec B603
+            command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=os.environ | threads
+        )
     assert process.stdin
     with process.stdin as pipe:
         pipe.write(study.model_dump_json().encode())
