@@ -93,16 +93,23 @@ def write(
 
     Attributes that are not plain numbers or text are stored as JSON. UnwritableError if it cannot be written.
     """
+    with new_file(path, stage, attributes, fingerprint) as file:
+        _write_scales(file, variables)
+        for name, variable in variables.items():
+            if variable.dims != (name,):
+                _write_variable(file, name, variable)
+
+
+@contextmanager
+def new_file(path: Path, stage: str, attributes: Mapping[str, object], fingerprint: str = "") -> Iterator[h5py.File]:
+    """A stage's file to fill, which takes the place of `path`, sealed, when the block ends well; as `write`."""
     with written(path) as output:
         with h5py.File(output, "w", libver="v110", track_order=True) as file:
             file.attrs["schema_version"] = SCHEMA_VERSION
             file.attrs["stage"] = stage
             for name, value in attributes.items():
                 file.attrs[name] = value if isinstance(value, int | float | str) else json.dumps(value)
-            _write_scales(file, variables)
-            for name, variable in variables.items():
-                if variable.dims != (name,):
-                    _write_variable(file, name, variable)
+            yield file
         seal(output, fingerprint)
 
 

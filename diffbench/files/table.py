@@ -4,7 +4,6 @@ Text lies as characters along a dimension of its own, as netCDF's classic model 
 Strings of variable length would take ten times as long and a hundred times the room.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from diffbench.conventions import SCHEMA_VERSION
-from diffbench.files.output import written
-from diffbench.files.sealed import seal
+from diffbench.files.store import new_file
 
 ROWS = 65_536
 """Rows that a chunk of the file holds at most."""
@@ -95,13 +92,7 @@ def table(path: Path, stage: str, attributes: Mapping[str, object]) -> Iterator[
 
     UnwritableError if it cannot be written.
     """
-    with written(path) as output:
-        with h5py.File(output, "w", libver="v110", track_order=True) as file:
-            file.attrs["schema_version"] = SCHEMA_VERSION
-            file.attrs["stage"] = stage
-            for name, value in attributes.items():
-                file.attrs[name] = value if isinstance(value, int | float | str) else json.dumps(value)
-            writer = TableWriter(file)
-            yield writer
-            writer.finish()
-        seal(output)
+    with new_file(path, stage, attributes) as file:
+        writer = TableWriter(file)
+        yield writer
+        writer.finish()
