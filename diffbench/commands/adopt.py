@@ -12,7 +12,7 @@ from diffbench.files.faults import BrokenFileError, StaleFileError, mark
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.sealed import check
 from diffbench.study import layout
-from diffbench.study.file import load_study
+from diffbench.study.file import DEFAULT, load_study
 from diffbench.study.inventory import expected
 from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
@@ -23,7 +23,7 @@ SECOND = 10**9
 
 
 def run(
-    study: Annotated[Path, "study file"] = Path("config/config.yaml"),
+    study: Annotated[Path, "study file"] = DEFAULT,
     results: Annotated[Path | None, "its results; results/NAME if left out"] = None,
 ) -> None:
     """Compare every file of the results with the study, by content and by what made it, whatever its time is.

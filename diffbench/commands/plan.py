@@ -10,11 +10,9 @@ from tqdm import tqdm
 from diffbench.data.catalog import outlook
 from diffbench.planning.cost import Cost, cost
 from diffbench.planning.jobs import jobs
-from diffbench.study.file import load_study
+from diffbench.study.file import DEFAULT, load_study
 from diffbench.study.study import Study
 from diffbench.summary.planned import Planned, fingerprint_of
-
-DEFAULT = Path("config/config.yaml")
 
 
 def run(

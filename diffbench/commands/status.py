@@ -17,9 +17,8 @@ from diffbench import conventions
 from diffbench.planning.remaining import duration
 from diffbench.planning.standing import FAILED, RUNNING, STATES, Standing, standing_of
 from diffbench.study import layout
-from diffbench.study.file import load_study
+from diffbench.study.file import DEFAULT, load_study
 
-DEFAULT = Path("config/config.yaml")
 EVERY = 2.0
 """Seconds between two looks."""
 SHOWN = 5

@@ -10,6 +10,9 @@ from diffbench.study.checks import problems
 from diffbench.study.study import Study
 from diffbench.study.yaml_loader import as_written, load_yaml
 
+DEFAULT = Path("config/config.yaml")
+"""The study that is meant where none is named, as Snakemake has it."""
+
 
 def load_study(path: Path | str) -> Study:
     """Read and check a study file. Raises DiffbenchError naming the file and every key that is wrong."""
