@@ -27,6 +27,9 @@ class Cost(NamedTuple):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read it. OSError if it cannot be read; ValueError, KeyError, TypeError or RecursionError if it is none."""
-        record = json.loads(path.read_bytes())
-        return cls(*(float(record[name]) for name in cls._fields))
+        """Read it. OSError if it cannot be read, ValueError if it is none."""
+        try:
+            record = json.loads(path.read_bytes())
+            return cls(*(float(record[name]) for name in cls._fields))
+        except (KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"{path}: no record of a cost") from error

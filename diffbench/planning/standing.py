@@ -176,7 +176,7 @@ def _job(lineage: Lineage, results: Path, kind: Kind, factors: Mapping[str, Any]
 def _cost(path: Path) -> float | None:
     try:
         return Cost.read(path).cpu_seconds
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError):
         return None
 
 

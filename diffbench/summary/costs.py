@@ -22,6 +22,6 @@ def stage_costs(results: Path) -> tuple[pd.DataFrame, dict[str, Fault]]:
             rows.append({"job": name.removesuffix(COST)} | Cost.read(path)._asdict())
         except OSError as error:
             faults[name] = Fault(BROKEN, f"the cost of its job is unknown: {error.strerror}")
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except ValueError:
             faults[name] = Fault(BROKEN, "the cost of its job is unknown: empty, or no record of a cost")
     return pd.DataFrame(rows, columns=["job", *Cost._fields]), faults
