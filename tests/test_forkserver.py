@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -66,6 +67,24 @@ def run(*arguments: str, served: bool = True, **options) -> subprocess.Completed
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, **options)
 
 
+@contextmanager
+def started(command: list[str], **options) -> Iterator[subprocess.Popen[str]]:
+    """A process that is killed at the end, also when the test fails: it would go on for long."""
+    with subprocess.Popen(command, text=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: psutil.Process) -> bool:
+    """Whether a process has ended, though nobody may have waited for it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -98,11 +117,10 @@ def endless(inputs: tuple[Lineage, Path], tmp_path: Path, server: psutil.Process
     arguments = training(inputs, tmp_path / "checkpoint.pt", long, 10**9)
     log = (tmp_path / "log").open("w")
     command = [sys.executable, "-m", "diffbench", *arguments]
-    with log, subprocess.Popen(command, stderr=log, text=True, env=surroundings()) as process:
+    with log, started(command, stderr=log, env=surroundings()) as process:
         wait_for(server.children)
         wait_for((tmp_path / "log").read_text)  # it trains
         yield process
-        process.kill()
 
 
 def test_a_served_job_leaves_the_same_bytes(inputs, tmp_path, server):
@@ -144,7 +162,7 @@ def test_a_call_ends_with_its_client(endless, server, number, tmp_path):
     (child,) = server.children()
     endless.send_signal(number)
     assert endless.wait() == -number
-    wait_for(lambda: not child.is_running())
+    wait_for(lambda: ended(child))
     assert not list(tmp_path.glob(".*.tmp"))
 
 
@@ -162,14 +180,13 @@ def test_the_server_and_its_calls_end_with_the_run(inputs, tmp_path):
         f"print(start._servers[0].pid, os.environ['{ADDRESS}'], flush=True);"
         f"subprocess.run([sys.executable, '-m', 'diffbench', *{arguments!r}])"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as run_process:
+    with started([sys.executable, "-c", script], stdout=subprocess.PIPE) as run_process:
         assert run_process.stdout
         pid, address = run_process.stdout.readline().split()
         server = psutil.Process(int(pid))
         wait_for(server.children)
         family = [server, *server.children(), *psutil.Process(run_process.pid).children()]
-        run_process.kill()
-    wait_for(lambda: not any(each.is_running() and each.status() != "zombie" for each in family))
+    wait_for(lambda: all(map(ended, family)))
     assert not Path(address).parent.exists()
 
 
@@ -181,14 +198,14 @@ def test_a_server_that_is_killed_takes_its_calls_with_it(inputs, tmp_path):
         server = psutil.Process(start._servers.pop().pid)
         long = Lineage(parse_study(TINY | {"steps": [10**9]}, "long"))
         command = [sys.executable, "-m", "diffbench", *training(inputs, tmp_path / "c.pt", long, 10**9)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=surroundings()) as process:
+        with started(command, stderr=subprocess.PIPE, env=surroundings()) as process:
             wait_for(server.children)
             (child,) = server.children()
             server.kill()
             assert process.wait() == 1
             assert process.stderr
             assert "the process that runs the stages was ended" in process.stderr.read()
-        wait_for(lambda: not child.is_running() or child.status() == "zombie")
+        wait_for(lambda: ended(child))
         address = os.environ.pop(ADDRESS)
         assert run("data", "--help", served=True).returncode == 0
         os.environ[ADDRESS] = address
@@ -267,13 +284,10 @@ def test_a_request_arrives_as_it_was_sent(arguments, values):
 def test_a_run_has_its_jobs_forked_and_leaves_none_when_it_is_killed(tmp_path):
     study = TINY | {"steps": [10**9]}
     log = (tmp_path / "log").open("w")
-    with log, subprocess.Popen(command(tmp_path, study, "--cores", "1"), stdout=log, stderr=log) as process:
+    with log, started(command(tmp_path, study, "--cores", "1"), stdout=log, stderr=log) as process:
         training_log = tmp_path / "results/tiny/logs/train/mlp-small/n20/classes/seed0/step1000000000.log"
-        try:
-            wait_for(lambda: training_log.exists() and training_log.read_text())  # it trains
-            children = psutil.Process(process.pid).children()
-            (server,) = [each for each in children if "diffbench.forkserver" in each.cmdline()]
-            (job,) = server.children()
-        finally:
-            process.kill()
-    wait_for(lambda: not any(each.is_running() and each.status() != "zombie" for each in (server, job)))
+        wait_for(lambda: training_log.exists() and training_log.read_text())  # it trains
+        children = psutil.Process(process.pid).children()
+        (server,) = [each for each in children if "diffbench.forkserver" in each.cmdline()]
+        (job,) = server.children()
+    wait_for(lambda: ended(server) and ended(job))

@@ -15,12 +15,12 @@ from diffbench.forkserver.server import Server
 def run(listener: socket.socket, address: Path, stages: list[str]) -> None:
     """Serve until the run that holds the other end of standard input has ended."""
     provenance.know_this_installation()  # once, for all children
-    owner = os.dup(0)
+    server, owner = os.getpid(), os.dup(0)
     request = Server(listener, owner, stages).serve()
     if request is None:
         shutil.rmtree(address.parent, ignore_errors=True)
         return
-    become(request)
+    become(request, server)
     end_with_result_of(lambda: main(request.arguments))
 
 

@@ -23,11 +23,10 @@ UNFLUSHED = 120
 """The exit status of a Python that cannot write what it printed."""
 
 
-def become(request: Request) -> None:
-    """Take over streams, working directory, environment and number of threads; end when the server ends."""
-    parent = os.getppid()
+def become(request: Request, server: int) -> None:
+    """Take over streams, working directory, environment and number of threads; end when the server, a process, ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before
+    if os.getppid() != server:  # it ended before
         os.kill(os.getpid(), signal.SIGKILL)
     for stream, own in zip(request.streams, STREAMS, strict=True):
         os.dup2(stream, own)
