@@ -118,7 +118,6 @@ def endless(inputs: tuple[Lineage, Path], tmp_path: Path, server: psutil.Process
     log = (tmp_path / "log").open("w")
     command = [sys.executable, "-m", "diffbench", *arguments]
     with log, started(command, stderr=log, env=surroundings()) as process:
-        wait_for(server.children)
         wait_for((tmp_path / "log").read_text)  # it trains
         yield process
 
@@ -180,11 +179,14 @@ def test_the_server_and_its_calls_end_with_the_run(inputs, tmp_path):
         f"print(start._servers[0].pid, os.environ['{ADDRESS}'], flush=True);"
         f"subprocess.run([sys.executable, '-m', 'diffbench', *{arguments!r}])"
     )
-    with started([sys.executable, "-c", script], stdout=subprocess.PIPE) as run_process:
+    with (
+        (tmp_path / "log").open("w") as log,
+        started([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=log) as run_process,
+    ):
         assert run_process.stdout
         pid, address = run_process.stdout.readline().split()
         server = psutil.Process(int(pid))
-        wait_for(server.children)
+        wait_for((tmp_path / "log").read_text)  # it trains
         family = [server, *server.children(), *psutil.Process(run_process.pid).children()]
     wait_for(lambda: all(map(ended, family)))
     assert not Path(address).parent.exists()
@@ -198,18 +200,23 @@ def test_a_server_that_is_killed_takes_its_calls_with_it(inputs, tmp_path):
         server = psutil.Process(start._servers.pop().pid)
         long = Lineage(parse_study(TINY | {"steps": [10**9]}, "long"))
         command = [sys.executable, "-m", "diffbench", *training(inputs, tmp_path / "c.pt", long, 10**9)]
-        with started(command, stderr=subprocess.PIPE, env=surroundings()) as process:
-            wait_for(server.children)
+        with (tmp_path / "log").open("w") as log, started(command, stderr=log, env=surroundings()) as process:
+            wait_for((tmp_path / "log").read_text)  # it trains
             (child,) = server.children()
             server.kill()
             assert process.wait() == 1
-            assert process.stderr
-            assert "the process that runs the stages was ended" in process.stderr.read()
+        assert "the process that runs the stages was ended" in (tmp_path / "log").read_text()
         wait_for(lambda: ended(child))
         address = os.environ.pop(ADDRESS)
         assert run("data", "--help", served=True).returncode == 0
         os.environ[ADDRESS] = address
         assert ask("data", "--help") is None  # nothing listens: the call is the process's own
+
+
+def test_a_call_whose_server_ended_before_it_began_does_not_begin():
+    script = "from diffbench.forkserver.child import become; become(None, server=-1); print('it began')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
 
 
 def test_no_other_user_can_ask_the_server(server):
