@@ -126,7 +126,9 @@ def test_a_served_job_leaves_the_same_bytes(inputs, tmp_path, server):
     for threads in ("1", "2"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OMP_NUM_THREADS", threads)
+            spent = server.cpu_times().children_user
             done = [run(*training(inputs, tmp_path / str(served)), served=served) for served in (True, False)]
+        assert server.cpu_times().children_user > spent, "it was not served"
         assert [each.returncode for each in done] == [0, 0], done
         assert (tmp_path / "True").read_bytes() == (tmp_path / "False").read_bytes()
 
