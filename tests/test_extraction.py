@@ -107,6 +107,15 @@ def test_chao1_of_published_counts():
     assert (butterflies.high - butterflies.low) / 3.92 == pytest.approx(math.sqrt(variance), rel=0.1)
 
 
+def test_chao1s_ends_lie_at_their_levels_of_garwoods_laws():
+    """The distribution function of the images left, summed over a grid of both gamma laws' quantiles."""
+    levels = (np.arange(400) + 0.5) / 400
+    interval = chao1(np.array([40, 3, 1]), 49, 100_000, 0)
+    for end, singles, doubles, level in ((interval.low, 40, 4, 0.025), (interval.high, 41, 3, 0.975)):
+        left = stats.gamma.ppf(levels, singles)[:, None] ** 2 / (2 * stats.gamma.ppf(levels, doubles))
+        assert stats.poisson.cdf(end - 44, left).mean() == pytest.approx(level, abs=0.008)  # 3 errors of 4,000 draws
+
+
 def test_chao1_is_at_most_all_training_images():
     all_once = chao1(frequencies(np.ones(30, dtype=np.int64)), 30, 200, 0)  # 30 + 30 * 29 / 2 without the bound
     assert all_once.value == all_once.high == 200

@@ -129,11 +129,10 @@ def rare_events(value: float, variance: float, step: float) -> tuple[float, floa
 def chao1(hits: Int64[np.ndarray, " K"], samples: int, train_size: int, seed: int) -> Estimate:
     """Lower bound of the training images that can be extracted: sum f_k + f_1 (f_1 - 1) / (2 (f_2 + 1)), at most all.
 
-    Chao 1984, bias-corrected (Chao 2005). hits: f_k. The images not hit are more than the second term if some
-    Chao 1984, bias-corrected (Chao 2005). hits: f_k. The images not hit are more than the second term if some
-    are rarer than others. Interval: those hit are certain; those not hit are a Poisson count of mean l_1^2 / (2 l_2),
-    where l_k have the gamma laws behind Garwood's bounds (1936) for f_k; to first order this has the variance of Chao
-    1987. Where no image was hit twice, nothing bounds it from above but `train_size`.
+    Chao 1984, bias-corrected (Chao 2005). hits: f_k. More images are left than the second term says if some are rarer
+    than others. Interval: those hit are certain; those left are a Poisson count of mean l_1^2 / (2 l_2), where l_k have
+    the gamma laws behind Garwood's bounds (1936) for f_k; to first order this has the variance of Chao 1987. Where no
+    image was hit twice, nothing bounds it from above but `train_size`.
     """
     if samples == 0:
         return undefined("no samples", 0)
