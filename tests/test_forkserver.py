@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -69,8 +70,12 @@ def run(*arguments: str, served: bool = True, **options) -> subprocess.Completed
 
 @contextmanager
 def started(command: list[str], **options) -> Iterator[subprocess.Popen[str]]:
-    """A process that is killed at the end, also when the test fails: it would go on for long."""
-    with subprocess.Popen(command, text=True, **options) as process:
+    """A process that is killed at the end, also when the test fails: it would go on for long.
+
+    It minds SIGINT, also where the tests run in the background of a shell, which ignore it.
+    """
+    minding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, text=True, preexec_fn=minding, **options) as process:
         try:
             yield process
         finally:
