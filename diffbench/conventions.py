@@ -15,7 +15,7 @@ SIGMA_MIN = 0.002
 SIGMA_MAX = 80.0
 RHO = 7.0
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of the files of results: those of another are made anew."""
 
 CONFIDENCE = 0.95
