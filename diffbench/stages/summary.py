@@ -56,7 +56,7 @@ def run(spec: SummarySpec, results: Path) -> None:
         write_csv(results / table(name), rows)
     with atomic(results / CLAIMS) as temporary:
         temporary.write_text(json.dumps(as_records(claims), indent=2))
-    vouched = [*(table(name) for name in (*TABLES, *others)), CLAIMS]
+    vouched = [*(table(name) for name in (*TABLES, *others)), *(table(name, "h5") for name in TABLES), CLAIMS]
     write_manifest(results, described(study, others["status"]) | known, vouched)
 
 

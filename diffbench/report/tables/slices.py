@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from diffbench.report.tables.estimates import agreeing
 from diffbench.report.tables.results import shown_factors
 from diffbench.study.study import Study
 from diffbench.summary.rows import FACTORS
@@ -36,11 +37,7 @@ class Slice:
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that lie on the slice; factors that the table lacks, or leaves open, hold for all."""
-        keep = pd.Series(True, index=table.index)
-        for name, value in self.fixed.items():
-            if name in table:
-                keep &= (table[name] == value) | table[name].isna()
-        return table[keep]
+        return table[agreeing(table, self.fixed)]
 
     def with_values(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that lie on the slice, with the factor's value as text in the column `factor_value`."""
@@ -78,18 +75,16 @@ def slices(study: Study) -> list[Slice]:
 def _best_slice(study: Study, cells: pd.DataFrame, factor: str) -> Slice | None:
     others = [name for name in SETTING if name != factor]
     center = dict(study.center) | {"guidance": study.center.guidance.text}
-
-    def preference(fixed: tuple[Any, ...], values: pd.Series) -> tuple[int, int, int]:
-        named = dict(zip(others, fixed, strict=True))
-        agreeing = sum(named[name] == value for name, value in center.items() if name in named)
-        return values.nunique(), agreeing, named.get("step", 0)
-
-    fixed, values = max(cells.groupby(others)[factor], key=lambda group: preference(*group))  # pyright: ignore
-    if values.nunique() < 2:
+    groups = cells.groupby(others)[factor].agg(list).reset_index()
+    groups["values"] = groups[factor].map(len)
+    groups["agreeing"] = sum(groups[name] == value for name, value in center.items() if name in others)
+    groups["late"] = groups["step"] if "step" in others else 0
+    best = groups.sort_values(["values", "agreeing", "late"], ascending=False, kind="stable").iloc[0]
+    if best["values"] < 2:
         return None
-    present = ordered(study, factor, set(values))
+    present = ordered(study, factor, best[factor])
     numbers = factor in NUMERIC or (factor == "guidance" and _weights_alone(study, present))
-    return Slice(factor, tuple(present), numbers, dict(zip(others, fixed, strict=True)))
+    return Slice(factor, tuple(present), numbers, {name: best[name] for name in others})
 
 
 def _weights_alone(study: Study, texts: list[str]) -> bool:
