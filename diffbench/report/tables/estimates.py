@@ -42,6 +42,10 @@ class Stored:
             frame[name] = frame[name].map(bytes.decode)
         self.files = frame.astype({name: object if name in TEXTS else np.int64 for name in frame})
 
+    def holds(self, measures: Collection[str]) -> bool:
+        """Whether it has rows of some of these measures."""
+        return any(not set(labels["measure"]).isdisjoint(measures) for labels in self.labels)
+
     def rows(self, files: pd.DataFrame, measures: Collection[str]) -> pd.DataFrame:
         """Of rows of some measures in some of the files: FACTORS, LABELS and row, its number, rising."""
         parts = [files.iloc[:0].merge(self.labels[0].rename_axis("place").reset_index(), how="cross")]
@@ -84,7 +88,7 @@ class Estimates:
         A factor that a file leaves open, as those of checkpoints do the guidance, agrees with any.
         """
         settings, parts = list(settings), []
-        for stored in self._tables:
+        for stored in self._holding(measures):
             keep = np.zeros(len(stored.files), bool)
             for factors in settings:
                 keep |= agreeing(stored.files, factors)
@@ -93,16 +97,20 @@ class Estimates:
 
     def nearest(self, measures: Collection[str], levels: pd.DataFrame) -> pd.DataFrame:
         """The same of one row of each curve: that nearest in ln(sigma) to a level. levels: FACTORS and level."""
-        tables = self._tables
+        tables = self._holding(measures)
         parts = [each.read(each.nearest(each.files.merge(levels, on=FACTORS), measures)) for each in tables]
         return pd.concat(parts, ignore_index=True)
 
     def groups(self, measures: Collection[str], keys: Sequence[str]) -> pd.DataFrame:
         """The values of `keys`, of FACTORS and LABELS, that rows of some measures have, each combination once."""
         factors = [key for key in keys if key in FACTORS]
-        firsts = ((stored, stored.files.drop_duplicates([*factors, "labels"])) for stored in self._tables)
+        firsts = ((stored, stored.files.drop_duplicates([*factors, "labels"])) for stored in self._holding(measures))
         rows = pd.concat([stored.rows(files, measures)[list(keys)] for stored, files in firsts])
         return rows.drop_duplicates()
+
+    def _holding(self, measures: Collection[str]) -> Sequence[Stored]:
+        """Tables with rows of some measures; one at least, so that no rows have columns all the same."""
+        return [stored for stored in self._tables if stored.holds(measures)] or self._tables[:1]
 
 
 def agreeing(rows: pd.DataFrame, factors: Mapping[str, Any]) -> pd.Series:

@@ -1,6 +1,6 @@
 """One factor at a time: the settings that differ in one factor only."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,24 +67,32 @@ def value_text(value: object) -> str:
 
 def slices(study: Study) -> list[Slice]:
     """For each factor that is varied, the slice with most values; of equals that nearest to the centre, and late."""
-    cells = pd.DataFrame([shown_factors(cell) for cell in study.cells])[SETTING].drop_duplicates()
-    best = (_best_slice(study, cells, factor) for factor in SETTING)
+    factors = map(shown_factors, study.cells)
+    settings = dict.fromkeys(tuple(own[name] for name in SETTING) for own in factors)
+    best = (_best_slice(study, settings, factor) for factor in SETTING)
     return [slice_ for slice_ in best if slice_]
 
 
-def _best_slice(study: Study, cells: pd.DataFrame, factor: str) -> Slice | None:
+def _best_slice(study: Study, settings: Iterable[tuple[Any, ...]], factor: str) -> Slice | None:
+    place = SETTING.index(factor)
     others = [name for name in SETTING if name != factor]
     center = dict(study.center) | {"guidance": study.center.guidance.text}
-    groups = cells.groupby(others)[factor].agg(list).reset_index()
-    groups["values"] = groups[factor].map(len)
-    groups["agreeing"] = sum(groups[name] == value for name, value in center.items() if name in others)
-    groups["late"] = groups["step"] if "step" in others else 0
-    best = groups.sort_values(["values", "agreeing", "late"], ascending=False, kind="stable").iloc[0]
-    if best["values"] < 2:
+    values_by_fixed: dict[tuple[Any, ...], list[Any]] = {}
+    for setting in settings:
+        values_by_fixed.setdefault(setting[:place] + setting[place + 1 :], []).append(setting[place])
+
+    def preference(fixed: tuple[Any, ...]) -> tuple[int, int, int]:
+        named = dict(zip(others, fixed, strict=True))
+        agreeing = sum(named[name] == value for name, value in center.items() if name in named)
+        return len(values_by_fixed[fixed]), agreeing, named.get("step", 0)
+
+    fixed = max(sorted(values_by_fixed), key=preference)
+    values = values_by_fixed[fixed]
+    if len(values) < 2:
         return None
-    present = ordered(study, factor, best[factor])
+    present = ordered(study, factor, values)
     numbers = factor in NUMERIC or (factor == "guidance" and _weights_alone(study, present))
-    return Slice(factor, tuple(present), numbers, {name: best[name] for name in others})
+    return Slice(factor, tuple(present), numbers, dict(zip(others, fixed, strict=True)))
 
 
 def _weights_alone(study: Study, texts: list[str]) -> bool:
