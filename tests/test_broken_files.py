@@ -369,7 +369,7 @@ VOUCHED = [
 ]
 
 
-@pytest.mark.parametrize("file", [*VOUCHED, layout.table("denoise"), layout.MANIFEST])
+@pytest.mark.parametrize("file", [*VOUCHED, layout.table("denoise", "h5"), layout.MANIFEST])
 def test_a_flipped_bit_in_the_summary_is_named_and_the_file_removed(results, file):
     size = (results / file).stat().st_size
     before = pages(results)

@@ -73,7 +73,8 @@ class Stored:
         fields = table.rows(self._path, FIELDS, rows["row"].to_numpy())
         reasons, given = np.full(len(rows), "", object), fields["reason"] != b""
         reasons[given] = np.char.decode(fields["reason"][given], "utf-8")
-        return rows.drop(columns="row").assign(**fields | {"reason": reasons})
+        read = rows.drop(columns="row").assign(**fields | {"reason": reasons})
+        return read.astype(dict.fromkeys((*TEXTS, "measure", "reason"), object))
 
 
 class Estimates:
