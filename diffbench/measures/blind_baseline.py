@@ -3,12 +3,16 @@
 Das, Zhang and Tramer 2024 (arXiv 2406.16201): such blind attacks beat published ones where the two sets differ.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.chained import FEWEST, chained_scores
+from diffbench.measures.chained import FEWEST, Kind, chained_scores
 from diffbench.measures.intervals import mean_auc
-from diffbench.shapes import Float, Float64
+from diffbench.shapes import Float, Float64, Int64
+
+SPLITS = ("train", "validation")
 
 MOST = 1024
 """Images of either kind at most: the first, whose order is random."""
@@ -20,18 +24,23 @@ TINY = 1e-12
 """What components leave out of an image's square is no less, up to rounding."""
 
 
-def blind_auc(train: Float[np.ndarray, " n *shape"], held_out: Float[np.ndarray, " v *shape"], seed: int) -> Estimate:
+def blind_auc(
+    images: Mapping[str, Float[np.ndarray, "..."]], classes: Mapping[str, Int64[np.ndarray, " n"]], seed: int
+) -> Estimate:
     """AUC of a classifier of pixels that calls images training images: 1/2 if the two sets are of one distribution.
 
-    Logistic regression on principal components of both sets together, their squares, and the logarithm of what they
-    leave out: it sees shifts of brightness, contrast and sharpness. AUC: mean over folds that it has not seen, by
-    classifiers of fewer images (see `chained`). Undefined with fewer than chained.FEWEST images of a kind.
+    images, classes: of "train" and "validation". Logistic regression on principal components of both sets together,
+    their squares, and the logarithm of what they leave out: it sees shifts of brightness, contrast and sharpness. AUC:
+    mean over folds, each by a classifier of the folds before it (see `chained`), and hence of fewer images. Undefined
+    with fewer than chained.FEWEST images of a kind.
     """
-    sets = [images[:MOST].reshape(min(MOST, len(images)), -1) for images in (train, held_out)]
-    if (least := min(map(len, sets))) < FEWEST:
-        return undefined(f"needs at least {FEWEST} images of either kind, got {least}", sum(map(len, sets)))
-    features = _features(np.concatenate(sets))
-    return mean_auc([*chained_scores(features[: len(sets[0])], features[len(sets[0]) :], seed)])
+    train, held_out = (images[split][:MOST].reshape(min(MOST, len(images[split])), -1) for split in SPLITS)
+    if min(len(train), len(held_out)) < FEWEST:
+        few = f"needs at least {FEWEST} images of either kind, got {len(train)} and {len(held_out)}"
+        return undefined(few, len(train) + len(held_out))
+    features = np.split(_features(np.concatenate([train, held_out])), [len(train)])
+    positives, negatives = (Kind(each, classes[split][:MOST]) for each, split in zip(features, SPLITS, strict=True))
+    return mean_auc([*chained_scores(positives, negatives, seed)])
 
 
 def _features(pixels: Float[np.ndarray, "m d"]) -> Float64[np.ndarray, "m f"]:

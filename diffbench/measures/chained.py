@@ -14,13 +14,20 @@ import numpy as np
 from scipy import special
 
 from diffbench.conventions import seed_of
-from diffbench.shapes import Float, Float64
+from diffbench.shapes import Float, Float64, Int64
 
 FOLDS = 5
 """Of which the first is only learned from."""
 
 FEWEST = 2 * FOLDS
 """Images of a kind at least: a spread in each fold needs two."""
+
+
+class Kind(NamedTuple):
+    """Images of one kind: features, and the class of each."""
+
+    features: Float[np.ndarray, "m f"]
+    classes: Int64[np.ndarray, " m"]
 
 
 class Fold(NamedTuple):
@@ -30,9 +37,13 @@ class Fold(NamedTuple):
     negatives: Float64[np.ndarray, " _"]
 
 
-def chained_scores(positives: Float[np.ndarray, "m f"], negatives: Float[np.ndarray, "n f"], seed: int) -> list[Fold]:
-    """Folds 2 ... FOLDS of images in a random order, from features of two kinds of images, FEWEST of each at least."""
-    folds = [_folds(features, kind, seed) for features, kind in ((positives, "positive"), (negatives, "negative"))]
+def chained_scores(positives: Kind, negatives: Kind, seed: int) -> list[Fold]:
+    """Folds 2 ... FOLDS of images in a random order, FEWEST of each kind at least.
+
+    Folds hold every class equally often, to within one image. Where both sets are class-balanced, what some folds have
+    too many of others lack, which would again be learned the wrong way round; of fewer images than classes it still is.
+    """
+    folds = [_folds(kind, name, seed) for kind, name in ((positives, "positive"), (negatives, "negative"))]
     scored = []
     for k in range(1, FOLDS):
         classifier = _classifier(*(np.concatenate(of_kind[:k]) for of_kind in folds))
@@ -40,9 +51,10 @@ def chained_scores(positives: Float[np.ndarray, "m f"], negatives: Float[np.ndar
     return scored
 
 
-def _folds(features: Float[np.ndarray, "m f"], kind: str, seed: int) -> list[Float[np.ndarray, "_ f"]]:
-    order = np.random.default_rng(seed_of("chained", kind, seed)).permutation(len(features))
-    return np.array_split(features[order], FOLDS)
+def _folds(kind: Kind, name: str, seed: int) -> list[Float[np.ndarray, "_ f"]]:
+    order = np.random.default_rng(seed_of("chained", name, seed)).permutation(len(kind.features))
+    by_class = order[np.argsort(kind.classes[order], kind="stable")]
+    return [kind.features[by_class[fold::FOLDS]] for fold in range(FOLDS)]
 
 
 def _classifier(

@@ -13,7 +13,7 @@ from scipy import special
 
 from diffbench.conventions import seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.chained import FEWEST, Fold, chained_scores
+from diffbench.measures.chained import FEWEST, Fold, Kind, chained_scores
 from diffbench.measures.intervals import ALPHA, bootstrap_means
 from diffbench.shapes import Float64, Int64
 
@@ -43,17 +43,16 @@ class DatasetInference:
     """Least number of suspects, and of unseen images, with which the test at LEVEL has POWER, the classifier given."""
 
 
-def dataset_inference(
-    suspects: Float64[np.ndarray, "m f"], unseen: Float64[np.ndarray, "n f"], seed: int
-) -> DatasetInference:
+def dataset_inference(suspects: Kind, unseen: Kind, seed: int) -> DatasetInference:
     """From features of images, such as log scores of attacks. Undefined without any, or with few images of a kind.
 
     Suspects teach the classifier too, as members, but none that it scores: see `chained`. p: one-sided Welch tests in
     the folds, which are independent, by Stouffer's sum of normal scores; uniform where suspects are like the unseen.
     """
-    if suspects.shape[1] == 0 or min(len(suspects), len(unseen)) < FEWEST:
-        few = f"needs at least {FEWEST} images of either kind, got {len(suspects)} and {len(unseen)}"
-        nothing = undefined(few if suspects.shape[1] else "no attack has a score", len(suspects) + len(unseen))
+    images = [len(kind.features) for kind in (suspects, unseen)]
+    if suspects.features.shape[1] == 0 or min(images) < FEWEST:
+        few = f"needs at least {FEWEST} images of either kind, got {images[0]} and {images[1]}"
+        nothing = undefined(few if suspects.features.shape[1] else "no attack has a score", sum(images))
         return DatasetInference(nothing, nothing)
     folds = chained_scores(suspects, unseen, seed)
     p = _stouffer(np.array([float(welch(_of_set(fold.positives), _of_set(fold.negatives))) for fold in folds]))

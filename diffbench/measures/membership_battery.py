@@ -10,9 +10,10 @@ from diffbench.denoisers.losses import DIMS
 from diffbench.files.estimates import Estimate
 from diffbench.files.store import Variable
 from diffbench.measures.attacks import ATTACKS, Attack, attack, divided, false_positive_rates
+from diffbench.measures.chained import Kind
 from diffbench.measures.dataset_inference import dataset_inference
 from diffbench.measures.one_run_bound import one_run_bound
-from diffbench.shapes import Float64
+from diffbench.shapes import Float64, Int64
 
 FLOOR = 1e-12
 """Of scores whose logarithm is taken: the optimum's are 0 at training images."""
@@ -27,11 +28,17 @@ class MembershipFindings:
     best: str
 
 
-def membership_battery(scores: Mapping[str, AttackScores], seed: int) -> MembershipFindings:
-    """From the scores of every attack on the same images; the best one is chosen on the images that choose levels."""
+def membership_battery(
+    scores: Mapping[str, AttackScores], classes: Mapping[str, Int64[np.ndarray, " _"]], seed: int
+) -> MembershipFindings:
+    """From the scores of every attack on the first images of each split, and the splits' true classes.
+
+    The best attack is chosen on the images that choose levels.
+    """
     attacks = {name: attack(of.sigmas, of.train, of.validation, seed) for name, of in scores.items()}
     best = max(ATTACKS, key=lambda name: np.nan_to_num(attacks[name].strength, nan=-1.0))
-    inference = dataset_inference(_log_scores(scores, "train"), _log_scores(scores, "validation"), seed)
+    kinds = (_log_scores(scores, classes, split) for split in DIMS)
+    inference = dataset_inference(*kinds, seed=seed)
     scalars = {f"attack_{name}_{end}": value for name in ATTACKS for end, value in attacks[name].scalars.items()}
     scalars["dataset_inference_p"] = inference.p
     scalars["dataset_inference_images"] = inference.images
@@ -39,9 +46,10 @@ def membership_battery(scores: Mapping[str, AttackScores], seed: int) -> Members
     return MembershipFindings(scalars, _variables(scores, attacks, best), best)
 
 
-def _log_scores(scores: Mapping[str, AttackScores], split: str) -> Float64[np.ndarray, "images features"]:
+def _log_scores(scores: Mapping[str, AttackScores], classes: Mapping[str, Int64[np.ndarray, " _"]], split: str) -> Kind:
     """Of all attacks at all their levels."""
-    return np.log(np.maximum(np.concatenate([getattr(of, split) for of in scores.values()]), FLOOR)).T
+    logarithms = np.log(np.maximum(np.concatenate([getattr(of, split) for of in scores.values()]), FLOOR)).T
+    return Kind(logarithms, classes[split][: len(logarithms)])
 
 
 def _bound(scores: AttackScores, chosen: Attack, seed: int) -> Estimate:

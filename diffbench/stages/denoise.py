@@ -42,7 +42,8 @@ def run(
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
     optimal, wiener = ({split: reference[f"{of}_{split}"] for split in losses.square} for of in ("loss", "wiener"))
     scalars, curves = estimates(losses, optimal, wiener, gap_sigmas(spec.gap))
-    attacked = membership_battery(scores_of_splits(denoiser, training_set, losses, spec.gap, where), SEED)
+    scores = scores_of_splits(denoiser, training_set, losses, spec.gap, where)
+    attacked = membership_battery(scores, training_set.classes, SEED)
     scalars |= attacked.scalars | {"blind_auc": scalar(reference, "blind_auc")}
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     variables |= attacked.variables

@@ -33,6 +33,7 @@ def run(spec: DenoiseSpec, data: Path, conditions: Path, out: Path, device: str 
     for split, losses in losses_of_splits(wiener, training_set, spec.gap, where).square.items():
         text = f"mean squared error per dimension of the Wiener filter, {split} images"
         variables[f"wiener_{split}"] = store.Variable(losses, ("sigma", DIMS[split]), text)
-    variables |= scalar_variables({"blind_auc": blind_auc(training_set.train, training_set.validation, SEED)})
+    images = {split: pixels for split, (pixels, _) in training_set.splits.items()}
+    variables |= scalar_variables({"blind_auc": blind_auc(images, training_set.classes, SEED)})
     attributes = provenance.attributes(spec.factors, spec.gap.model_dump(), str(where))
     store.write(out, "optimum", variables, attributes, spec.fingerprint)
