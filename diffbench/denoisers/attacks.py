@@ -157,4 +157,4 @@ _ATTACKS = {"sima": _sima, "pia": _pia, "secmi": _secmi}
 
 
 def _power_sum(values: Float[Tensor, " m *shape"], power: int) -> Float64[np.ndarray, " m"]:
-    return values.flatten(1).double().pow_(power).sum(dim=1).cpu().numpy()
+    return values.flatten(1).double().pow(power).sum(dim=1).cpu().numpy()
