@@ -8,15 +8,16 @@ same of dimensions: that of a memorized image is lower in the model than in the 
 from collections.abc import Mapping
 
 import numpy as np
+from scipy import special
 
 from diffbench.conventions import seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import auc, bootstrap_means, mean, percentile
+from diffbench.measures.intervals import ALPHA, auc, bootstrap_means, mean, percentile
 from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.shapes import Bool, Float64
 
 FEWEST = 5
-"""Samples of either kind from which DeLong's interval covers; tests simulate it."""
+"""Samples of either kind from which the AUC's interval covers; tests simulate it."""
 
 ROUGH = "the denoiser is too coarsely rounded for finite differences"
 
@@ -75,4 +76,17 @@ def _told(norms: Float64[np.ndarray, " k"], copied: Bool[np.ndarray, " k"]) -> E
         return undefined(
             f"needs {FEWEST} memorized samples and {FEWEST} others, got {kinds[0]} and {kinds[1]}", len(norms)
         )
-    return auc(-norms[copied], -norms[~copied])
+    return _widened(auc(-norms[copied], -norms[~copied]), min(kinds))
+
+
+def _widened(estimate: Estimate, fewer: int) -> Estimate:
+    """An AUC's interval with Student's t in the place of the normal law, by the fewer of both kinds.
+
+    Few memorized samples estimate their own variance badly: DeLong's interval holds 0.92 in 83 % of cases with 5.
+    """
+    if estimate.value in (0, 1):
+        return estimate  # an exact bound already
+    wider = special.stdtrit(fewer - 1, 1 - ALPHA / 2) / special.ndtri(1 - ALPHA / 2)
+    center, ends = special.logit(estimate.value), special.logit([estimate.low, estimate.high])
+    low, high = special.expit(center + wider * (ends - center))
+    return Estimate(estimate.value, float(low), float(high), estimate.n)

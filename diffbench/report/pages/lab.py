@@ -34,7 +34,7 @@ SECTIONS = (
     Section("flow", "Where does the flow lead?", ("flow",), ("flow",)),
     Section("gap", "At which noise level? The gap without noise", ("lab-gap", "lab-profile"), ("gap", "profile")),
     Section("recall", "What suppresses exact recall?", ("lab-recall",), ("recall",)),
-    Section("dimension", "How many dimensions? Laws of the local dimension", ("lab-dimension",), ("dimension",)),
+    Section("dimension", "How many dimensions has the circle?", ("lab-dimension",), ("dimension",)),
     Section("learned", "Learned against ideal", ("lab-equivalent",), ()),
     Section("checks", "Can the numbers be trusted?", ("lab-check", "lab-discretization"), ("gap", "discretization")),
     Section("collapse", "From the plane to many dimensions", ("lab-collapse",), ("collapse",)),
