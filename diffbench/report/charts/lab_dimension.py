@@ -60,7 +60,7 @@ def dimension_figure(dimension: StageFile, topic: DimensionTopic, width: int) ->
         "FLIPD = tr ∂D/∂x + ‖x − D‖²/σ²: 1 on a circle, 0 on a point. At noise beyond the spacing the optimum sees the"
         " circle; below 0.4 spacings each training point is a point of its own, which is memorization, and between two"
         " of them nothing fits (left: it grows beyond the picture). Middle: one law for any number of points. Right: an"
-        " error δ fills the plane at noise below it, so the dimension dips only in between, and hardly at all from δ of"
+        " error δ fills the plane at noise below it, so the dimension dips only in between, and not at all from δ of"
         " a quarter of the spacing. Far beyond the circle all of it is a point."
     )
     return Figure("lab-dimension", caption, chart, table)
