@@ -80,7 +80,7 @@ def _of_dimension(laboratory: Laboratory) -> Answer:
         "How many dimensions has the circle?",
         short,
         (
-            "FLIPD, the local dimension that the optimum sees: 1 on the circle, 0 on a point, one half at these levels:",
+            "FLIPD, the local dimension that the optimum sees: 1 on the circle, 0 on a point, one half at these σ:",
             *(
                 f"{points // 2} training points: σ {number(float(half))}."
                 for points, half in zip(dimension["points"], halves, strict=True)
