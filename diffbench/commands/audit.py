@@ -13,6 +13,7 @@ from diffbench.data.scales import parse_range
 from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
 from diffbench.measures.audit import Audit, audit
+from diffbench.measures.battery import extraction_variables
 
 PRINTED = 10
 """Suspicious pairs that are printed."""
@@ -82,7 +83,8 @@ def _lines(audited: Audit) -> Iterator[str]:
 
 
 def _write(out: Path, audited: Audit, sets: list[ImageSet]) -> None:
-    variables = scalar_variables(audited.estimates, audited.spaces) | {
+    variables = scalar_variables(audited.estimates, audited.spaces) | extraction_variables(audited.battery)
+    variables |= {
         "nearest": store.Variable(audited.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
             audited.distances, ("sample", "rank"), "L2 distance to the nearest training image, and to the next"

@@ -14,7 +14,7 @@ from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import bounded_mean, proportion
 from diffbench.measures.near_duplicates import NEIGHBORS, THRESHOLD, Surroundings, beyond_duplicates, surroundings
 from diffbench.measures.neighbors import Images, nearest
-from diffbench.shapes import Float, Float64, Int64
+from diffbench.shapes import Bool, Float, Float64, Int64
 
 MAJORITY = 0.5
 AUC_THRESHOLDS = np.arange(1, 100) / 100
@@ -92,9 +92,14 @@ def distance_ratios(close: Closeness) -> Float64[np.ndarray, " m"]:
     return np.divide(close.first, close.second, out=np.zeros(len(close.first)), where=close.first > 0)
 
 
+def are_memorized(close: Closeness) -> Bool[np.ndarray, " m"]:
+    """Whether each image counts as memorized: d1/d2 < 1/3."""
+    return distance_ratios(close) < THRESHOLD
+
+
 def near_pairs(close: Closeness) -> list[tuple[int, int]]:
     """Images that count as memorized, each with its nearest training image, by their rows."""
-    near = np.flatnonzero(distance_ratios(close) < THRESHOLD)
+    near = np.flatnonzero(are_memorized(close))
     return list(zip(near.tolist(), close.nearest[near].tolist(), strict=True))
 
 
