@@ -86,10 +86,14 @@ def memorization(close: Closeness, seed: int) -> Memorization:
 def distance_ratios(close: Closeness) -> Float64[np.ndarray, " m"]:
     """Ratios r = d1/d2, in [0, 1] (Yoon et al. 2023; Gu et al., arXiv 2310.02664).
 
-    d2 leaves out the near duplicates of the nearest image (`near_duplicates`). An exact copy has r = 0, also among
-    images that are all equal (0/0).
+    d2 leaves out the near duplicates of the nearest image (`near_duplicates`).
     """
-    return np.divide(close.first, close.second, out=np.zeros(len(close.first)), where=close.first > 0)
+    return ratios_of(close.first, close.second)
+
+
+def ratios_of(first: Float64[np.ndarray, " m"], second: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+    """d1/d2; an exact copy has 0, also among images that are all equal (0/0)."""
+    return np.divide(first, second, out=np.zeros(len(first)), where=first > 0)
 
 
 def are_memorized(close: Closeness) -> Bool[np.ndarray, " m"]:
