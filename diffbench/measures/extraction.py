@@ -118,6 +118,16 @@ def rarefaction(
     return estimates
 
 
+def coupon_collector(images: int, samples: int) -> tuple[float, float]:
+    """Mean and standard deviation of the number of distinct images that samples hit, each image as likely as another.
+
+    n (1 - q) with q = (1 - 1/n)^m, and n (n - 1) (1 - 2/n)^m + n q - (n q)^2 (Johnson and Kotz 1977, Urn models).
+    """
+    missing = images * (1 - 1 / images) ** samples
+    both = images * (images - 1) * (1 - 2 / images) ** samples
+    return images - missing, max(0.0, both + missing - missing**2) ** 0.5
+
+
 def missed(largest: int, sizes: Int64[np.ndarray, " L"], samples: int) -> Float64[np.ndarray, "L {largest}+1"]:
     """C(M - k, m) / C(M, m) for each m and k = 0 ... largest: chance that m of M samples hold none of k given ones."""
     before = np.arange(largest)
