@@ -121,7 +121,7 @@ def rarefaction(
 def coupon_collector(images: int, samples: int) -> tuple[float, float]:
     """Mean and standard deviation of the number of distinct images that samples hit, each image as likely as another.
 
-    n (1 - q) with q = (1 - 1/n)^m, and n (n - 1) (1 - 2/n)^m + n q - (n q)^2 (Johnson and Kotz 1977, Urn models).
+    From the chances that a given image is missed, (1 - 1/n)^m, and that two given images both are, (1 - 2/n)^m.
     """
     missing = images * (1 - 1 / images) ** samples
     both = images * (images - 1) * (1 - 2 / images) ** samples

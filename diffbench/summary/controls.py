@@ -108,11 +108,11 @@ def _extraction_of_planted(
         return
     copies = round(definition.copies * extracted.n)
     originals, others = min(copies, train_size), extracted.n - copies
-    chance = max(1.0, others / min(extracted.n, floor.n)) * (2 * floor.high - floor.low) if others else 0.0
-    why = f"{originals} originals" + (", and what the others extract by chance" if others else "")
-    yield Expectation(
-        "extracted_images", originals, min(train_size, originals + chance), why if copies else "the floor"
-    )
+    size = min(extracted.n, floor.n)  # that the floor is of
+    chance = max(1.0, others / size) * (floor.value + floor.high - floor.low) if others else 0.0
+    why = f"the {originals} originals" + (", and what the others extract by chance" if others else "")
+    why = why if copies else "the floor: all images are unseen"
+    yield Expectation("extracted_images", originals, min(train_size, originals + chance), why)
     if copies:
         yield from _blind_to_isolation(train_size, scalars, "originals are planted in turn, not by their isolation")
 
