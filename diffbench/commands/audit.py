@@ -83,14 +83,14 @@ def _lines(audited: Audit) -> Iterator[str]:
 
 
 def _write(out: Path, audited: Audit, sets: list[ImageSet]) -> None:
-    variables = scalar_variables(audited.estimates, audited.spaces) | extraction_variables(audited.battery)
-    variables |= {
+    variables = scalar_variables(audited.estimates, audited.spaces) | {
         "nearest": store.Variable(audited.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
             audited.distances, ("sample", "rank"), "L2 distance to the nearest training image, and to the next"
         ),
         "suspicious": store.Variable(audited.suspicious, ("order",), "indices of samples, most suspicious first"),
     }
+    variables |= extraction_variables(audited.battery.extraction, audited.battery.floor_extraction)
     settings: dict[str, object] = {images.name: images.origin for images in sets}
     settings |= {"scales": {images.name: images.values for images in sets}, "notes": list(audited.notes)}
     store.write(out, "audit", variables, provenance.attributes({}, settings))

@@ -115,12 +115,12 @@ def extracted_images(
     return estimates
 
 
-def extraction_variables(battery: MemorizationBattery) -> dict[str, Variable]:
+def extraction_variables(own: Extraction, floor: Extraction | None) -> dict[str, Variable]:
     """The curves of extraction over the number of samples, or of validation images as if generated, for a file."""
     variables: dict[str, Variable] = {}
     for name, of, extracted in (
-        ("extraction", "samples", battery.extraction),
-        ("extraction_floor", "validation images as if generated", battery.floor_extraction),
+        ("extraction", "samples", own),
+        ("extraction_floor", "validation images as if generated", floor),
     ):
         if extracted is None:
             continue
