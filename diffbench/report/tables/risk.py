@@ -73,9 +73,14 @@ def extraction_over_seeds(results: Results) -> pd.DataFrame:
 def settings_by_extraction(results: Results, means: pd.DataFrame) -> pd.DataFrame:
     """SETTING of those that extract anything, most images first, models whose truth is known last."""
     found = means[(means["measure"] == EXTRACTED) & (means["value"] > 0)]
-    known = [isinstance(results.study.definition(model), CONTROLS) for model in found["model"]]
+    known = [truth_known(results, row) for row in found.to_dict("records")]
     order = found.assign(known=known).sort_values(["known", "value"], ascending=[True, False], kind="stable")
     return order[SETTING].reset_index(drop=True)
+
+
+def truth_known(results: Results, factors: Mapping[Any, Any]) -> bool:
+    """Whether a setting is one of a control, which extracts what it is made to."""
+    return isinstance(results.study.definition(factors["model"]), CONTROLS)
 
 
 def center_setting(results: Results) -> dict[str, Any]:

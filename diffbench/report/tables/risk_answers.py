@@ -9,15 +9,30 @@ import pandas as pd
 from diffbench.report.tables.answers import Answer
 from diffbench.report.tables.format import count, interval, number
 from diffbench.report.tables.results import Results
-from diffbench.report.tables.risk import BY_ISOLATION, CHAO1, EXTRACTED, FLOOR, MATCHED, Risk, center_setting
+from diffbench.report.tables.risk import (
+    BY_ISOLATION,
+    CHAO1,
+    EXTRACTED,
+    FLOOR,
+    MATCHED,
+    Risk,
+    center_setting,
+    truth_known,
+)
 from diffbench.report.tables.slices import SETTING, short_name
-from diffbench.settings.models import CONTROLS
 
 
 def risk_answers(results: Results, means: pd.DataFrame, extracting: pd.DataFrame, risks: list[Risk]) -> list[Answer]:
     """Answers from the scalars over seeds, the settings that extract anything, and the images of those on the page."""
     rows = {tuple(row[name] for name in (*SETTING, "measure")): row for row in means.to_dict("records")}
-    return [_how_many(results, rows, risks), _where(results, rows, means, extracting), _which(rows, risks)]
+    judged = means[(means["measure"] == EXTRACTED) & means["value"].notna()]
+    unknown = [row for row in judged[SETTING].to_dict("records") if not truth_known(results, row)]
+    learned = [each for each in risks if not truth_known(results, each.factors)]
+    return [
+        _how_many(results, rows, risks),
+        _where(results, rows, extracting, len(unknown), len(judged) - len(unknown)),
+        _which(rows, learned or risks),
+    ]
 
 
 def _how_many(results: Results, rows: Mapping[Any, Any], risks: list[Risk]) -> Answer:
@@ -48,20 +63,20 @@ def _floor(rows: Mapping[Any, Any], key: tuple[Any, ...]) -> str:
     return f"Of {size} each: samples extract {_estimate(matched)}, held-out images as if generated {_estimate(floor)}."
 
 
-def _where(results: Results, rows: Mapping[Any, Any], means: pd.DataFrame, extracting: pd.DataFrame) -> Answer:
-    learned = [not isinstance(results.study.definition(model), CONTROLS) for model in extracting["model"]]
-    known, total = len(extracting) - sum(learned), means[means["measure"] == EXTRACTED]["value"].notna().sum()
-    above = [key for key in extracting[learned].itertuples(index=False, name=None) if _above(rows, key)]
+def _where(results: Results, rows: Mapping[Any, Any], extracting: pd.DataFrame, total: int, known: int) -> Answer:
+    """total: settings with a value; known: those beside them of models whose truth is known."""
+    found: list[dict[Any, Any]] = extracting.to_dict("records")
+    found = [row for row in found if not truth_known(results, row)]
+    above = [row for row in found if _above(rows, tuple(row.values()))]
     sentences = ["Beyond: the 95 % intervals of all seeds lie above the floor's, for equally many images."]
     if known:
-        sentences.append(f"{known} settings of models whose truth is known are not counted.")
+        sentences.append(f"Not counted: {known} of models whose truth is known.")
     examples = [
-        f"{short_name(dict(zip(SETTING, key, strict=True)))}: {_estimate(rows[*key, EXTRACTED])} of {key[1]}"
-        for key in above[:3]
+        f"{short_name(row)}: {_estimate(rows[*row.values(), EXTRACTED])} of {row['train_size']}" for row in above[:3]
     ]
     if examples:
         sentences.append("Most images:")
-    short = f"{len(above) or 'None'} of {total - known} settings extract images beyond their floor"
+    short = f"{len(above) or 'None'} of {total} settings extract images beyond their floor"
     return Answer("Where most?", short, tuple(sentences), tuple(examples))
 
 
@@ -80,7 +95,7 @@ def _which(rows: Mapping[Any, Any], risks: list[Risk]) -> Answer:
     short = f"isolated ones in {rising} of {len(told)} settings" if rising else "isolated ones no more than others"
     sentences = ["Rank correlation of an image's distance to its nearest other one with the times it is extracted:"]
     if falling:
-        sentences.insert(0, f"Isolated images are extracted less often in {falling} settings.")
+        sentences.insert(0, f"Isolated images are extracted less often in {falling} of {len(told)} settings.")
     examples = tuple(f"{risk.name}: {_estimate(row)}" for risk, row in told[:3])
     return Answer(question, short, tuple(sentences), examples)
 
