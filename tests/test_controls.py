@@ -7,6 +7,7 @@ are there at all.
 import pandas as pd
 import pytest
 
+from diffbench.measures.extraction import coupon_collector
 from diffbench.report.tables.results import load_controls, load_results
 from diffbench.study.file import load_study
 from diffbench.summary.controls import MET
@@ -64,7 +65,7 @@ def test_every_measure_says_of_a_control_what_it_must(judged, model):
     rows = judged[(judged["model"] == model) & (judged["verdict"] != "")]
     fields = ["measure", "sigmas", "value", "expected_low", "expected_high", "reason"]
     assert rows[rows["verdict"] != MET][fields].to_dict("records") == []
-    assert EXPECTED[model] <= set(rows["measure"])
+    assert EXPECTED[model] | {"extracted_images"} <= set(rows["measure"])
 
 
 def test_copying_measures_order_the_planted_shares(judged):
@@ -79,6 +80,16 @@ def test_copying_measures_order_the_planted_shares(judged):
 
 def test_images_that_nobody_copied_are_hardly_ever_memorized(judged):
     assert judged.loc[judged["measure"] == "memorized_fraction", "floor"].max() < 0.02
+
+
+def test_extraction_finds_the_planted_originals_and_the_coupon_collectors(judged):
+    for model, copies in {"copies-10": 26, "copies-50": 128, "copies-100": 256, "noised-copies": 256}.items():
+        assert value(judged, model, "extracted_images") == copies
+    assert value(judged, "copies-0", "extracted_images") == value(judged, "validation", "extracted_images") == 0
+    mean, deviation = coupon_collector(256, 256)
+    assert abs(value(judged, "optimal", "extracted_images") - mean) < 3 * deviation
+    for model in ("copies-10", "copies-50", "optimal"):
+        assert abs(value(judged, model, "isolation_extraction_spearman")) < 3 / 255**0.5
 
 
 def test_copies_score_as_copies(judged):

@@ -7,11 +7,12 @@ import numpy as np
 from diffbench.data.training_set import read_training_set
 from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
-from diffbench.measures.battery import memorization_battery
+from diffbench.measures.battery import extraction_variables, memorization_battery
 from diffbench.measures.inference_gap import Classes
 from diffbench.measures.jacobian import sample_estimates
 from diffbench.measures.memorization import distance_ratios, near_pairs
 from diffbench.measures.quality_battery import quality_battery
+from diffbench.measures.risk import Isolation
 from diffbench.stages.features import read_reference
 from diffbench.study.specs import StageSpec
 
@@ -41,7 +42,17 @@ def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: 
         "near_duplicate": _pairs("duplicate", battery.duplicates.pairs, "training image and its nearest other"),
         "near_copy": _pairs("copy", copies, "unseen image and the training image of which it is a near copy"),
     }
+    variables |= extraction_variables(battery.extraction, battery.floor_extraction) | _isolation(battery.isolation)
     store.write(out, "memorization", variables, provenance.attributes(spec.factors, {}), spec.fingerprint)
+
+
+def _isolation(isolation: Isolation) -> dict[str, store.Variable]:
+    """Distances between training images, of all that are the nearest of a sample, and of some or all others."""
+    text = "L2 distance to the nearest other training image, scaled"
+    return {
+        "neighbor_of": store.Variable(isolation.rows, ("neighbor_of",), "row in the training subset"),
+        "isolation": store.Variable(isolation.distances, ("neighbor_of",), text),
+    }
 
 
 def _pairs(dim: str, pairs: list[tuple[int, int]], text: str) -> store.Variable:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from diffbench.files.estimates import Estimate
-from diffbench.measures.battery import CRITERIA
+from diffbench.measures.battery import CRITERIA, EXTRACTED
+from diffbench.measures.extraction import coupon_collector
 from diffbench.settings.models import CONTROLS, Constant, ModelDefinition, Optimal, Planted
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
@@ -22,7 +23,8 @@ from diffbench.summary.lookup import Lookup
 from diffbench.summary.rows import FACTORS, Rows
 
 MET, UNMET, UNDEFINED = "met", "not met", "undefined"
-FLOORS = {name: floor for name, floor, _ in CRITERIA} | {
+FLOORS = {name: floor for name, floor, _ in CRITERIA} | {matched: floor for _, matched, floor, _ in EXTRACTED}
+FLOORS |= {
     "distance_to_validation": "distance_to_validation_floor",
     "fd": "fd_floor",
     "fd_gap": "fd_gap_floor",
@@ -67,10 +69,12 @@ def expectations(
     if isinstance(definition, Planted):
         if definition.noise <= SMALL_NOISE:
             yield from _of_planted(definition, scalars)
+            yield from _extraction_of_planted(definition, train_size, scalars)
         if definition.noise <= SMALL_NOISE and train_size >= ENOUGH:
             yield from _of_real_images(definition, scalars)
     elif isinstance(definition, Optimal):
         yield from _of_optimum(scalars)
+        yield from _extraction_of_optimum(train_size, scalars)
     elif isinstance(definition, Constant):
         yield from _of_constant(train_size, scalars)
 
@@ -97,6 +101,44 @@ def _of_planted(definition: Planted, scalars: Mapping[str, Estimate]) -> Iterato
         center = share + rest / 2
         why = "1 for copies, 1/2 for unseen images, within 3 standard errors"
         yield Expectation("nearest_side_rate", center - spread, min(1.0, center + spread), why)
+
+
+def _extraction_of_planted(
+    definition: Planted, train_size: int, scalars: Mapping[str, Estimate]
+) -> Iterator[Expectation]:
+    """Originals are planted in turn (stages/plant.py), so that none is drawn twice before all are drawn once."""
+    extracted, floor = (scalars.get(name) for name in ("extracted_images", "extracted_images_floor"))
+    if extracted is None or floor is None or math.isnan(floor.low):
+        return
+    copies = round(definition.copies * extracted.n)
+    originals, others = min(copies, train_size), extracted.n - copies
+    size = min(extracted.n, floor.n)  # that the floor is of
+    chance = max(1.0, others / size) * (floor.value + floor.high - floor.low) if others else 0.0
+    why = f"the {originals} originals" + (", and what the others extract by chance" if others else "")
+    why = why if copies else "the floor: all images are unseen"
+    yield Expectation("extracted_images", originals, min(train_size, originals + chance), why)
+    if copies:
+        yield from _blind_to_isolation(train_size, scalars, "originals are planted in turn, not by their isolation")
+
+
+def _extraction_of_optimum(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
+    extracted = scalars.get("extracted_images")
+    if extracted is None:
+        return
+    mean, deviation = coupon_collector(train_size, extracted.n)
+    why = "each image is as likely as any other: the coupon collector's, more where labels spread the samples"
+    yield Expectation("extracted_images", max(1.0, mean - 3 * deviation), min(train_size, extracted.n), why)
+    if extracted.n >= train_size:
+        yield Expectation("extraction_chao1", 0.7 * train_size, train_size, "all images can be extracted")
+    yield from _blind_to_isolation(train_size, scalars, "each image is as likely as any other, however isolated")
+
+
+def _blind_to_isolation(train_size: int, scalars: Mapping[str, Estimate], why: str) -> Iterator[Expectation]:
+    """Independent ranks have a correlation of variance 1 / (n - 1), whatever their ties."""
+    measure = "isolation_extraction_spearman"
+    if (found := scalars.get(measure)) and math.isfinite(found.value):
+        spread = 3 / math.sqrt(train_size - 1)
+        yield Expectation(measure, max(-1.0, -spread), min(1.0, spread), f"{why}: 0, within 3 standard errors")
 
 
 def _of_real_images(definition: Planted, scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
@@ -145,6 +187,7 @@ def _of_optimum(scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
 
 def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
     yield Expectation("memorized_fraction", 0.0, 0.0, "the mean image is no training image")
+    yield Expectation("extracted_images", 0.0, 0.0, "the mean image is no training image")
     if train_size >= ENOUGH:
         yield Expectation("coverage", 0.0, 0.1, "one image does not cover the data")
         yield Expectation("recall", 0.0, 0.1, "one image does not span the data")

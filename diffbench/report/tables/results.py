@@ -33,6 +33,8 @@ SHOWN = frozenset(
         *("mse_optimum_validation", "mse_wiener_validation", "skill_validation", "train_likeness"),
         *(f"{name}_{of}" for name in ("shell_radius", "largest_weight") for of in ("states", "train", "validation")),
         *("x_t_to_train", "x_t_to_validation", "x_r_train_to_train", "x_r_validation_to_validation"),
+        *("extracted_images", "extracted_images_matched", "extracted_images_floor", "extraction_chao1"),
+        "isolation_extraction_spearman",
     )
 )
 """Measures in them that are shown: all others are left unread, since tables may have tens of millions of rows."""
