@@ -31,11 +31,11 @@ EXPECTED = {
     "optimal": {
         "memorized_fraction", "mem_auc", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "peak_gap",
         "memorized_share", "skill_train", "skill_validation", "membership_auc", "train_likeness", "states_inside",
-        "largest_weight_states", "model_error_states",
+        "largest_weight_states", "model_error_states", "r2_labelled_optimum", "r2_wiener",
     },
     "constant": {
         "memorized_fraction", "coverage", "recall", "peak_gap", "skill_train", "skill_validation", "skill_at_peak",
-        "membership_auc",
+        "membership_auc", "r2_optimum", "r2_wiener", "r2_locality",
     },
 }  # fmt: skip
 """Measures of which something is expected, at least."""

@@ -13,7 +13,6 @@ from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import bootstrap_medians, median, percentile
 from diffbench.shapes import Float, Float64
 
-ONE_LABEL = "all images have one label: the optimum for it is the optimum"
 FLAT = "the denoiser's estimate is the same at all pixels"
 
 ROUNDING = 1e-6
@@ -44,15 +43,13 @@ def closed_form_estimates(
 ) -> tuple[dict[str, Estimate], dict[str, list[Estimate]]]:
     """Scalars and curves: the median of R^2 over images for each closed form, and where the optimum overtakes.
 
-    references: of "optimum", "wiener", "locality", and, where there are labels, "labelled_optimum".
+    references: of "optimum", "wiener", "locality" and, where images have more than one label, "labelled_optimum"; of
+    one label, the optimum for it is the optimum.
     """
     shares = {name: explained(estimate, values) for name, values in references.items()}
+    shares.setdefault("labelled_optimum", shares["optimum"])
     curves = {f"r2_{name}": [_typical(level) for level in share] for name, share in shares.items()}
-    labelled = shares.get("labelled_optimum")
-    if labelled is None:
-        curves["r2_labelled_optimum"] = [undefined(ONE_LABEL, estimate.shape[1])] * len(sigmas)
-        labelled = shares["optimum"]
-    return {"r2_crossing": crossing(sigmas, shares["wiener"], labelled, seed)}, curves
+    return {"r2_crossing": crossing(sigmas, shares["wiener"], shares["labelled_optimum"], seed)}, curves
 
 
 def _typical(values: Float64[np.ndarray, " m"]) -> Estimate:

@@ -9,6 +9,7 @@ import torch
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
+from diffbench.denoisers.references import IMAGES, PIXELS
 from diffbench.devices import pick_device
 from diffbench.planning.jobs import jobs
 from diffbench.planning.rates import (
@@ -113,7 +114,8 @@ class _Estimate:
                 twins = run in {checkpoint.run for checkpoint in paired}
                 seconds["train"] += milestones[-1] * self.networks[run.model].step * (1 + twins)
         for checkpoint in study.checkpoints:
-            seconds["denoise"] += self._gap_images(checkpoint.run.train_size) * self._image(checkpoint)
+            size = checkpoint.run.train_size
+            seconds["denoise"] += (self._gap_images(size) + self._compared(size)) * self._image(checkpoint)
         for cell in cells:
             guide = self._image(study.guide(cell.checkpoint, cell.guidance)) * guided_share(
                 cell.guidance, study.sampling
@@ -122,6 +124,8 @@ class _Estimate:
         for size, _ in {(run.train_size, run.granularity) for run in study.runs}:
             linear = min(size, self.dimension)  # directions of the linear filter, which cost what as many images do
             seconds["optimum"] += self._gap_images(size) * self.optimum * (size + linear)
+            pixels = min(PIXELS, self.dimension)  # for each of which locality takes an optimum
+            seconds["optimum"] += self._compared(size) * self.optimum * ((2 + pixels) * size + linear)
         self._add_statistics(seconds)
         self._add_processes(seconds)
         return Cost(
@@ -137,6 +141,11 @@ class _Estimate:
         """Evaluations behind the losses of one checkpoint."""
         gap = self.study.measures.gap
         return gap.levels * gap.noises * (min(gap.images, size) + min(gap.images, self._held_out(size)))
+
+    def _compared(self, size: int) -> int:
+        """Evaluations that closed forms are compared with one checkpoint by."""
+        gap = self.study.measures.gap
+        return gap.levels * min(IMAGES, gap.images, self._held_out(size))
 
     def _sampled_images(self) -> int:
         """Evaluations behind the samples of one cell, and behind what their trajectories are compared with."""

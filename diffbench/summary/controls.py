@@ -129,6 +129,8 @@ def _of_optimum() -> Iterator[Expectation]:
     yield Expectation("membership_auc", 1.0, 1.0, "every training image has a lower loss", LOWEST)
     yield Expectation("skill_train", 0.999, 1.0, "no error is left where a linear filter has some", LOWEST)
     yield Expectation("skill_validation", -math.inf, 0.0, "it takes an unseen image for a training image", LOWEST)
+    yield Expectation("r2_labelled_optimum", 1 - 1e-9, 1.0, "the model is that closed form", EVERYWHERE)
+    yield Expectation("r2_wiener", -math.inf, 0.99, "it takes an unseen image for a training image", LOWEST)
     yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
     yield Expectation("states_inside", 0.8, 1.0, "states are noised training images", (0.05, 0.5))
     yield Expectation("largest_weight_states", 0.999, 1.001, "the posterior is on one image", LOWEST)
@@ -147,6 +149,8 @@ def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[E
     for measure in ("skill_train", "skill_validation"):
         yield Expectation(measure, -math.inf, 0.0, "a linear filter makes use of its input", MODERATE)
     yield Expectation("skill_at_peak", -math.inf, 0.0, "a linear filter makes use of its input")
+    for name in ("optimum", "wiener", "locality"):
+        yield Expectation(f"r2_{name}", -math.inf, 0.5, "it ignores its input, which a closed form follows", LOWEST)
     yield Expectation("membership_auc", 0.4, 0.6, "its loss tells nothing of membership", EVERYWHERE)
 
 
