@@ -120,7 +120,7 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
     run, sigmas, size = checkpoint.run, log_sigmas(24), strength(checkpoint)
     gap = 0.25 * size * np.exp(-((np.log(sigmas / 0.12)) ** 2) / 2.5)
     train = sigmas**2 / (sigmas**2 + 0.25) * 0.25
-    explained, one_label = 0.7 + 0.28 * sigmas / (sigmas + 0.5 / size), run.granularity == "none"
+    explained, one_label = 0.7 + 0.28 * sigmas * size / (sigmas * size + 0.5), run.granularity == "none"
     curves = {
         "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
         "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
@@ -166,9 +166,9 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
 
 def _crossing(checkpoint: Checkpoint, blank: bool) -> Estimate:
     """Falls with strength; a checkpoint that hardly trained has none."""
-    level = 0.5 / strength(checkpoint)
-    if blank or checkpoint.run.train_size > 100:
+    if blank or checkpoint.run.train_size > 100 or checkpoint.step == 0:
         return undefined("the Wiener filter explains it better up to the highest level", 64)
+    level = 0.5 / strength(checkpoint)
     return Estimate(level, 0.8 * level, 1.2 * level, 64)
 
 
