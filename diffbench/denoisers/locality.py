@@ -39,8 +39,8 @@ class LocalityDenoiser:
         """Which pixels q each pixel p sees: |P_pq| >= THRESHOLD max_q |P_pq| in the filter P = S (S + sigma^2 I)^-1.
 
         A pixel that is the same in all training images sees none: it needs none. The authors' program, by others who
-        describe it, divides P_pq by P_pp and takes the largest of all entries; then one nearly constant pixel, whose row
-        grows without bound, leaves all others blind (Fashion-MNIST: 96 % and more).
+        describe it, divides P_pq by P_pp and takes the largest of all entries; then one nearly constant pixel leaves
+        the others blind (of Fashion-MNIST's 96 % and more).
         """
         directions = self.wiener.directions
         gains = self.wiener.variances / (self.wiener.variances + sigma**2)

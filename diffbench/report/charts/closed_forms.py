@@ -1,5 +1,7 @@
 """Chart of which closed form explains a network, over the noise level, by training size and by training step."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -36,28 +38,33 @@ WIDTHS = {1: 0.92, 2: 0.92, 3: 0.58, 4: 0.42}
 HEIGHT = 170
 
 
+@dataclass(frozen=True)
+class _Row:
+    """Panels beside each other: checkpoints that differ in one factor, `by`, or a single one."""
+
+    by: str
+    held: str
+    checkpoints: list[dict[str, Any]]
+    means: pd.DataFrame
+    crossing: pd.DataFrame
+
+
 def closed_forms(results: Results, width: int) -> Figure | None:
     """R^2 of each closed form over sigma: a row of panels per factor, one for the centre if none varies."""
-    measured = results.estimates.of([*FORMS, CROSSING])
-    means = curves_over_seeds(measured, list(FORMS), CHECKPOINT)
-    if means.empty:
+    rows = _rows(results)
+    if not rows:
         return None
-    crossing = aggregate_seeds(measured[measured["measure"] == CROSSING], [*CHECKPOINT, "measure"])
-    rows = _rows(results, means, max(1, MAXIMUM_ROWS // (len(FACTORS) * len(FORMS) * means["sigma"].nunique())))
-    tables = [_once(_at(means, checkpoint)).assign(by=by) for by, _, checkpoints in rows for checkpoint in checkpoints]
-    data = pd.concat(tables)
-    domain = value_domain(data, 0.6, 1.0, (0.0, 1.0))
-    panel = round(width * WIDTHS[max(len(checkpoints) for _, _, checkpoints in rows)])
-    bands = [
-        alt.hconcat(*(_panel(means, crossing, each, by, held, domain, panel) for each in checkpoints), spacing=22)
-        for by, held, checkpoints in rows
-    ]
+    data = pd.concat(_once(_at(row.means, each)).assign(by=row.by) for row in rows for each in row.checkpoints)
+    scale = alt.Scale(domain=value_domain(data, 0.6, 1.0, (0.0, 1.0)), clamp=True, nice=False)
+    y = alt.Y("value:Q", title="R²", scale=scale)
+    panel = round(width * WIDTHS[max(len(row.checkpoints) for row in rows)])
+    bands = [alt.hconcat(*(_panel(row, each, y, panel) for each in row.checkpoints), spacing=22) for row in rows]
     chart = alt.vconcat(
         *bands,
         spacing=26,
         title=alt.Title(
             "Which closed form explains the network?",
-            subtitle=_words(rows[-1][2][-1], crossing),
+            subtitle=_words(rows[-1]),
             subtitleFontSize=12,
             subtitleColor=NEUTRAL,
         ),
@@ -74,24 +81,26 @@ def closed_forms(results: Results, width: int) -> Figure | None:
     return Figure("closed-forms", caption, chart, data)
 
 
-Row = tuple[str, str, list[dict[str, Any]]]
-"""A factor, what is held, and the checkpoints that differ in it."""
+def _rows(results: Results) -> list[_Row]:
+    cuts = [(cut.factor, cut.fixed) for cut in slices(results.study) if cut.factor in FACTORS]
+    center = results.study.center.model_dump() | {"step": results.study.steps[-1]}
+    return [row for by, fixed in cuts or [("", center)] if (row := _row(results, by, fixed))]
 
 
-def _rows(results: Results, means: pd.DataFrame, most: int) -> list[Row]:
-    """The checkpoints of each row of panels; those of the last step at the centre if no factor varies."""
-    rows: list[Row] = []
-    for cut in slices(results.study):
-        if cut.factor in FACTORS:
-            held = {name: cut.fixed[name] for name in CHECKPOINT if name != cut.factor}
-            present = [value for value in cut.values if len(_at(means, held | {cut.factor: value}))]
-            chosen = [present[rank] for rank in spread_over_ranks(len(present), min(len(WIDTHS), most))]
-            if chosen:
-                rows.append((cut.factor, short_name(held), [held | {cut.factor: value} for value in chosen]))
-    if rows:
-        return rows
-    last = means.iloc[-1]
-    return [("", "", [{name: last[name] for name in CHECKPOINT}])]
+def _row(results: Results, by: str, fixed: Mapping[str, Any]) -> _Row | None:
+    """The checkpoints that differ in `by`, fewer where they have many levels; nothing if none was measured."""
+    held = {name: fixed[name] for name in CHECKPOINT if name != by}
+    measured = results.estimates.of([*FORMS, CROSSING], **held)
+    means = curves_over_seeds(measured, list(FORMS), CHECKPOINT)
+    if means.empty:
+        return None
+    crossing = aggregate_seeds(measured[measured["measure"] == CROSSING], [*CHECKPOINT, "measure"])
+    if not by:
+        return _Row(by, short_name(held), [held], means, crossing)
+    values = sorted(means[by].unique().tolist())
+    most = MAXIMUM_ROWS // (len(FACTORS) * len(FORMS) * means["sigma"].nunique())
+    chosen = [values[rank] for rank in spread_over_ranks(len(values), min(len(WIDTHS), max(1, most)))]
+    return _Row(by, short_name(held), [held | {by: value} for value in chosen], means, crossing)
 
 
 def _at(table: pd.DataFrame, checkpoint: dict[str, Any]) -> pd.DataFrame:
@@ -105,37 +114,29 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["measure"] != "r2_optimum"] if same else table
 
 
-def _words(checkpoint: dict[str, Any], crossing: pd.DataFrame) -> str:
-    """Where the optimum overtakes the filter."""
-    found, name = _at(crossing, checkpoint), short_name(checkpoint)
+def _words(row: _Row) -> str:
+    """Where the optimum overtakes the filter, at the last checkpoint of a row."""
+    checkpoint = row.checkpoints[-1]
+    found, name = _at(row.crossing, checkpoint), short_name(checkpoint)
     if found.empty or pd.isna(found["value"].iloc[0]):
         return f"{name}: {found['reason'].iloc[0] if len(found) else 'no crossing was measured'}."
-    row = found.iloc[0]
-    level = f"{number(row['value'])} {interval(row['low'], row['high'])}".rstrip()
+    value, low, high = found[["value", "low", "high"]].iloc[0]
+    level = f"{number(value)} {interval(low, high)}".rstrip()
     return f"{name}: below σ = {level} the linear filter explains it better, above it the optimum for the label."
 
 
-def _panel(
-    means: pd.DataFrame,
-    crossing: pd.DataFrame,
-    checkpoint: dict[str, Any],
-    by: str,
-    held: str,
-    domain: list[float],
-    width: int,
-) -> Chart:
+def _panel(row: _Row, checkpoint: dict[str, Any], y: alt.Y, width: int) -> Chart:
     legend = line_legend("explained by", 4)
     names = list(FORMS.values())
     color = alt.Color("form:N", scale=alt.Scale(domain=names, range=OKABE_ITO[: len(names)]), legend=legend)
     dash = alt.StrokeDash("form:N", scale=alt.Scale(domain=names, range=DASHES[: len(names)]), legend=legend)
-    table = _once(_at(means, checkpoint))
+    table = _once(_at(row.means, checkpoint))
     data = rounded(table.assign(form=table["measure"].map(FORMS)))
     data = data[["sigma", "form", "value", "low", "high", "n", "seeds", "reason"]]
-    y = alt.Y("value:Q", title="R²", scale=alt.Scale(domain=domain, clamp=True, nice=False))
     layers = curves(data, y, color, dash, HEIGHT, [alt.Tooltip("form:N", title="closed form"), SIGMA_TOOLTIP])
-    place = _at(crossing, checkpoint)
+    place = _at(row.crossing, checkpoint)
     at = alt.Chart(rounded(place.loc[place["value"].notna(), ["value", "low", "high"]]))
     span = at.mark_rect(color=NEUTRAL, opacity=0.2).encode(x="low:Q", x2="high:Q")
     rule = at.mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(x="value:Q")
-    title = heading(f"{TITLES[by]} {value_text(checkpoint[by])}", held) if by else ""
+    title = heading(f"{TITLES[row.by]} {value_text(checkpoint[row.by])}", row.held) if row.by else ""
     return alt.layer(span, rule, *layers, width=width, height=HEIGHT, title=title)
