@@ -191,6 +191,12 @@ def test_crossings_are_linear_in_the_logarithm() -> None:
     assert crossing(sigmas, images, late, 0).value == pytest.approx(10**0.75)
 
 
+def test_of_a_handful_of_images_nothing_is_said() -> None:
+    few = np.zeros((3, 5))
+    found = crossing(np.array([0.1, 1.0, 10.0]), few, few + np.array([[-0.5], [-0.3], [0.1]]), 0)
+    assert "at least 6 images" in found.reason
+
+
 def test_of_several_crossings_the_one_that_parts_best_counts() -> None:
     lead = np.array([-0.9, -0.5, 0.002, -0.4, 0.3, 0.5, -0.001, 0.001])
     early = np.zeros((8, 20))

@@ -65,10 +65,12 @@ def crossing(
 
     Of several such levels, as noise makes them where both explain all, the one at which the lead of `late`, summed over
     the levels below, is least. The interval is of resampled images; it ends at the levels' ends where these do not
-    cross. Undefined, and why, where the medians do not, or where some image has no value.
+    cross. Undefined, and why, where the medians do not, of fewer than 6 images, or where some image has no value.
     """
     levels, images = early.shape
     both = np.concatenate([early, late])
+    if few := median(early[0]).reason:
+        return undefined(few, images)
     if np.isnan(both).any():
         return undefined(f"at some level {FLAT}", images)
     place = np.log(sigmas)
