@@ -9,7 +9,7 @@ import torch
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
-from diffbench.denoisers.jacobian import IMAGES, PROBES
+from diffbench.denoisers import jacobian, references
 from diffbench.devices import pick_device
 from diffbench.planning.jobs import jobs
 from diffbench.planning.rates import (
@@ -115,7 +115,7 @@ class _Estimate:
                 seconds["train"] += milestones[-1] * self.networks[run.model].step * (1 + twins)
         for checkpoint in study.checkpoints:
             size = checkpoint.run.train_size
-            evaluated = self._gap_images(size) + self._probed(*self._images_of_splits(size))
+            evaluated = self._gap_images(size) + self._compared(size) + self._probed(*self._images_of_splits(size))
             seconds["denoise"] += evaluated * self._image(checkpoint)
         for cell in cells:
             guide = self._image(study.guide(cell.checkpoint, cell.guidance)) * guided_share(
@@ -125,6 +125,8 @@ class _Estimate:
         for size, _ in {(run.train_size, run.granularity) for run in study.runs}:
             linear = min(size, self.dimension)  # directions of the linear filter, which cost what as many images do
             seconds["optimum"] += self._gap_images(size) * self.optimum * (size + linear)
+            pixels = min(references.PIXELS, self.dimension)  # for each of which locality takes an optimum
+            seconds["optimum"] += self._compared(size) * self.optimum * ((2 + pixels) * size + linear)
         self._add_statistics(seconds)
         self._add_processes(seconds)
         return Cost(
@@ -148,7 +150,12 @@ class _Estimate:
 
     def _probed(self, *images: int) -> int:
         """Evaluations behind the Jacobian at so many images of each kind."""
-        return (1 + min(PROBES, self.dimension)) * sum(min(IMAGES, count) for count in images)
+        return (1 + min(jacobian.PROBES, self.dimension)) * sum(min(jacobian.IMAGES, count) for count in images)
+
+    def _compared(self, size: int) -> int:
+        """Evaluations that closed forms are compared with one checkpoint by."""
+        gap = self.study.measures.gap
+        return gap.levels * min(references.IMAGES, gap.images, self._held_out(size))
 
     def _sampled_images(self) -> int:
         """Evaluations behind the samples of one cell, what their trajectories are compared with, and the Jacobian."""

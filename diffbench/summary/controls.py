@@ -179,6 +179,8 @@ def _of_optimum(scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
             yield Expectation(measure, -0.01, 0.1, "all around a training image becomes that image: a point")
     yield Expectation("skill_train", 0.999, 1.0, "no error is left where a linear filter has some", LOWEST)
     yield Expectation("skill_validation", -math.inf, 0.0, "it takes an unseen image for a training image", LOWEST)
+    yield Expectation("r2_labelled_optimum", 1 - 1e-9, 1.0, "the model is that closed form", EVERYWHERE)
+    yield Expectation("r2_wiener", -math.inf, 0.99, "it takes an unseen image for a training image", LOWEST)
     yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
     yield Expectation("states_inside", 0.8, 1.0, "states are noised training images", (0.05, 0.5))
     yield Expectation("largest_weight_states", 0.999, 1.001, "the posterior is on one image", LOWEST)
@@ -205,6 +207,8 @@ def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[E
     if gap and math.isfinite(gap.low):
         width = gap.high - gap.low
         yield Expectation("flipd_gap", -width, width, "unseen images are as far from the mean: 0, within the interval")
+    for name in ("optimum", "wiener", "locality"):
+        yield Expectation(f"r2_{name}", -math.inf, 0.5, "it ignores its input, which a closed form follows", LOWEST)
     yield Expectation("membership_auc", 0.4, 0.6, "its loss tells nothing of membership", EVERYWHERE)
 
 
