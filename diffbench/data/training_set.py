@@ -131,6 +131,25 @@ def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | 
     )
 
 
+def read_chosen(data: Path, train_size: int, rows: NDArray[np.int64], made_by: str | None = None) -> Images:
+    """Scaled images (r, *shape) at `rows` of the training subset; no others are read. The rest as of `read_images`."""
+    file = store.header(data, "data", made_by)
+    scaling, pool = Scaling.of(file.attributes), file["pool"]
+    in_pool = np.arange(len(pool))[_subset(file, train_size, twin=False)][rows]
+    images = [read_scaled(pool, slice(row, row + 1), scaling) for row in in_pool.tolist()]
+    return np.concatenate([np.empty((0, *pool.shape[1:]), np.float32), *images])
+
+
+def read_classes(data: Path, train_size: int, made_by: str | None = None) -> list[str]:
+    """Names of the true classes of the training subset's images, empty where images have none; as of `read_images`."""
+    file = store.header(data, "data", made_by)
+    classes = file["pool_class"][_subset(file, train_size, twin=False)].tolist()
+    if not file.attributes["classes"]:
+        return [""] * len(classes)
+    names = file.attributes.get("class_names") or [str(number) for number in range(max(classes) + 1)]
+    return [names[number] for number in classes]
+
+
 def read_scaled(stored: StoredArray, rows: slice, scaling: Scaling) -> Images:
     """These rows of an array of the data file, scaled, block by block."""
     indices = range(len(stored))[rows]

@@ -9,6 +9,7 @@ import torch
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
+from diffbench.denoisers import jacobian, references
 from diffbench.denoisers.attacks import AttackLevels
 from diffbench.devices import pick_device
 from diffbench.planning.jobs import jobs
@@ -44,8 +45,8 @@ START = 5.0
 """Of Snakemake's own start and of data and conditions, before all else."""
 PER_JOB = 0.1
 """Of Snakemake, of the shell, and of reading and writing files."""
-PER_TOPIC = 2.7
-"""Of a topic of the 2D laboratory."""
+PER_TOPIC = 2.3
+"""Of a topic of the 2D laboratory, on average."""
 FEATURES = 1.0
 """Of fitting the feature space."""
 SUMMARY, PER_CELL = 6.0, 0.08
@@ -115,8 +116,10 @@ class _Estimate:
                 twins = run in {checkpoint.run for checkpoint in paired}
                 seconds["train"] += milestones[-1] * self.networks[run.model].step * (1 + twins)
         for checkpoint in study.checkpoints:
-            images = self._gap_images(checkpoint.run.train_size) + self._attacked_images(checkpoint.run.train_size)
-            seconds["denoise"] += images * self._image(checkpoint)
+            size = checkpoint.run.train_size
+            evaluated = self._gap_images(size) + self._compared(size) + self._attacked(size)
+            evaluated += self._probed(*self._images_of_splits(size))
+            seconds["denoise"] += evaluated * self._image(checkpoint)
         for cell in cells:
             guide = self._image(study.guide(cell.checkpoint, cell.guidance)) * guided_share(
                 cell.guidance, study.sampling
@@ -125,6 +128,8 @@ class _Estimate:
         for size, _ in {(run.train_size, run.granularity) for run in study.runs}:
             linear = min(size, self.dimension)  # directions of the linear filter, which cost what as many images do
             seconds["optimum"] += self._gap_images(size) * self.optimum * (size + linear)
+            pixels = min(references.PIXELS, self.dimension)  # for each of which locality takes an optimum
+            seconds["optimum"] += self._compared(size) * self.optimum * ((2 + pixels) * size + linear)
         self._add_statistics(seconds)
         self._add_processes(seconds)
         return Cost(
@@ -139,22 +144,31 @@ class _Estimate:
     def _gap_images(self, size: int) -> int:
         """Evaluations behind the losses of one checkpoint."""
         gap = self.study.measures.gap
-        return gap.levels * gap.noises * self._measured(size)
+        return gap.levels * gap.noises * sum(self._images_of_splits(size))
 
-    def _attacked_images(self, size: int) -> int:
-        """Evaluations behind the membership attacks on one checkpoint."""
-        return AttackLevels.of(self.study.measures.gap).evaluations * self._measured(size)
+    def _images_of_splits(self, size: int) -> tuple[int, int]:
+        """Training and validation images at which a checkpoint is measured."""
+        most = self.study.measures.gap.images
+        return min(most, size), min(most, self._held_out(size))
 
-    def _measured(self, size: int) -> int:
-        """Images of both splits of which a checkpoint has losses."""
+    def _probed(self, *images: int) -> int:
+        """Evaluations behind the Jacobian at so many images of each kind."""
+        return (1 + min(jacobian.PROBES, self.dimension)) * sum(min(jacobian.IMAGES, count) for count in images)
+
+    def _compared(self, size: int) -> int:
+        """Evaluations that closed forms are compared with one checkpoint by."""
         gap = self.study.measures.gap
-        return min(gap.images, size) + min(gap.images, self._held_out(size))
+        return gap.levels * min(references.IMAGES, gap.images, self._held_out(size))
+
+    def _attacked(self, size: int) -> int:
+        """Evaluations behind the membership attacks on one checkpoint."""
+        return AttackLevels.of(self.study.measures.gap).evaluations * sum(self._images_of_splits(size))
 
     def _sampled_images(self) -> int:
-        """Evaluations behind the samples of one cell, and behind what their trajectories are compared with."""
+        """Evaluations behind the samples of one cell, what their trajectories are compared with, and the Jacobian."""
         sampling = self.study.sampling
         solved = sampling.samples * EVALUATIONS_PER_STEP[sampling.solver]
-        return sampling.steps * (solved + 2 * sampling.trajectories)
+        return sampling.steps * (solved + 2 * sampling.trajectories) + self._probed(sampling.samples)
 
     def _image(self, checkpoint: Checkpoint) -> float:
         """Seconds per evaluated image: 0 for what is neither network nor closed form."""

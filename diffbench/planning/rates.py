@@ -19,7 +19,7 @@ from diffbench.conventions import SIGMA_MAX, log_sigmas
 from diffbench.denoisers.attacks import AttackLevels, AttackScores
 from diffbench.denoisers.base import BATCH
 from diffbench.denoisers.build import describe, fresh_network
-from diffbench.denoisers.losses import Losses
+from diffbench.denoisers.losses import DIMS, Losses
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.measures.battery import memorization_battery
 from diffbench.measures.membership_battery import membership_battery
@@ -157,10 +157,8 @@ def gap_statistics(levels: int, images: tuple[int, int], clock: Clock) -> float:
 
 def attack_statistics(gap: GapSettings, images: tuple[int, int], clock: Clock) -> float:
     """Seconds of what a checkpoint's attacks tell of so many training and validation images."""
-    levels, classes = (
-        AttackLevels.of(gap),
-        {split: np.zeros(max(images), np.int64) for split in ("train", "validation")},
-    )
+    levels = AttackLevels.of(gap)
+    classes = {split: np.zeros(count, np.int64) for split, count in zip(DIMS, images, strict=True)}
     scores = {
         name: AttackScores(sigmas, *(1 + np.random.default_rng(0).random((len(sigmas), count)) for count in images))
         for name, sigmas in ({"loss": levels.loss} | levels.by_attack).items()

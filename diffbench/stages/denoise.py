@@ -1,4 +1,4 @@
-"""Denoise: per-image denoising losses of a checkpoint, the gap between training and validation images, attacks."""
+"""Denoise: per-image denoising losses of a checkpoint, the gap between its splits, its Jacobian, and attacks on it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 from diffbench.data.training_set import read_training_set
 from diffbench.denoisers.attacks import scores_of_splits
 from diffbench.denoisers.build import describe, load_denoiser
+from diffbench.denoisers.jacobian import jacobians_of_splits
 from diffbench.denoisers.losses import Losses, gap_sigmas, loss_variables, losses_of_splits
+from diffbench.denoisers.references import at_pixels, references_of
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
 from diffbench.files.estimates import Estimate, curve_variables, scalar, scalar_variables, undefined
+from diffbench.measures.closed_forms import closed_form_estimates
 from diffbench.measures.gap import gap_curve, memorized_share
 from diffbench.measures.intervals import mean
+from diffbench.measures.jacobian import split_estimates
 from diffbench.measures.membership import membership
 from diffbench.measures.membership_battery import membership_battery
 from diffbench.measures.skill import skill
@@ -42,6 +46,10 @@ def run(
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
     optimal, wiener = ({split: reference[f"{of}_{split}"] for split in losses.square} for of in ("loss", "wiener"))
     scalars, curves = estimates(losses, optimal, wiener, gap_sigmas(spec.gap))
+    scalars |= split_estimates(jacobians_of_splits(denoiser, training_set, spec.gap.images, where), SEED)
+    seen = at_pixels(denoiser, training_set, spec.gap, where)
+    closed = closed_form_estimates(seen, references_of(reference), gap_sigmas(spec.gap), SEED)
+    scalars, curves = scalars | closed[0], curves | closed[1]
     scores = scores_of_splits(denoiser, training_set, losses, spec.gap, where)
     attacked = membership_battery(scores, training_set.classes, SEED)
     scalars |= attacked.scalars | {"blind_auc": scalar(reference, "blind_auc")}

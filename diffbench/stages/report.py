@@ -10,12 +10,13 @@ from diffbench.report.pages.controls import write_controls
 from diffbench.report.pages.index import write_index
 from diffbench.report.pages.lab import write_laboratory
 from diffbench.report.pages.publish import published
+from diffbench.report.pages.risk import write_risk
 from diffbench.report.tables.results import Results, load_results
 from diffbench.settings.report import ReportSettings
 
 
 def run(spec: ReportSettings, results: Path) -> None:
-    """Write the pages of index and claims, of controls and laboratory where a study has them, and their tables.
+    """Write the pages of index, claims and risk, of controls and laboratory where a study has them, and their tables.
 
     They replace those of an earlier report when all are complete. Files of stages that cannot be read are named on the
     index, and marked if they are damaged. A damaged file of the summary ends the report, and is removed, so that the
@@ -34,6 +35,7 @@ def run(spec: ReportSettings, results: Path) -> None:
 def write_pages(results: Results, spec: ReportSettings) -> None:
     """Write all pages; the index last, since it names all files that could not be read for them."""
     write_claims(results, spec)
+    write_risk(results, spec)
     if results.study.has_controls:
         write_controls(results, spec)
     if results.study.lab is not None:
