@@ -20,7 +20,7 @@ from diffbench.shapes import Float, Float32, Float64, Int64
 
 LOWEST, HIGHEST = 0.02, 3.0
 """Noise levels between which 96 % of those of training lie: beyond, networks are hardly taught what they say of images.
-On digits every attack is strongest within."""
+On digits loss, SimA and PIA are strongest within."""
 
 PATH_END = 0.35
 """Highest level of SecMI's path. Beyond, its score tells less and then the opposite (AUC 0.44 at 0.5 on digits)."""
