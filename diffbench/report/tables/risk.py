@@ -85,8 +85,10 @@ def truth_known(results: Results, factors: Mapping[Any, Any]) -> bool:
 
 def center_setting(results: Results) -> dict[str, Any]:
     """SETTING of the study's centre at its last step."""
-    last = max(center_cells(results.study), key=lambda cell: cell.checkpoint.step)
-    return {name: value for name, value in last.factors.items() if name != "seed"} | {"guidance": last.guidance.text}
+    center = results.study.center
+    step = max((cell.checkpoint.step for cell in center_cells(results.study)), default=max(results.study.steps))
+    known = dict(center) | {"guidance": center.guidance.text, "step": step}
+    return {name: known[name] for name in SETTING}
 
 
 def risks(results: Results, extracting: pd.DataFrame) -> list[Risk]:
