@@ -131,6 +131,7 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
     run, sigmas, size = checkpoint.run, log_sigmas(24), strength(checkpoint)
     gap = 0.25 * size * np.exp(-((np.log(sigmas / 0.12)) ** 2) / 2.5)
     train = sigmas**2 / (sigmas**2 + 0.25) * 0.25
+    explained, one_label = 0.7 + 0.28 * sigmas * size / (sigmas * size + 0.5), run.granularity == "none"
     curves = {
         "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
         "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
@@ -138,6 +139,10 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
         "mse_optimum_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 2 * train],
         "mse_wiener_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 1.1 * train],
         "skill_validation": [_estimate(v, 0.02, 512, blank) for v in 1 - (1 + gap) / 1.1],
+        "r2_wiener": [_estimate(v, 0.01, 64, blank) for v in 1 - 0.35 * sigmas / (sigmas + 0.5)],
+        "r2_labelled_optimum": [_estimate(v, 0.01, 64, blank) for v in explained],
+        "r2_optimum": [_estimate(v, 0.02, 64, blank) for v in explained * (1 if one_label else 0.9)],
+        "r2_locality": [_estimate(v, 0.01, 64, blank) for v in 1 - 0.4 * sigmas / (sigmas + 0.5)],
         "memorized_share": [
             undefined("the optimal denoiser has no gap here within its interval", 1024)
             if sigma > 5
@@ -153,6 +158,7 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
         "peak_absolute_gap": _estimate(float(absolute.max()), 0.05 * float(absolute.max()), 1024, blank),
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
         "skill_at_peak": _estimate(float((1 - (1 + gap) / 1.1)[gap.argmax()]), 0.02, 512, blank),
+        "r2_crossing": _crossing(checkpoint, blank),
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
     if run.model == "optimal":
@@ -169,6 +175,14 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
     if attacked is not None:
         variables["attack_fpr"] = store.Variable(attacked(run), ("image",), "false positive rate")
     write(layout.DENOISE, checkpoint.factors, variables, {"parameters": 1000})
+
+
+def _crossing(checkpoint: Checkpoint, blank: bool) -> Estimate:
+    """Falls with strength; a checkpoint that hardly trained has none."""
+    if blank or checkpoint.run.train_size > 100 or checkpoint.step == 0:
+        return undefined("the Wiener filter explains it better up to the highest level", 64)
+    level = 0.5 / strength(checkpoint)
+    return Estimate(level, 0.8 * level, 1.2 * level, 64)
 
 
 def _write_equivalent(write: Write, checkpoint: Checkpoint) -> None:

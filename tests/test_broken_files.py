@@ -193,7 +193,7 @@ def test_a_file_without_the_time_that_it_took_is_broken(finished, results):
     assert rows(results, "overlap") == of_others(finished[0], "overlap", ["overlap"])
 
 
-@pytest.mark.parametrize("topic", ["gap", "flow", "profile", "recall", "discretization", "collapse"])
+@pytest.mark.parametrize("topic", ["gap", "flow", "profile", "recall", "dimension", "discretization", "collapse"])
 def test_the_laboratory_stands_whichever_array_of_a_topic_is_gone(results, topic):
     path = results / layout.TOPIC.of({"topic": topic})
     with h5py.File(path) as file:

@@ -32,11 +32,13 @@ EXPECTED = {
     "optimal": {
         "memorized_fraction", "mem_auc", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "peak_gap",
         "memorized_share", "skill_train", "skill_validation", "membership_auc", "train_likeness", "states_inside",
-        "largest_weight_states", "model_error_states",
+        "largest_weight_states", "model_error_states", "r2_labelled_optimum", "r2_wiener", "jacobian_trace_train",
+        "jacobian_norm_train", "flipd_train", "flipd_samples",
     },
     "constant": {
         "memorized_fraction", "coverage", "recall", "peak_gap", "skill_train", "skill_validation", "skill_at_peak",
-        "membership_auc",
+        "membership_auc", "r2_optimum", "r2_wiener", "r2_locality", "jacobian_trace_train", "jacobian_norm_train",
+        "jacobian_norm_gap", "flipd_gap",
     },
 }  # fmt: skip
 """Measures of which something is expected, at least."""

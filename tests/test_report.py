@@ -286,6 +286,7 @@ def test_every_chart_has_title_description_few_rows_and_a_table(folder):
         "gap-by-factor",
         "gap-by-step",
         "skill-by-factor",
+        "closed-forms",
         "outcomes-by-factor",
         "gap-against-memorized",
         "likeness-by-factor",

@@ -1,4 +1,4 @@
-"""Denoise: per-image denoising losses of a checkpoint, and the gap between training and validation images."""
+"""Denoise: per-image denoising losses of a checkpoint, the gap between training and validation images, its Jacobian."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 
 from diffbench.data.training_set import read_training_set
 from diffbench.denoisers.build import describe, load_denoiser
+from diffbench.denoisers.jacobian import jacobians_of_splits
 from diffbench.denoisers.losses import Losses, gap_sigmas, loss_variables, losses_of_splits
+from diffbench.denoisers.references import at_pixels, references_of
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
 from diffbench.files.estimates import Estimate, curve_variables, scalar_variables, undefined
+from diffbench.measures.closed_forms import closed_form_estimates
 from diffbench.measures.gap import gap_curve, memorized_share
 from diffbench.measures.intervals import mean
+from diffbench.measures.jacobian import split_estimates
 from diffbench.measures.membership import membership
 from diffbench.measures.skill import skill
 from diffbench.settings.models import External
@@ -40,6 +44,10 @@ def run(
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
     optimal, wiener = ({split: reference[f"{of}_{split}"] for split in losses.square} for of in ("loss", "wiener"))
     scalars, curves = estimates(losses, optimal, wiener, gap_sigmas(spec.gap))
+    scalars |= split_estimates(jacobians_of_splits(denoiser, training_set, spec.gap.images, where), SEED)
+    seen = at_pixels(denoiser, training_set, spec.gap, where)
+    closed = closed_form_estimates(seen, references_of(reference), gap_sigmas(spec.gap), SEED)
+    scalars, curves = scalars | closed[0], curves | closed[1]
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
     settings = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
     # Those of the suite's own networks the summary counts, once for each: counting costs a job a second and more.

@@ -41,6 +41,10 @@ SMALL_NOISE = 0.02
 ENOUGH = 100
 """Training images from which quality is judged: among fewer, single images are surrounded by all others."""
 
+FAR_OFF = 30.0
+"""Squared distance of unseen images to training images in units of the noise, which FLIPD of the optimum is, beyond
+which training images lie far from each other too."""
+
 LOWEST = (0.0, 0.003)
 MODERATE = (0.0, 3.0)
 """Up to this noise a linear filter sees the image well enough for its gain to lie far above chance."""
@@ -69,7 +73,7 @@ def expectations(
         if definition.noise <= SMALL_NOISE and train_size >= ENOUGH:
             yield from _of_real_images(definition, scalars)
     elif isinstance(definition, Optimal):
-        yield from _of_optimum()
+        yield from _of_optimum(scalars)
         yield from _extraction_of_optimum(train_size, scalars)
     elif isinstance(definition, Constant):
         yield from _of_constant(train_size, scalars)
@@ -158,7 +162,7 @@ def _copying_score() -> Expectation:
     return Expectation("c_t", -math.inf, -3.0, "copies lie nearer than unseen images: strongly negative")
 
 
-def _of_optimum() -> Iterator[Expectation]:
+def _of_optimum(scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
     whole = "the optimum samples training images only"
     yield Expectation("memorized_fraction", 1.0, 1.0, whole)
     yield Expectation("mem_auc", 0.9, 1.0, whole)
@@ -169,8 +173,14 @@ def _of_optimum() -> Iterator[Expectation]:
     yield Expectation("peak_gap", math.inf, math.inf, "unbounded: the training loss falls to 0 with σ")
     yield Expectation("memorized_share", 0.999, 1.001, "all that can be memorized is", EVERYWHERE)
     yield Expectation("membership_auc", 1.0, 1.0, "every training image has a lower loss", LOWEST)
+    off = scalars.get("flipd_validation")
+    if off and off.low > FAR_OFF:
+        for measure in ("jacobian_trace_train", "jacobian_norm_train", "flipd_train", "flipd_samples"):
+            yield Expectation(measure, -0.01, 0.1, "all around a training image becomes that image: a point")
     yield Expectation("skill_train", 0.999, 1.0, "no error is left where a linear filter has some", LOWEST)
     yield Expectation("skill_validation", -math.inf, 0.0, "it takes an unseen image for a training image", LOWEST)
+    yield Expectation("r2_labelled_optimum", 1 - 1e-9, 1.0, "the model is that closed form", EVERYWHERE)
+    yield Expectation("r2_wiener", -math.inf, 0.99, "it takes an unseen image for a training image", LOWEST)
     yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
     yield Expectation("states_inside", 0.8, 1.0, "states are noised training images", (0.05, 0.5))
     yield Expectation("largest_weight_states", 0.999, 1.001, "the posterior is on one image", LOWEST)
@@ -190,6 +200,15 @@ def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[E
     for measure in ("skill_train", "skill_validation"):
         yield Expectation(measure, -math.inf, 0.0, "a linear filter makes use of its input", MODERATE)
     yield Expectation("skill_at_peak", -math.inf, 0.0, "a linear filter makes use of its input")
+    for name in ("jacobian_trace", "jacobian_norm"):
+        for where in ("train", "validation", "gap"):
+            yield Expectation(f"{name}_{where}", 0.0, 0.0, "it ignores its input")
+    gap = scalars.get("flipd_gap")
+    if gap and math.isfinite(gap.low):
+        width = gap.high - gap.low
+        yield Expectation("flipd_gap", -width, width, "unseen images are as far from the mean: 0, within the interval")
+    for name in ("optimum", "wiener", "locality"):
+        yield Expectation(f"r2_{name}", -math.inf, 0.5, "it ignores its input, which a closed form follows", LOWEST)
     yield Expectation("membership_auc", 0.4, 0.6, "its loss tells nothing of membership", EVERYWHERE)
 
 

@@ -7,11 +7,13 @@ import pandas as pd
 
 from diffbench.files.output import atomic
 from diffbench.report.charts import pictures
+from diffbench.report.charts.closed_forms import closed_forms
 from diffbench.report.charts.gap import gap_by_factor, gap_by_step, skill_by_factor
 from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.charts.overlap import likeness_by_factor, trajectories
 from diffbench.report.pages.page import write_study_page
 from diffbench.report.tables import answers, duplicates, leaderboard, outcomes, ranks
+from diffbench.report.tables.closed_forms import crossings
 from diffbench.report.tables.costs import costs_of
 from diffbench.report.tables.results import Results, load_claims
 from diffbench.report.tables.slices import TITLES
@@ -43,6 +45,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         gap_by_factor(results, width),
         gap_by_step(results, width),
         skill_by_factor(results, width),
+        closed_forms(results, width),
         outcomes_by_factor(results, rows, means, width),
         gap_against_memorized(means, width),
         likeness_by_factor(results, width),
@@ -73,6 +76,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         guidance_places={each.text: place for place, each in enumerate(results.study.guidances.values())},
         gap_scale=leaderboard.gap_scale(entries),
         sheets=sheets,
+        crossings=crossings(results),
         unfinished=lacking[:LISTED],
         lacking=len(lacking),
         unfinished_table=CHART_DATA.format(name=Path(UNFINISHED).stem),

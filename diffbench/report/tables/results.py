@@ -30,6 +30,7 @@ SHOWN = frozenset(
     (
         *("memorized_fraction", "memorized_floor", "calibrated_fraction", "calibrated_floor", "fd", "fd_floor"),
         *("peak_gap", "sigma_at_peak", "skill_at_peak", "gap", "mse_train", "mse_validation"),
+        *("r2_optimum", "r2_labelled_optimum", "r2_wiener", "r2_locality", "r2_crossing"),
         *("mse_optimum_validation", "mse_wiener_validation", "skill_validation", "train_likeness"),
         *(f"{name}_{of}" for name in ("shell_radius", "largest_weight") for of in ("states", "train", "validation")),
         *("x_t_to_train", "x_t_to_validation", "x_r_train_to_train", "x_r_validation_to_validation"),
