@@ -31,11 +31,13 @@ EXPECTED = {
     "optimal": {
         "memorized_fraction", "mem_auc", "auth_pct", "c_t", "nearest_side_rate", "fd_gap", "peak_gap",
         "memorized_share", "skill_train", "skill_validation", "membership_auc", "train_likeness", "states_inside",
-        "largest_weight_states", "model_error_states",
+        "largest_weight_states", "model_error_states", "attack_loss_auc", "attack_sima_auc", "attack_pia_auc",
+        "attack_secmi_auc", "dataset_inference_p", "dataset_inference_images", "privacy_epsilon", "blind_auc",
     },
     "constant": {
         "memorized_fraction", "coverage", "recall", "peak_gap", "skill_train", "skill_validation", "skill_at_peak",
-        "membership_auc",
+        "membership_auc", "attack_loss_auc", "attack_sima_auc", "attack_pia_auc", "attack_secmi_auc",
+        "dataset_inference_p", "privacy_epsilon", "blind_auc",
     },
 }  # fmt: skip
 """Measures of which something is expected, at least."""

@@ -32,7 +32,7 @@ STUDY = {
     "sampling": {"steps": 5, "samples": 30, "trajectories": 10},
     "measures": {"gap": {"levels": 4, "images": 25, "noises": 3}},
 }
-STEP, IMAGE, OPTIMUM, INTERVALS, LEVEL, JOB = 7.0, 0.5, 0.01, 11.0, 3.0, 1.0
+STEP, IMAGE, OPTIMUM, INTERVALS, ATTACKS, LEVEL, JOB = 7.0, 0.5, 0.01, 11.0, 13.0, 3.0, 1.0
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def planted(monkeypatch):
         "network_rates": lambda *_: NetworkRates(STEP, IMAGE, "planted"),
         "optimum_rate": lambda *_: OPTIMUM,
         "gap_statistics": lambda *_: INTERVALS,
+        "attack_statistics": lambda *_: ATTACKS,
         "overlap_level": lambda *_: Line(LEVEL, 0.0),
         "memorization_seconds": lambda *_: Line(0.0, 2.0),
         "START_SECONDS": JOB,
@@ -56,7 +57,9 @@ def test_cost_is_counts_times_rates(planted):
     # 2 seeds of the network with 2 milestones, optimal and constant once: 6 checkpoints; 2 more cells with guidance.
     assert found["train"] == pytest.approx(2 * 40 * STEP + 4 * JOB)
     losses = 4 * 3 * (20 + 25)
-    assert found["denoise"] == pytest.approx(losses * (4 * IMAGE + 20 * OPTIMUM) + 6 * (INTERVALS + JOB))
+    attacks = (2 + 1) * (20 + 25)  # SimA at the two levels that lie in the range, PIA at one; no two levels for SecMI
+    statistics = 6 * (INTERVALS + ATTACKS + JOB)
+    assert found["denoise"] == pytest.approx((losses + attacks) * (4 * IMAGE + 20 * OPTIMUM) + statistics)
     evaluations = 5 * (30 * 2 + 2 * 10)  # Heun's two per step, and noised training and validation images
     assert found["sample"] == pytest.approx(evaluations * ((4 + 2 * 2) * IMAGE + 20 * OPTIMUM) + 8 * JOB)
     assert found["optimum"] == pytest.approx(losses * (20 + 20) * OPTIMUM + JOB)  # and a linear filter of rank 20

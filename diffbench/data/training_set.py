@@ -56,6 +56,13 @@ class TrainingSet:
         return {"train": (self.train, self.train_labels), "validation": (self.validation, self.validation_labels)}
 
     @property
+    def classes(self) -> dict[str, Labels]:
+        """True classes of either split; all 0 of validation images of planar data, which have none."""
+        known = self.unseen is self.validation
+        held_out = self.unseen_classes if known else np.zeros(len(self.validation), np.int64)
+        return {"train": self.train_classes, "validation": held_out}
+
+    @property
     def raw_scales(self) -> dict[str, Scale]:
         """The scale that the raw values of either split are on, by the split's name."""
         whole = np.dtype(self.raw_type).kind in "iub"

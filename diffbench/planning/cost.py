@@ -9,12 +9,14 @@ import torch
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
+from diffbench.denoisers.attacks import AttackLevels
 from diffbench.devices import pick_device
 from diffbench.planning.jobs import jobs
 from diffbench.planning.rates import (
     START_SECONDS,
     Clock,
     NetworkRates,
+    attack_statistics,
     gap_statistics,
     memorization_seconds,
     network_rates,
@@ -113,7 +115,8 @@ class _Estimate:
                 twins = run in {checkpoint.run for checkpoint in paired}
                 seconds["train"] += milestones[-1] * self.networks[run.model].step * (1 + twins)
         for checkpoint in study.checkpoints:
-            seconds["denoise"] += self._gap_images(checkpoint.run.train_size) * self._image(checkpoint)
+            images = self._gap_images(checkpoint.run.train_size) + self._attacked_images(checkpoint.run.train_size)
+            seconds["denoise"] += images * self._image(checkpoint)
         for cell in cells:
             guide = self._image(study.guide(cell.checkpoint, cell.guidance)) * guided_share(
                 cell.guidance, study.sampling
@@ -136,7 +139,16 @@ class _Estimate:
     def _gap_images(self, size: int) -> int:
         """Evaluations behind the losses of one checkpoint."""
         gap = self.study.measures.gap
-        return gap.levels * gap.noises * (min(gap.images, size) + min(gap.images, self._held_out(size)))
+        return gap.levels * gap.noises * self._measured(size)
+
+    def _attacked_images(self, size: int) -> int:
+        """Evaluations behind the membership attacks on one checkpoint."""
+        return AttackLevels.of(self.study.measures.gap).evaluations * self._measured(size)
+
+    def _measured(self, size: int) -> int:
+        """Images of both splits of which a checkpoint has losses."""
+        gap = self.study.measures.gap
+        return min(gap.images, size) + min(gap.images, self._held_out(size))
 
     def _sampled_images(self) -> int:
         """Evaluations behind the samples of one cell, and behind what their trajectories are compared with."""
@@ -157,6 +169,7 @@ class _Estimate:
         images = (min(study.measures.gap.images, max(sizes)), min(study.measures.gap.images, held_out))
         self._tell("intervals")
         intervals = gap_statistics(study.measures.gap.levels, images, self.clock)
+        intervals += attack_statistics(study.measures.gap, images, self.clock)
         self._tell("overlap")
         overlap = overlap_level(self.dimension, sizes, sampling.trajectories, held_out, self.clock)
         self._tell("memorization")

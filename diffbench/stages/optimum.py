@@ -1,6 +1,7 @@
-"""Optimum: denoising losses of the closed forms of a training subset that its checkpoints are held against.
+"""Optimum: what the checkpoints of a training subset are held against, and depends on its images alone.
 
-The optimum could do no better on training images, and an affine filter learns nothing but their second moments.
+Denoising losses of closed forms: the optimum could do no better on training images, and an affine filter learns nothing
+but their second moments. And how well training and held-out images are told apart without any model.
 """
 
 from pathlib import Path
@@ -13,7 +14,12 @@ from diffbench.denoisers.losses import DIMS, loss_variables, losses_of_splits
 from diffbench.denoisers.wiener import WienerDenoiser
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
+from diffbench.files.estimates import scalar_variables
+from diffbench.measures.blind_baseline import blind_auc
 from diffbench.study.specs import DenoiseSpec
+
+SEED = 0
+"""Of the order in which the classifier of pixels sees images."""
 
 
 def run(spec: DenoiseSpec, data: Path, conditions: Path, out: Path, device: str = "auto") -> None:
@@ -27,5 +33,7 @@ def run(spec: DenoiseSpec, data: Path, conditions: Path, out: Path, device: str 
     for split, losses in losses_of_splits(wiener, training_set, spec.gap, where).square.items():
         text = f"mean squared error per dimension of the Wiener filter, {split} images"
         variables[f"wiener_{split}"] = store.Variable(losses, ("sigma", DIMS[split]), text)
+    images = {split: pixels for split, (pixels, _) in training_set.splits.items()}
+    variables |= scalar_variables({"blind_auc": blind_auc(images, training_set.classes, SEED)})
     attributes = provenance.attributes(spec.factors, spec.gap.model_dump(), str(where))
     store.write(out, "optimum", variables, attributes, spec.fingerprint)

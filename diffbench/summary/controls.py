@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.files.estimates import Estimate
+from diffbench.measures.attacks import ATTACKS
 from diffbench.measures.battery import CRITERIA, EXTRACTED
 from diffbench.measures.extraction import coupon_collector
 from diffbench.settings.models import CONTROLS, Constant, ModelDefinition, Optimal, Planted
@@ -169,6 +170,11 @@ def _of_optimum() -> Iterator[Expectation]:
     yield Expectation("peak_gap", math.inf, math.inf, "unbounded: the training loss falls to 0 with σ")
     yield Expectation("memorized_share", 0.999, 1.001, "all that can be memorized is", EVERYWHERE)
     yield Expectation("membership_auc", 1.0, 1.0, "every training image has a lower loss", LOWEST)
+    yield from _of_attacks(0.99, 1.0, "it knows its training images and no others")
+    yield Expectation("dataset_inference_p", 0.0, 1e-6, "it was trained on them")
+    yield Expectation("dataset_inference_images", 2.0, 10.0, "few images suffice")
+    yield Expectation("privacy_epsilon", 2.0, math.inf, "every guess is right")
+    yield _blind()
     yield Expectation("skill_train", 0.999, 1.0, "no error is left where a linear filter has some", LOWEST)
     yield Expectation("skill_validation", -math.inf, 0.0, "it takes an unseen image for a training image", LOWEST)
     yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
@@ -191,6 +197,19 @@ def _of_constant(train_size: int, scalars: Mapping[str, Estimate]) -> Iterator[E
         yield Expectation(measure, -math.inf, 0.0, "a linear filter makes use of its input", MODERATE)
     yield Expectation("skill_at_peak", -math.inf, 0.0, "a linear filter makes use of its input")
     yield Expectation("membership_auc", 0.4, 0.6, "its loss tells nothing of membership", EVERYWHERE)
+    yield from _of_attacks(0.4, 0.6, "the distance to the mean tells nothing of membership")
+    yield Expectation("dataset_inference_p", 1e-3, 1.0, "it was trained on none of them: uniform")
+    yield Expectation("privacy_epsilon", 0.0, 0.5, "guesses are no better than chance")
+    yield _blind()
+
+
+def _of_attacks(low: float, high: float, why: str) -> Iterator[Expectation]:
+    for attack in ATTACKS:
+        yield Expectation(f"attack_{attack}_auc", low, high, why)
+
+
+def _blind() -> Expectation:
+    return Expectation("blind_auc", 0.4, 0.6, "training and unseen images are of one distribution")
 
 
 def judge_controls(study: Study, lookup: Lookup) -> pd.DataFrame:
