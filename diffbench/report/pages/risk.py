@@ -56,7 +56,7 @@ def write_risk(results: Results, settings: ReportSettings) -> None:
         "risk",
         [figure] if figure else [],
         answers=risk_answers(results, means, extracting, found),
-        shown=[_shown(risk) for risk in found],
+        shown=[shown_risk(risk) for risk in found],
         extracting=len(extracting),
         attacked=any(risk.images["attacked"].any() for risk in found),
         table=CHART_DATA.format(name=TABLE),
@@ -66,7 +66,8 @@ def write_risk(results: Results, settings: ReportSettings) -> None:
         columns.to_csv(temporary, index=False)
 
 
-def _shown(risk: Risk) -> Shown:
+def shown_risk(risk: Risk) -> Shown:
+    """The images of a setting as pages show them."""
     low, high = float(risk.pictures.min()), float(risk.pictures.max())
     pictured = len(risk.pictures.shape) == 4
     tiles = tuple(
