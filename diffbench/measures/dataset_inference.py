@@ -5,6 +5,7 @@ log-odds of having been trained on are compared with those of images that were n
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,9 @@ MOST = 1000
 
 SMALLEST = 1e-300
 """p-values below are told as this: of what is possible, none is 0."""
+
+TINY = 1e-30
+"""Variance of scores that are all alike, so that effects are finite."""
 
 GRID = 50
 """Sizes at which power is simulated, a tenth apart."""
@@ -55,7 +59,8 @@ def dataset_inference(suspects: Kind, unseen: Kind, seed: int) -> DatasetInferen
         nothing = undefined(few if suspects.features.shape[1] else "no attack has a score", sum(images))
         return DatasetInference(nothing, nothing)
     folds = chained_scores(suspects, unseen, seed)
-    p = _stouffer(np.array([float(welch(_of_set(fold.positives), _of_set(fold.negatives))) for fold in folds]))
+    of_folds = (_of_sets(kind) for kind in zip(*folds, strict=True))
+    p = _stouffer(welch(*of_folds))
     tested = sum(len(scores) for fold in folds for scores in fold)
     alike = [_standardised(fold) for fold in folds]
     positives, negatives = (np.concatenate(scores) for scores in zip(*alike, strict=True))
@@ -77,8 +82,8 @@ def least_images(suspects: Float64[np.ndarray, " m"], unseen: Float64[np.ndarray
         return undefined(f"power stays below {POWER:g} with {most} suspects and as many unseen images", n)
     least = float(sizes[enough[0]])
     effect, low, high = _effect(suspects, unseen, seed)
-    most_likely_few = max(2.0, least * (effect / high) ** 2)
-    return Estimate(least, most_likely_few, least * (effect / low) ** 2 if low > 0 else math.inf, n)
+    fewest = max(2.0, least * (effect / high) ** 2)
+    return Estimate(least, fewest, least * (effect / low) ** 2 if low > 0 else math.inf, n)
 
 
 class Moments(NamedTuple):
@@ -106,9 +111,13 @@ def welch(higher: Moments, lower: Moments) -> Float64[np.ndarray, "..."]:
     return np.where(variance > 0, p, (1 - np.sign(difference)) / 2)
 
 
-def _of_set(scores: Float64[np.ndarray, " m"]) -> Moments:
-    size = np.array(float(len(scores)))
-    return Moments.of(size, scores.mean(), (scores**2).mean())
+def _of_sets(sets: Sequence[Float64[np.ndarray, " _"]]) -> Moments:
+    sizes, means, squares = (np.array([float(of(scores)) for scores in sets]) for of in (len, np.mean, _mean_square))
+    return Moments.of(sizes, means, squares)
+
+
+def _mean_square(scores: Float64[np.ndarray, " m"]) -> float:
+    return float((scores**2).mean())
 
 
 def _of_draws(scores: Float64[np.ndarray, " m"], sizes: Int64[np.ndarray, " G"], rng: np.random.Generator) -> Moments:
@@ -139,7 +148,7 @@ def _effect(
         of_suspects: Float64[np.ndarray, "*B 2"], of_unseen: Float64[np.ndarray, "*B 2"]
     ) -> Float64[np.ndarray, "*B"]:
         variance = sum(each[..., 1] - each[..., 0] ** 2 for each in (of_suspects, of_unseen))
-        return (of_suspects[..., 0] - of_unseen[..., 0]) / np.sqrt(variance)
+        return (of_suspects[..., 0] - of_unseen[..., 0]) / np.sqrt(np.maximum(variance, TINY))
 
     powers = [np.column_stack([scores, scores**2]) for scores in (suspects, unseen)]
     resampled = [
