@@ -145,14 +145,15 @@ def _effect(
     """Difference of means in units of its error with one image of each kind, and its bootstrap interval."""
 
     def effect(
-        of_suspects: Float64[np.ndarray, "*B 2"], of_unseen: Float64[np.ndarray, "*B 2"]
-    ) -> Float64[np.ndarray, "*B"]:
-        variance = sum(each[..., 1] - each[..., 0] ** 2 for each in (of_suspects, of_unseen))
-        return (of_suspects[..., 0] - of_unseen[..., 0]) / np.sqrt(np.maximum(variance, TINY))
+        of_suspects: Float64[np.ndarray, "B 2"], of_unseen: Float64[np.ndarray, "B 2"]
+    ) -> Float64[np.ndarray, " B"]:
+        variance = sum(each[:, 1] - each[:, 0] ** 2 for each in (of_suspects, of_unseen))
+        return (of_suspects[:, 0] - of_unseen[:, 0]) / np.sqrt(np.maximum(variance, TINY))
 
     powers = [np.column_stack([scores, scores**2]) for scores in (suspects, unseen)]
     resampled = [
         bootstrap_means(each, seed_of(name, seed)) for each, name in zip(powers, ("suspects", "unseen"), strict=True)
     ]
     low, high = np.quantile(effect(*resampled), [ALPHA / 2, 1 - ALPHA / 2])
-    return float(effect(*(each.mean(axis=0) for each in powers))), float(low), float(high)
+    value = effect(*(each.mean(axis=0, keepdims=True) for each in powers))
+    return float(value[0]), float(low), float(high)

@@ -54,6 +54,8 @@ def _log_scores(scores: Mapping[str, AttackScores], classes: Mapping[str, Int64[
 
 def _bound(scores: AttackScores, chosen: Attack, seed: int) -> Estimate:
     """Of privacy, from the guesses of one attack at its level."""
+    if np.isnan(chosen.strength):
+        return chosen.auc  # undefined, and why
     choosing, judging = divided(_at_level(scores, chosen, "train"), _at_level(scores, chosen, "validation"), seed)
     return one_run_bound(choosing, judging, seed)
 
