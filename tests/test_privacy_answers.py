@@ -65,7 +65,9 @@ def test_a_leak_is_told_as_yes_with_its_numbers():
     assert "With 12 [9.00, 15.0] images, and as many held-out ones, the test finds it in 90% of cases." in (
         answers[1].sentences
     )
-    assert "At a false positive rate of 0.1 %: undefined, needs at least 1000 validation images." in answers[0].sentences
+    assert (
+        "At a false positive rate of 0.1 %: undefined, needs at least 1000 validation images." in answers[0].sentences
+    )
 
 
 def test_sets_that_differ_without_the_model_are_named_beside_the_attacks():
