@@ -17,6 +17,7 @@ from diffbench.report.tables.format import number
 from diffbench.report.tables.results import load_results
 from diffbench.settings.report import ReportSettings
 from diffbench.study.grid import Run
+from tests.damaged_files import without_array
 from tests.report_studies import SAMPLES, make_study
 
 ATTACKED = 20
@@ -160,6 +161,17 @@ def test_a_seed_whose_file_is_missing_is_left_out(tmp_path: Path) -> None:
     write(tmp_path)
     assert set(pd.read_csv(tmp_path / "report/data/risk.csv")["seeds"]) == {1}
     assert "1 of 1 seed<br>" in page(tmp_path)
+
+
+@pytest.mark.parametrize("array", ["isolation", "extraction_value"])
+def test_a_file_that_lacks_an_array_is_named_and_its_seed_left_out(tmp_path: Path, array: str) -> None:
+    make_study(tmp_path, {"steps": [1600], "sweeps": []})
+    damaged = "mlp-small/n32/classes/seed1/step1600/w0/memorization.h5"
+    without_array(array)(tmp_path / damaged)
+    results = load_results(tmp_path)
+    write_risk(results, ReportSettings())
+    assert set(pd.read_csv(tmp_path / "report/data/risk.csv")["seeds"]) == {1}
+    assert results.faults[damaged].state == "broken"
 
 
 @pytest.mark.browser

@@ -116,7 +116,7 @@ def _extraction_of_planted(
     size = min(extracted.n, floor.n)  # that the floor is of
     chance = max(1.0, others / size) * (floor.value + floor.high - floor.low) if others else 0.0
     why = f"the {originals} originals" + (", and what the others extract by chance" if others else "")
-    why = why if copies else "the floor: all images are unseen"
+    why = why if copies else "no more than as many held-out images: all are unseen"
     yield Expectation("extracted_images", originals, min(train_size, originals + chance), why)
     if copies:
         yield from _blind_to_isolation(train_size, scalars, "originals are planted in turn, not by their isolation")

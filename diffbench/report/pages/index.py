@@ -18,6 +18,7 @@ from diffbench.report.tables.costs import costs_of
 from diffbench.report.tables.results import Results, load_claims
 from diffbench.report.tables.slices import TITLES
 from diffbench.settings.report import ReportSettings
+from diffbench.study import layout
 from diffbench.study.layout import CHART_DATA, UNFINISHED
 from diffbench.summary.reading import BROKEN, MISSING, STALE, UNREADABLE
 
@@ -64,6 +65,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         figures,
         claims=load_claims(results),
         controls=results.study.has_controls,
+        privacy=(results.pages / Path(layout.page("privacy")).name).exists(),
         answers=answers.answers(results, means, effects),
         notes=duplicates.notes(results, means),
         effects=effects,

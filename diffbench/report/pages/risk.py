@@ -10,6 +10,7 @@ from diffbench.report.charts.extraction import extraction_figure
 from diffbench.report.charts.pictures import png
 from diffbench.report.pages.page import write_study_page
 from diffbench.report.tables.format import number
+from diffbench.report.tables.membership import COLUMNS, attacked, attacks_over_seeds, differing
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.risk import Risk, extraction_over_seeds, risks, settings_by_extraction, table
 from diffbench.report.tables.risk_answers import risk_answers
@@ -18,6 +19,9 @@ from diffbench.study.layout import CHART_DATA
 
 TABLE = "risk"
 """Table of all extracted training images of the settings on the page."""
+
+ATTACKS = "attacks"
+"""Table of what attacks tell of all settings."""
 
 NOT_MEASURED = "not measured"
 
@@ -51,22 +55,32 @@ def write_risk(results: Results, settings: ReportSettings) -> None:
     extracting = settings_by_extraction(results, means)
     found = risks(results, extracting)
     figure = extraction_figure(found, means, settings.chart_width)
+    attacks = attacks_over_seeds(results)
     write_study_page(
         results,
         "risk",
         [figure] if figure else [],
         answers=risk_answers(results, means, extracting, found),
-        shown=[_shown(risk) for risk in found],
+        shown=[shown_risk(risk) for risk in found],
         extracting=len(extracting),
+        attack_columns=COLUMNS,
+        attacks=attacked(attacks),
+        attacks_table=CHART_DATA.format(name=ATTACKS),
+        differing=differing(results),
         attacked=any(risk.images["attacked"].any() for risk in found),
         table=CHART_DATA.format(name=TABLE),
     )
-    columns = pd.concat(table(found)) if found else pd.DataFrame(columns=["image"])
-    with atomic(results.pages / CHART_DATA.format(name=TABLE)) as temporary:
-        columns.to_csv(temporary, index=False)
+    _write(results, TABLE, pd.concat(table(found)) if found else pd.DataFrame(columns=["image"]))
+    _write(results, ATTACKS, attacks)
 
 
-def _shown(risk: Risk) -> Shown:
+def _write(results: Results, name: str, rows: pd.DataFrame) -> None:
+    with atomic(results.pages / CHART_DATA.format(name=name)) as temporary:
+        rows.to_csv(temporary, index=False)
+
+
+def shown_risk(risk: Risk) -> Shown:
+    """The images of a setting as pages show them."""
     low, high = float(risk.pictures.min()), float(risk.pictures.max())
     pictured = len(risk.pictures.shape) == 4
     tiles = tuple(

@@ -85,8 +85,10 @@ def truth_known(results: Results, factors: Mapping[Any, Any]) -> bool:
 
 def center_setting(results: Results) -> dict[str, Any]:
     """SETTING of the study's centre at its last step."""
-    last = max(center_cells(results.study), key=lambda cell: cell.checkpoint.step)
-    return {name: value for name, value in last.factors.items() if name != "seed"} | {"guidance": last.guidance.text}
+    center = results.study.center
+    step = max((cell.checkpoint.step for cell in center_cells(results.study)), default=max(results.study.steps))
+    known = dict(center) | {"guidance": center.guidance.text, "step": step}
+    return {name: known[name] for name in SETTING}
 
 
 def risks(results: Results, extracting: pd.DataFrame) -> list[Risk]:
@@ -107,13 +109,24 @@ def _cells_by_setting(results: Results) -> dict[tuple[Any, ...], list[Cell]]:
     return by_setting
 
 
+@dataclass(frozen=True)
+class _Extracted:
+    """What the files of one cell say of the n training images."""
+
+    seed: int
+    samples: int
+    times: Int64[np.ndarray, " n"]
+    isolation: Float64[np.ndarray, " n"]  # nan where it is not known
+    attack: Float64[np.ndarray, " n"]  # nan where it was not measured
+    curves: pd.DataFrame
+
+
 def _risk(results: Results, factors: dict[Any, Any], cells: list[Cell]) -> Risk | None:
+    of_seeds = [found for cell in cells if (found := _extracted(results, cell))]
+    if not any(each.times.any() for each in of_seeds):
+        return None
+    images = _images(of_seeds)
     try:
-        files = {cell: results.read(MEMORIZATION, cell.factors) for cell in cells if _whole(results, cell)}
-        times = np.array([_times(file, factors["train_size"]) for file in files.values()])
-        if not times.any():
-            return None
-        images = _images(times, list(files.values()), [_attack(results, cell) for cell in files])
         with results.reader.noting(DATA, {}) as path:
             made_by = results.reader.lineage.fingerprint(DATA, {})
             names = read_classes(path, factors["train_size"], made_by)
@@ -121,31 +134,44 @@ def _risk(results: Results, factors: dict[Any, Any], cells: list[Cell]) -> Risk 
     except DiffbenchError:
         return None
     images.insert(1, "class", [names[row] for row in images["image"]])
-    curves = pd.concat([_curves(file).assign(seed=cell.checkpoint.run.seed) for cell, file in files.items()])
-    samples = sum(len(file["nearest"]) for file in files.values())
-    return Risk(factors, len(files), samples, images, pictures, curves)
+    curves = pd.concat([each.curves.assign(seed=each.seed) for each in of_seeds])
+    return Risk(factors, len(of_seeds), sum(each.samples for each in of_seeds), images, pictures, curves)
 
 
-def _whole(results: Results, cell: Cell) -> bool:
-    return MEMORIZATION.of(cell.factors) not in results.known_faults
-
-
-def _times(file: StageFile, train_size: int) -> Int64[np.ndarray, " {train_size}"]:
-    first, second = file["distance"].T
-    return times_extracted(file["nearest"], ratios_of(first, second) < THRESHOLD, train_size)
-
-
-def _images(
-    times: Int64[np.ndarray, "S n"], files: list[StageFile], attacks: list[Float64[np.ndarray, " a"]]
-) -> pd.DataFrame:
-    """A row for each training image that any seed extracts, most often first."""
-    train_size, rows = times.shape[1], np.flatnonzero(times.any(axis=0))
-    isolation, fprs = np.full(train_size, np.nan), np.full(times.shape, np.nan)
-    for file, fpr, attack in zip(files, fprs, attacks, strict=True):
+def _extracted(results: Results, cell: Cell) -> _Extracted | None:
+    """Nothing where the cell's samples were not measured; the results remember files that lack something."""
+    size = cell.checkpoint.run.train_size
+    isolation, attack = np.full(size, np.nan), np.full(size, np.nan)
+    try:
+        file = results.read(MEMORIZATION, cell.factors)
+        first, second = file["distance"].T
+        times = times_extracted(file["nearest"], ratios_of(first, second) < THRESHOLD, size)
         isolation[file["neighbor_of"]] = file["isolation"]
-        fpr[: len(attack)] = attack
-    fprs, counts = fprs[:, rows], np.isfinite(fprs[:, rows]).sum(axis=0)
-    rank = placements(isolation, isolation) if np.isfinite(isolation).all() else np.full(train_size, np.nan)
+        curves = _curves(file)
+    except DiffbenchError:
+        return None
+    scores = _attack(results, cell)
+    attack[: len(scores)] = scores
+    return _Extracted(cell.checkpoint.run.seed, len(first), times, isolation, attack, curves)
+
+
+def _attack(results: Results, cell: Cell) -> Float64[np.ndarray, " a"]:
+    """The attack scores of the first training images of a cell's checkpoint; of none where they were not measured."""
+    if not results.study.denoises(cell.checkpoint.run.model):
+        return np.empty(0)
+    try:
+        return results.read(DENOISE, cell.factors).arrays.get(ATTACK, np.empty(0))
+    except DiffbenchError:
+        return np.empty(0)
+
+
+def _images(of_seeds: list[_Extracted]) -> pd.DataFrame:
+    """A row for each training image that any seed extracts, most often first."""
+    times, attacks = (np.array([getattr(each, name) for each in of_seeds]) for name in ("times", "attack"))
+    rows = np.flatnonzero(times.any(axis=0))
+    isolation = pd.DataFrame([each.isolation for each in of_seeds]).max().to_numpy()  # alike wherever it is known
+    rank = placements(isolation, isolation) if np.isfinite(isolation).all() else np.full(len(isolation), np.nan)
+    scores = pd.DataFrame(attacks[:, rows])
     table = pd.DataFrame(
         {
             "image": rows,
@@ -153,19 +179,11 @@ def _images(
             "seeds": (times[:, rows] > 0).sum(axis=0),
             "isolation": isolation[rows],
             "more_isolated_than": rank[rows],
-            "attack_fpr": np.divide(np.nansum(fprs, axis=0), counts, out=np.full(len(rows), np.nan), where=counts > 0),
-            "attacked": counts,
+            "attack_fpr": scores.mean().to_numpy(),
+            "attacked": scores.count().to_numpy(),
         }
     )
     return table.sort_values(["times", "seeds"], ascending=False, kind="stable").reset_index(drop=True)
-
-
-def _attack(results: Results, cell: Cell) -> Float64[np.ndarray, " a"]:
-    """The attack score of the first training images of a cell's checkpoint; of none where it was not measured."""
-    none = np.empty(0)
-    if not results.study.denoises(cell.checkpoint.run.model) or DENOISE.of(cell.factors) in results.known_faults:
-        return none
-    return results.read(DENOISE, cell.factors).arrays.get(ATTACK, none)
 
 
 def _curves(file: StageFile) -> pd.DataFrame:
