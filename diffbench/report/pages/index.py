@@ -13,7 +13,7 @@ from diffbench.report.charts.overlap import likeness_by_factor, trajectories
 from diffbench.report.pages.page import write_study_page
 from diffbench.report.tables import answers, duplicates, leaderboard, outcomes
 from diffbench.report.tables.costs import costs_of
-from diffbench.report.tables.results import Results, load_claims
+from diffbench.report.tables.results import Results, load_claims, load_laws, tested
 from diffbench.report.tables.slices import TITLES
 from diffbench.settings.report import ReportSettings
 from diffbench.study.layout import CHART_DATA, UNFINISHED
@@ -59,6 +59,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         "index",
         figures,
         claims=load_claims(results),
+        laws=[law for law in load_laws(results) if tested(law)],
         controls=results.study.has_controls,
         answers=answers.answers(results, means, effects),
         notes=duplicates.notes(results, means),
