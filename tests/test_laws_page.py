@@ -13,7 +13,7 @@ from tests.report_studies import make_study
 from tests.test_claims_page import page, table_rows, text, value_of
 
 CHANGES = {
-    "seeds": [0, 1],
+    "seeds": [0, 1, 2],
     "steps": [1600],
     "pairs": True,
     "sweeps": [

@@ -27,29 +27,22 @@ def guidance_tests(study: Study, lookup: Lookup) -> Iterator[ClaimTest]:
     cells = at_one_step([center_cells(study, guidance=each.label) for each in named])
     at = [[cell for cell in cells if cell.guidance == each] for each in named]
     missing = _missing(lookup, at)
-    bent, said = undefined(missing, 0), ""
-    if not missing:
-        fractions = [[known(lookup.of_cell(cell, "memorized_fraction")) for cell in members] for members in at]
-        first, inner, last = fractions
-        rise, fall = (over_seeds([difference(b, a) for a, b in zip(end, inner, strict=True)]) for end in (first, last))
-        bent = bend(rise, fall)
-        step = cells[0].checkpoint.step
-        every = [[c for c in center_cells(study, guidance=w.label) if c.checkpoint.step == step] for w in weights]
-        labels = [each.text for each in weights]
-        said = notes(
-            f"w = {named[1].text} against {named[0].text} and {named[2].text}",
-            "memorized " + _along(lookup, labels, every, "memorized_fraction"),
-            "FD to unseen images " + _along(lookup, labels, every, "fd"),
-        )
     yield ClaimTest(
         "guidance_bend",
         "memorized fraction at a weight in the middle, beyond both ends on the same side, "
         f"n = {study.center.train_size}, {center_words(study)}",
-        bent,
+        undefined(missing, 0) if missing else _bend(lookup, at),
         "bend",
         above=True,
-        note=said,
+        note="" if missing else _said(study, lookup, weights, named, cells[0].checkpoint.step),
     )
+
+
+def _bend(lookup: Lookup, at: Sequence[Sequence[Cell]]) -> Estimate:
+    """Of cells at the least weight, in the middle, and at the largest, one per seed each."""
+    first, inner, last = ([known(lookup.of_cell(cell, "memorized_fraction")) for cell in cells] for cells in at)
+    rise, fall = (over_seeds([difference(b, a) for a, b in zip(end, inner, strict=True)]) for end in (first, last))
+    return bend(rise, fall)
 
 
 def middle(weights: Sequence[Guidance]) -> Guidance:
@@ -95,7 +88,20 @@ def _excess(lookup: Lookup, cells: Sequence[Cell]) -> Estimate:
     return over_seeds([difference(a, b) for a, b in zip(fractions, floors, strict=True)])
 
 
-def _along(lookup: Lookup, labels: Sequence[str], cells: Sequence[Sequence[Cell]], measure: str) -> str:
-    """A measure at every weight."""
-    values = [over_seeds([known(lookup.of_cell(cell, measure)) for cell in members]) for members in cells]
-    return ", ".join(f"{text(value)} at {label}" for label, value in zip(labels, values, strict=True))
+def _said(study: Study, lookup: Lookup, weights: Sequence[Guidance], named: Sequence[Guidance], step: int) -> str:
+    """Which weights are compared, and memorization and quality at every weight."""
+    first, inner, last = (each.text for each in named)
+
+    def along(measure: str) -> str:
+        said = []
+        for weight in weights:
+            cells = [cell for cell in center_cells(study, guidance=weight.label) if cell.checkpoint.step == step]
+            value = over_seeds([known(lookup.of_cell(cell, measure)) for cell in cells])
+            said.append(f"{text(value)} at {weight.text}")
+        return ", ".join(said)
+
+    return notes(
+        f"w = {inner} against {first} and {last}",
+        f"memorized {along('memorized_fraction')}",
+        f"FD to unseen images {along('fd')}",
+    )
