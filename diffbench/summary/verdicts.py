@@ -62,7 +62,7 @@ THRESHOLDS = {
         0.1, "one sample in ten either way; unique labels made more than six in ten copies in Gu et al."
     ),
     "exponent": Threshold(
-        0.25, "half-way to the square root of n: a training set 16 times as large, and a factor of 2 from the law"
+        0.25, "half-way to the square root of n: for 16 times as many images a factor of 2 from the law"
     ),
     "direction": Threshold(0.0, "the law names a direction and no size"),
     "bend": Threshold(0.0, "below 0 the middle lies between both ends: over the three weights the effect is monotone"),

@@ -30,7 +30,7 @@ def judge_laws(study: Study, lookup: Lookup, scales: pd.DataFrame, known: Facts)
         ),
         Claim(
             3,
-            "Models trained on disjoint images draw the more alike samples, the more images they have, and copy less.",
+            "Models trained on disjoint images draw more alike samples from many of them than from few, and copy less.",
             tuple(pair_tests(study, lookup)),
         ),
         Claim(

@@ -1,4 +1,4 @@
-"""Law 3: models trained on disjoint images agree more, the more images they have (Kadkhodaie et al., 2310.02557)."""
+"""Law 3: models trained on many disjoint images agree more than on few (Kadkhodaie et al., arXiv 2310.02557)."""
 
 from collections.abc import Iterator, Sequence
 

@@ -29,8 +29,10 @@ def scaling_tests(study: Study, scales: Rows) -> Iterator[ClaimTest]:
 
 def _test(study: Study, scales: Rows, tau: str, law: float, statement: str, beside: str = "") -> ClaimTest:
     exponent = _exponent(study, scales, tau)
-    away = Estimate(exponent.value - law, exponent.low - law, exponent.high - law, exponent.n, exponent.reason)
-    said = "" if exponent.reason else f"b = {text(exponent)}"
+    away = Estimate(exponent.value - law, exponent.low - law, exponent.high - law, exponent.n)
+    said = f"b = {text(exponent)}"
+    if exponent.reason:
+        away, said = undefined(exponent.reason, 0), ""
     if math.isinf(exponent.high):
         away, said = undefined(OPEN, exponent.n), f"b = {number(exponent.value)}, with an open interval"
     if said and beside:
