@@ -27,6 +27,12 @@ def overlap_noise(split: str, level: int, images: int, dimension: int) -> Float3
     return _normal((images, dimension), "overlap", split, level)
 
 
+def probe_signs(purpose: str, probe: int, images: int, dimension: int) -> Float32[np.ndarray, "{images} {dimension}"]:
+    """Signs along which a Jacobian is probed at each image; a row does not depend on the number of images."""
+    rng = np.random.default_rng(seed_of("probe", purpose, probe))
+    return rng.integers(0, 2, (images, dimension), dtype=np.int8).astype(np.float32) * 2 - 1
+
+
 def _normal(
     shape: tuple[int, ...], *purpose: str | int, out: Float32[np.ndarray, "..."] | None = None
 ) -> Float32[np.ndarray, "..."]:

@@ -19,6 +19,7 @@ SMALL_LAB: dict[str, Any] = {
     "discretization": {"points": 10, "euler_steps": [9], "heun_steps": [9]},
     "collapse": {"dimensions": [2, 16], "train_sizes": [16, 64], "draws": 1},
     "recall": {"deltas": [0.1, 0.8, 3.0], "point_counts": [12, 40]},
+    "dimension": {"point_counts": [20], "deltas": [0.4]},
 }
 CIRCLE: dict[str, Any] = {
     "name": "plane",

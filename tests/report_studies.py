@@ -12,11 +12,14 @@ from diffbench.conventions import karras_sigmas, log_sigmas
 from diffbench.files import store
 from diffbench.files.cost import Cost
 from diffbench.files.estimates import Estimate, curve_variables, scalar_variables, undefined
+from diffbench.measures.battery import EXTRACTED, extraction_variables
+from diffbench.measures.extraction import extraction
 from diffbench.measures.intervals import proportion
+from diffbench.measures.rank_correlation import spearman
 from diffbench.stages import summary
 from diffbench.study import layout
 from diffbench.study.file import parse_study
-from diffbench.study.grid import Cell, Checkpoint
+from diffbench.study.grid import Cell, Checkpoint, Run
 from diffbench.study.lineage import Lineage
 from diffbench.study.specs import SummarySpec
 from diffbench.study.study import Study
@@ -41,6 +44,8 @@ Variables = dict[str, store.Variable]
 Write = Callable[[layout.Kind, dict[str, Any], Variables, dict[str, Any]], None]
 """Writes the file of a kind with these factors."""
 
+Attacked = Callable[[Run], np.ndarray]
+
 
 def strength(checkpoint: Checkpoint) -> float:
     """How far a made-up checkpoint memorizes: grows with model and steps, falls with the training set."""
@@ -57,8 +62,12 @@ def make_study(
     skip: Callable[[str], bool] = lambda file: False,
     blank: bool = False,
     shape: tuple[int, ...] = (1, 8, 8),
+    attacked: Attacked | None = None,
 ) -> Study:
-    """Write the files of a study into `results`, but those that `skip` names; `blank` leaves all values undefined."""
+    """Write the files of a study into `results`, but those that `skip` names; `blank` leaves all values undefined.
+
+    attacked: attack scores of the training images of a run, where there are any.
+    """
     study = parse_study(SMALL | (changes or {}), "made-up.yaml")
     rng = np.random.default_rng(0)
     largest = max(run.train_size for run in study.runs)
@@ -70,19 +79,21 @@ def make_study(
 
     _write_data(write, rng, largest, shape)
     made = {file for file in study.files if not skip(file)}
-    _write_measures(write, study, made, blank, shape)
+    _write_measures(write, study, made, blank, shape, attacked)
     _write_costs(results, study)
     summary.run(SummarySpec(study=study), results)
     return study
 
 
-def _write_measures(write: Write, study: Study, made: set[str], blank: bool, shape: tuple[int, ...]) -> None:
+def _write_measures(
+    write: Write, study: Study, made: set[str], blank: bool, shape: tuple[int, ...], attacked: Attacked | None
+) -> None:
     for run in study.runs:
         if layout.OPTIMUM.of(run.factors) in made:
             write(layout.OPTIMUM, run.factors, {}, {})
     for checkpoint in study.checkpoints:
         if layout.DENOISE.of(checkpoint.factors) in made:
-            _write_denoise(write, checkpoint, blank)
+            _write_denoise(write, checkpoint, blank, attacked)
         if layout.EQUIVALENT.of(checkpoint.factors) in made:
             _write_equivalent(write, checkpoint)
     for cell in study.cells:
@@ -116,10 +127,11 @@ def _write_data(write: Write, rng: np.random.Generator, pool: int, shape: tuple[
     write(layout.DATA, {}, variables, {"mean": mean, "scale": 0.5 / spread, "classes": 10})
 
 
-def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
+def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: Attacked | None) -> None:
     run, sigmas, size = checkpoint.run, log_sigmas(24), strength(checkpoint)
     gap = 0.25 * size * np.exp(-((np.log(sigmas / 0.12)) ** 2) / 2.5)
     train = sigmas**2 / (sigmas**2 + 0.25) * 0.25
+    explained, one_label = 0.7 + 0.28 * sigmas * size / (sigmas * size + 0.5), run.granularity == "none"
     curves = {
         "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
         "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
@@ -127,6 +139,10 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
         "mse_optimum_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 2 * train],
         "mse_wiener_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 1.1 * train],
         "skill_validation": [_estimate(v, 0.02, 512, blank) for v in 1 - (1 + gap) / 1.1],
+        "r2_wiener": [_estimate(v, 0.01, 64, blank) for v in 1 - 0.35 * sigmas / (sigmas + 0.5)],
+        "r2_labelled_optimum": [_estimate(v, 0.01, 64, blank) for v in explained],
+        "r2_optimum": [_estimate(v, 0.02, 64, blank) for v in explained * (1 if one_label else 0.9)],
+        "r2_locality": [_estimate(v, 0.01, 64, blank) for v in 1 - 0.4 * sigmas / (sigmas + 0.5)],
         "memorized_share": [
             undefined("the optimal denoiser has no gap here within its interval", 1024)
             if sigma > 5
@@ -142,6 +158,7 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
         "peak_absolute_gap": _estimate(float(absolute.max()), 0.05 * float(absolute.max()), 1024, blank),
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
         "skill_at_peak": _estimate(float((1 - (1 + gap) / 1.1)[gap.argmax()]), 0.02, 512, blank),
+        "r2_crossing": _crossing(checkpoint, blank),
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
     if run.model == "optimal":
@@ -155,7 +172,17 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool) -> None:
         "loss_validation": store.Variable(losses, ("sigma", "held_out"), "loss of validation images"),
     }
     variables |= scalar_variables(scalars) | curve_variables(curves)
+    if attacked is not None:
+        variables["attack_fpr"] = store.Variable(attacked(run), ("image",), "false positive rate")
     write(layout.DENOISE, checkpoint.factors, variables, {"parameters": 1000})
+
+
+def _crossing(checkpoint: Checkpoint, blank: bool) -> Estimate:
+    """Falls with strength; a checkpoint that hardly trained has none."""
+    if blank or checkpoint.run.train_size > 100 or checkpoint.step == 0:
+        return undefined("the Wiener filter explains it better up to the highest level", 64)
+    level = 0.5 / strength(checkpoint)
+    return Estimate(level, 0.8 * level, 1.2 * level, 64)
 
 
 def _write_equivalent(write: Write, checkpoint: Checkpoint) -> None:
@@ -194,13 +221,35 @@ def _write_memorization(write: Write, cell: Cell, blank: bool, shape: tuple[int,
     second = rng.uniform(1.0, 2.0, SAMPLES)
     first = np.where(np.arange(SAMPLES) < hits, 0.1, 0.9) * second
     nearest = rng.integers(0, cell.checkpoint.run.train_size, SAMPLES)
-    variables = scalar_variables(scalars) | {
+    variables = {
         "nearest": store.Variable(nearest, ("sample",), "nearest training image"),
         "distance": store.Variable(np.stack([first, second], axis=1), ("sample", "rank"), "distances"),
     }
+    extracted, others = _extracted(cell, nearest, hits, blank)
+    variables |= scalar_variables(scalars | extracted) | others
     write(layout.MEMORIZATION, cell.factors, variables, {})
     drawn = {"samples": store.Variable(samples, ("sample", *axes), "generated images, scaled")}
     write(layout.SAMPLES, cell.factors, drawn, {})
+
+
+def _extracted(
+    cell: Cell, nearest: np.ndarray, hits: int, blank: bool
+) -> tuple[dict[str, Estimate], dict[str, store.Variable]]:
+    """Of a made-up cell, whose first `hits` samples are copies; of 64 held-out images none is."""
+    size = cell.checkpoint.run.train_size
+    own = extraction(nearest, np.arange(SAMPLES) < hits, size, 0)
+    floor = extraction(np.zeros(64, np.int64), np.zeros(64, bool), size, 0)
+    isolation = 1 + np.arange(size) / size
+    estimates = {"isolation_extraction_spearman": spearman(isolation, own.times)}
+    for names, field in ((each[:3], each[3]) for each in EXTRACTED):
+        estimates |= dict(zip(names, (getattr(each, field) for each in (own, own, floor)), strict=True))
+    if blank:
+        estimates = dict.fromkeys(estimates, undefined("made up without a value", SAMPLES))
+    variables = extraction_variables(own, floor) | {
+        "neighbor_of": store.Variable(np.arange(size), ("neighbor_of",), "row"),
+        "isolation": store.Variable(isolation, ("neighbor_of",), "distance"),
+    }
+    return estimates, variables
 
 
 def _write_overlap(write: Write, cell: Cell, blank: bool) -> None:

@@ -71,6 +71,8 @@ def test_planted_shares_of_copies_are_found(run, share, noise):
     value = {name: record["value"] for name, record in records.items()}
     assert value["memorized_fraction"] == share
     assert value["memorized_floor"] == 0
+    assert value["extracted_images"] == records["extracted_images_matched"]["value"] == round(share * SAMPLES)
+    assert value["extracted_images_floor"] == 0
     for name, without, of_copies in (
         ("mem_auc", value["mem_auc_floor"], 0.97),
         ("calibrated_fraction", value["calibrated_floor"], 1),
@@ -101,6 +103,8 @@ def test_validation_images_as_samples_score_the_floor(run):
         ("mem_auc", "mem_auc_floor"),
         ("calibrated_fraction", "calibrated_floor"),
         ("auth_pct", "auth_pct_floor"),
+        ("extracted_images", "extracted_images_floor"),
+        ("extraction_chao1", "extraction_chao1_floor"),
     ):
         assert value[name] == value[floor], name
     assert value["c_t"] == pytest.approx(0, abs=1e-9)
@@ -381,6 +385,7 @@ def test_the_page_shows_the_pairs_and_asks_for_nothing(run, tmp_path):
         first = page.locator(".pair").first.locator("img")
         assert first.nth(0).get_attribute("src") == first.nth(1).get_attribute("src"), "an exact copy"
         assert "memorized_fraction" in page.locator("#measures").inner_text()
+        assert "extracted_images_floor" in page.locator("#measures").inner_text()
         browser.close()
     assert not errors
     assert all(url.startswith(("file:", "data:")) for url in requests)

@@ -41,6 +41,12 @@ FILES = {name: layout.KINDS[name].of(PLACE) for name in KINDS} | {"topic": "lab/
 ONLY_REPORT = ("samples",)
 """Kinds that the report alone reads."""
 
+ONLY_PAGE_OF_RISK = {
+    *(f"{name}_{field}" for name in ("extraction", "extraction_floor") for field in ("size", "value", "low", "high")),
+    *("neighbor_of", "isolation"),
+}
+"""Arrays that the report alone reads."""
+
 SHOWN = ["half left", "a flipped bit", "without attributes", "a directory", "a dangling link"]
 """Damages that are tried on the report."""
 
@@ -170,7 +176,7 @@ def test_samples_that_someone_removed_are_named(results):
 def test_a_file_that_lacks_an_array_which_a_table_needs_is_broken(finished, results, kind):
     with h5py.File(results / FILES[kind]) as file:
         names = list(file)
-    unused = {"denoise": {"held_out"}, "memorization": {"sample", "rank"}}.get(kind, set())
+    unused = {"denoise": {"held_out"}, "memorization": {"sample", "rank", *ONLY_PAGE_OF_RISK}}.get(kind, set())
     for name in set(names) - unused:
         shutil.copy(finished[0] / FILES[kind], results / FILES[kind])
         without_array(name)(results / FILES[kind])
@@ -187,7 +193,7 @@ def test_a_file_without_the_time_that_it_took_is_broken(finished, results):
     assert rows(results, "overlap") == of_others(finished[0], "overlap", ["overlap"])
 
 
-@pytest.mark.parametrize("topic", ["gap", "flow", "profile", "recall", "discretization", "collapse"])
+@pytest.mark.parametrize("topic", ["gap", "flow", "profile", "recall", "dimension", "discretization", "collapse"])
 def test_the_laboratory_stands_whichever_array_of_a_topic_is_gone(results, topic):
     path = results / layout.TOPIC.of({"topic": topic})
     with h5py.File(path) as file:

@@ -47,6 +47,12 @@ def expected(definition, train_size: int = 200, **values: float) -> dict[str, tu
     return {each.measure: (each.low, each.high) for each in expectations(definition, train_size, scalars(**values))}
 
 
+def test_the_optimum_has_points_only_where_images_lie_far_apart():
+    """At the noise of its Jacobian images are, points of the plane may not be."""
+    assert expected(Optimal(), flipd_validation=78.0)["flipd_train"] == (-0.01, 0.1)
+    assert "flipd_train" not in expected(Optimal(), flipd_validation=1.2)
+
+
 @pytest.mark.parametrize("copies", [0.0, 0.1, 0.5, 1.0])
 def test_range_of_a_criterion_is_that_of_the_mixture_of_copies_and_floor(copies):
     ranges = expected(Planted(copies=copies), memorized_fraction=0.5, auth_pct=0.5)

@@ -1,6 +1,7 @@
 """A model trained by another library, audited: losses and samples are those of calling it by hand."""
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from sklearn.datasets import load_digits
 from diffbench import cli
 from diffbench.conventions import karras_sigmas
 from diffbench.files import store
+from diffbench.files.fingerprint import contents_of
 from diffbench.noise import gap_noise, sample_noise
+from diffbench.report.tables.format import number
 from tests.snakemake_runs import planned_jobs, snakemake
 
 STEPS = 1000
@@ -161,6 +164,24 @@ def test_an_inspection_ends_in_the_usual_report(inspected: Path, browser: Any, t
     assert "memorized" in text.lower()
     assert not failures
     page.close()
+
+
+def test_an_inspection_ends_in_a_privacy_report(inspected: Path, trained: Path) -> None:
+    """With the numbers of the stages' files, the images they are of, and what was assumed."""
+    page = (inspected / "report/privacy.html").read_text(encoding="utf-8")
+    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") : page.index("specifications")]).split())
+    checkpoint = store.read(only(inspected, "denoise.h5"), "denoise")
+    scalars = dict(zip(checkpoint["measure"], checkpoint["value"], strict=True))
+    for name, attack in (("denoising loss", "loss"), ("SimA", "sima"), ("PIA", "pia"), ("SecMI", "secmi")):
+        best = " ★" if checkpoint.attributes["best_attack"] == attack else ""
+        assert f"{name}{best} {number(scalars[f'attack_{attack}_auc'])} [" in text
+    named = re.findall(r"no\. (\d+)", text[text.index("Which images?") : text.index("What do its samples")])
+    rates = checkpoint["attack_fpr"]
+    assert sorted(rates[[int(row) for row in named]]) == sorted(rates)[: len(named)]
+    assert len(named) == 24
+    assert f"weights {trained}, content {contents_of([trained])[str(trained)]}" in text
+    assert "What was assumed" in text
+    assert 'href="privacy.html"' in (inspected / "report/index.html").read_text(encoding="utf-8")
 
 
 def test_a_second_inspection_takes_the_place_of_the_first(digits: Path, tmp_path: Path) -> None:

@@ -70,6 +70,35 @@ def test_ratio_of_paired_means_covers_and_is_narrower_than_unpaired():
     assert np.mean([e.high - e.low for e in paired]) < 0.2 * np.mean([e.high - e.low for e in unpaired])
 
 
+@pytest.mark.parametrize("n", [6, 7, 20, 64])
+def test_median_covers_whatever_the_distribution(n):
+    """The interval's ranks cover in exactly the binomial share of cases, the narrowest that is at least 95 %."""
+    rng = np.random.default_rng(3)
+    estimates = [iv.median(rng.exponential(size=n)) for _ in range(1500)]
+    outside = max(rank for rank in range(1, n) if stats.binom.cdf(rank - 1, n, 0.5) <= 0.025)
+    exact = 1 - 2 * stats.binom.cdf(outside - 1, n, 0.5)
+    assert exact >= 0.95
+    assert coverage(estimates, math.log(2)) == pytest.approx(exact, abs=0.02)
+
+
+def test_median_by_hand_and_where_it_has_no_interval():
+    values = np.array([5.0, 1.0, 4.0, 2.0, 3.0, 6.0])
+    assert iv.median(values) == iv.Estimate(3.5, 1.0, 6.0, 6)
+    assert iv.median(np.ones(30)) == iv.Estimate(1.0, 1.0, 1.0, 30)
+    assert "at least 6 images, got 5" in iv.median(values[:5]).reason
+
+
+@pytest.mark.parametrize("n", [20, 21])
+def test_bootstrapped_medians_are_those_of_the_resamples_of_means(n):
+    values = np.random.default_rng(4).normal(size=(n, 3))
+    counts = iv.resample_counts(n, iv.RESAMPLES, np.random.default_rng(9)).astype(int)
+    medians, means = iv.bootstrap_medians(values, 9), iv.bootstrap_means(values, 9)
+    for row in range(0, iv.RESAMPLES, 97):
+        drawn = np.repeat(values, counts[row], axis=0)
+        np.testing.assert_allclose(medians[row], np.median(drawn, axis=0))
+        np.testing.assert_allclose(means[row], drawn.mean(axis=0))
+
+
 def test_bootstrap_of_means_agrees_with_scipy():
     values = np.random.default_rng(2).exponential(1, 300)
     ours = iv.mean(values, 0)
@@ -152,6 +181,18 @@ def test_auc_of_separated_samples_covers(agreement):
     assert np.mean([e.value == 1 for e in estimates]) > 0.1
     assert coverage([e for e in estimates if e.value == 1], agreement) == 1
     assert coverage(estimates, agreement) >= 0.87
+
+
+def test_mean_auc_compares_within_strata_only():
+    rng = np.random.default_rng(0)
+    strata = [(rng.normal(0.7, 1, 30), rng.normal(0, 1, 40)) for _ in range(4)]
+    shifted = [(positives + 50 * k, negatives + 50 * k) for k, (positives, negatives) in enumerate(strata)]
+    found = iv.mean_auc(shifted)
+    assert found == iv.mean_auc(strata)
+    assert found.value == pytest.approx(np.mean([iv.auc(*stratum).value for stratum in strata]))
+    pooled = iv.auc(*(np.concatenate(values) for values in zip(*strata, strict=True)))
+    assert found.high - found.low == pytest.approx(pooled.high - pooled.low, rel=0.1)
+    assert iv.mean_auc([(np.ones(1), np.zeros(5)), (np.ones(3), np.zeros(3))]).reason.startswith("needs at least 2")
 
 
 def test_auc_edges():

@@ -25,6 +25,7 @@ FIGURES = {
     "lab-check",
     "lab-profile",
     "lab-recall",
+    "lab-dimension",
     "lab-equivalent",
     "lab-discretization",
     "lab-collapse",
@@ -73,6 +74,7 @@ def test_cards_say_what_the_files_say(results):
     assert "Peak gap 0.363 at σ = 1.18" in text
     inside, checked = agreement(store.read(results.folder / "lab/gap.h5", "lab"))
     assert f"holds the exact gap at {inside} of {checked} noise levels" in text
+    assert "Below σ of 0.399 spacings a training point has no dimension" in text
     assert "Equivalent δ from 0.500 to 0.500 in training" in text
 
 
@@ -101,7 +103,7 @@ def test_missing_topics_are_named_and_stop_nothing(results, tmp_path):
     write_laboratory(few, ReportSettings())
     html = (tmp_path / "report/lab.html").read_text()
     assert re.findall(r'data-figure="([^"]+)"', html) == ["lab-recall"]
-    assert "5 topics missing or broken" in html
+    assert "6 topics missing or broken" in html
     assert '<th scope="row">flow</th><td>missing</td><td>not made yet</td>' in html
     assert "Nothing to show: no trained model of the plane was measured." in html
 

@@ -32,7 +32,7 @@ STUDY = {
     "sampling": {"steps": 5, "samples": 30, "trajectories": 10},
     "measures": {"gap": {"levels": 4, "images": 25, "noises": 3}},
 }
-STEP, IMAGE, OPTIMUM, INTERVALS, LEVEL, JOB = 7.0, 0.5, 0.01, 11.0, 3.0, 1.0
+STEP, IMAGE, OPTIMUM, INTERVALS, ATTACKS, LEVEL, JOB = 7.0, 0.5, 0.01, 11.0, 13.0, 3.0, 1.0
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def planted(monkeypatch):
         "network_rates": lambda *_: NetworkRates(STEP, IMAGE, "planted"),
         "optimum_rate": lambda *_: OPTIMUM,
         "gap_statistics": lambda *_: INTERVALS,
+        "attack_statistics": lambda *_: ATTACKS,
         "overlap_level": lambda *_: Line(LEVEL, 0.0),
         "memorization_seconds": lambda *_: Line(0.0, 2.0),
         "START_SECONDS": JOB,
@@ -56,10 +57,17 @@ def test_cost_is_counts_times_rates(planted):
     # 2 seeds of the network with 2 milestones, optimal and constant once: 6 checkpoints; 2 more cells with guidance.
     assert found["train"] == pytest.approx(2 * 40 * STEP + 4 * JOB)
     losses = 4 * 3 * (20 + 25)
-    assert found["denoise"] == pytest.approx(losses * (4 * IMAGE + 20 * OPTIMUM) + 6 * (INTERVALS + JOB))
-    evaluations = 5 * (30 * 2 + 2 * 10)  # Heun's two per step, and noised training and validation images
+    probed = 17 * (20 + 25)  # the Jacobian: D and 16 directions
+    compared = 4 * 25  # images that closed forms are compared by
+    attacks = (2 + 1) * (20 + 25)  # SimA at the two levels that lie in the range, PIA at one; no two levels for SecMI
+    measured = losses + probed + compared + attacks
+    statistics = 6 * (INTERVALS + ATTACKS + JOB)
+    assert found["denoise"] == pytest.approx(measured * (4 * IMAGE + 20 * OPTIMUM) + statistics)
+    # Heun's two per step, noised training and validation images, and the Jacobian at 30 samples
+    evaluations = 5 * (30 * 2 + 2 * 10) + 17 * 30
     assert found["sample"] == pytest.approx(evaluations * ((4 + 2 * 2) * IMAGE + 20 * OPTIMUM) + 8 * JOB)
-    assert found["optimum"] == pytest.approx(losses * (20 + 20) * OPTIMUM + JOB)  # and a linear filter of rank 20
+    closed = losses * (20 + 20) + compared * ((2 + 64) * 20 + 20)  # and a linear filter of rank 20; 64 pixels' locality
+    assert found["optimum"] == pytest.approx(closed * OPTIMUM + JOB)
     assert found["overlap"] == pytest.approx(8 * (5 * LEVEL + JOB))
     assert found["memorization"] == pytest.approx(8 * (20 * 2.0 + JOB))
 
@@ -68,7 +76,7 @@ def test_a_twin_trains_and_samples_as_its_run_does(planted):
     alone, paired = (cost(parse_study(STUDY | {"pairs": pairs}, "t.yaml")).stages for pairs in (False, True))
     assert paired["train"] == pytest.approx(2 * alone["train"])
     assert paired["denoise"] == alone["denoise"]
-    networks = 5 * (30 * 2 + 2 * 10) * (4 + 2 * 2) * IMAGE
+    networks = (5 * (30 * 2 + 2 * 10) + 17 * 30) * (4 + 2 * 2) * IMAGE
     assert paired["sample"] == pytest.approx(alone["sample"] + networks + 6 * JOB)
 
 

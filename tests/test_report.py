@@ -26,7 +26,7 @@ from diffbench.report.charts.overlap import trajectories
 from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import rounded
 from diffbench.report.pages import page
-from diffbench.report.tables import answers, leaderboard, outcomes, slices
+from diffbench.report.tables import answers, leaderboard, outcomes, ranks, slices
 from diffbench.report.tables.format import interval, number
 from diffbench.report.tables.results import load_results
 from diffbench.report.tables.shown import show
@@ -147,7 +147,7 @@ def test_missing_seed_is_left_out_of_the_mean_and_named(rows):
 
 def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_floor(folder, rows):
     study = load_results(folder).study
-    entries = leaderboard.leaderboard(rows, outcomes.settings(rows))
+    entries = leaderboard.leaderboard(rows, outcomes.settings(rows), ranks.ranks(rows))
     assert len(entries) == len({tuple(cell.factors[name] for name in slices.SETTING) for cell in study.cells})
     values = [entry.values["memorized_fraction"].value for entry in entries]
     assert values == sorted(values, reverse=True)
@@ -169,7 +169,7 @@ def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_
 def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(folder, rows):
     """All seeds' intervals below 0: one that reaches 0, or has no value, is not."""
     results, means = load_results(folder), outcomes.settings(rows)
-    entries = leaderboard.leaderboard(rows, means)
+    entries = leaderboard.leaderboard(rows, means, ranks.ranks(rows))
     highs = defaultdict(list)
     for key, row in scalars(folder, "denoise", "skill_at_peak").items():
         highs[key[:3] + key[4:]].append(float(row["high"]))
@@ -188,11 +188,18 @@ def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(fol
     assert "▼</span> worse than a linear filter on unseen images at the peak: its gap is plain overfitting (" in html
 
 
+def test_leaderboard_shows_the_rank_of_every_setting_that_has_one(folder, rows):
+    html = (folder / "report" / "index.html").read_text()
+    groups = [rank.group for by_setting in ranks.ranks(rows).values() for rank in by_setting.values()]
+    assert html.count(">group ") == sum(group is not None for group in groups) > 0
+    assert html.count(">not ranked<") == groups.count(None)
+
+
 def test_answer_counts_what_the_leaderboard_flags(folder, rows):
     means = outcomes.settings(rows)
     results = load_results(folder)
     first = answers.answers(results, means, answers.effects(results, means))[0]
-    entries = leaderboard.leaderboard(rows, means)
+    entries = leaderboard.leaderboard(rows, means, ranks.ranks(rows))
     flagged = [entry for entry in entries if entry.memorizes]
     assert first.short == f"{len(flagged)} of {len(entries)} settings memorize beyond their floor"
     assert first.examples[0].startswith(f"{flagged[0].name}: {flagged[0].values['memorized_fraction'].text}")
@@ -279,6 +286,7 @@ def test_every_chart_has_title_description_few_rows_and_a_table(folder):
         "gap-by-factor",
         "gap-by-step",
         "skill-by-factor",
+        "closed-forms",
         "outcomes-by-factor",
         "gap-against-memorized",
         "likeness-by-factor",
@@ -322,8 +330,8 @@ def test_page_refers_to_nothing_outside(folder):
     html = (folder / "report" / "index.html").read_text()
     markup = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
     pages = re.findall(r'(?:src|href)="(?!data:image/png|data/|#)([^"#]*)', markup)
-    assert set(pages) == {"claims.html"}
-    assert (folder / "report" / "claims.html").exists()
+    assert set(pages) == {"claims.html", "risk.html"}
+    assert all((folder / "report" / name).exists() for name in pages)
     assert "default-src 'none'" in markup
 
 
@@ -379,7 +387,10 @@ def test_unbounded_gap_is_shown_as_such(tmp_path):
     make_study(tmp_path, {"sweeps": [{"model": ["mlp-small", "optimal"]}], "steps": [100], "seeds": [0]})
     results = load_results(tmp_path)
     rows = outcomes.outcomes(results)
-    entries = {entry.factors["model"]: entry for entry in leaderboard.leaderboard(rows, outcomes.settings(rows))}
+    entries = {
+        entry.factors["model"]: entry
+        for entry in leaderboard.leaderboard(rows, outcomes.settings(rows), ranks.ranks(rows))
+    }
     peak = entries["optimal"].values["peak_gap"]
     assert peak.text == "∞"
     assert peak.note.startswith("unbounded: the training loss is 0 at sigma = 0.002")

@@ -13,6 +13,7 @@ from diffbench.data.scales import parse_range
 from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
 from diffbench.measures.audit import Audit, audit
+from diffbench.measures.battery import extraction_variables
 
 PRINTED = 10
 """Suspicious pairs that are printed."""
@@ -89,6 +90,7 @@ def _write(out: Path, audited: Audit, sets: list[ImageSet]) -> None:
         ),
         "suspicious": store.Variable(audited.suspicious, ("order",), "indices of samples, most suspicious first"),
     }
+    variables |= extraction_variables(audited.battery.extraction, audited.battery.floor_extraction)
     settings: dict[str, object] = {images.name: images.origin for images in sets}
     settings |= {"scales": {images.name: images.values for images in sets}, "notes": list(audited.notes)}
     store.write(out, "audit", variables, provenance.attributes({}, settings))

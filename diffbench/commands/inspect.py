@@ -17,6 +17,7 @@ from diffbench.data.account import numbered
 from diffbench.data.catalog import facts
 from diffbench.data.training_set import read_images
 from diffbench.files import store
+from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import atomic, unwritable
 from diffbench.files.surroundings import plain_text
 from diffbench.settings.data import DataSettings
@@ -101,12 +102,14 @@ def run(inspection: Inspection) -> None:
     from diffbench.denoisers.external import import_factory
 
     import_factory(inspection.model)  # before anything is written
+    contents = contents_of(study.user_files)
     with _folder_beside(out) as folder:
-        study = _with_data(inspection, study, Path(folder))
+        study = _with_data(inspection, Lineage(study, contents), Path(folder))
         _clear(out, study)
         (Path(folder) / layout.DATA.pattern).replace(out / layout.DATA.pattern)
-    _measure(study, out)
+    _measure(Lineage(study, contents), out)
     print(f"Report: {(out / layout.page('index')).resolve()}")
+    print(f"Privacy report: {(out / layout.page('privacy')).resolve()}")
 
 
 def _parsed(option: str, text: str, kind: type) -> Any:
@@ -147,13 +150,13 @@ def _clear(out: Path, study: Study) -> None:
         temporary.write_text(study.model_dump_json(indent=2), encoding="utf-8")
 
 
-def _with_data(inspection: Inspection, study: Study, folder: Path) -> Study:
+def _with_data(inspection: Inspection, lineage: Lineage, folder: Path) -> Study:
     """Make the data file in `folder`; the study of all distinct images. DiffbenchError if their scale is not right."""
     from diffbench.denoisers.external import pixel_scale
 
     stage, path = layout.DATA.stage, folder / layout.DATA.pattern
     _tell(stage)
-    run_stage(stage, Lineage(study), study.cells[0].factors, folder)
+    run_stage(stage, lineage, lineage.study.cells[0].factors, folder)
     file = store.header(path, stage)
     if names := file.attributes["class_names"]:
         _tell(f"classes: {numbered(names)}")
@@ -176,12 +179,12 @@ def _models_of(mark: Path) -> list[str]:
     return [name for name in models if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name)]
 
 
-def _measure(study: Study, out: Path) -> None:
+def _measure(lineage: Lineage, out: Path) -> None:
     """Run the stages of the study but data, each after those whose files it reads, then summary and report."""
     from diffbench.stages import report, summary
 
+    study = lineage.study
     (cell,) = study.cells
-    lineage = Lineage(study)
     for stage in in_order(map(layout.stage_of, study.files)):
         if stage != layout.DATA.stage:
             _tell(stage)

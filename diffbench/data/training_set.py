@@ -56,6 +56,13 @@ class TrainingSet:
         return {"train": (self.train, self.train_labels), "validation": (self.validation, self.validation_labels)}
 
     @property
+    def classes(self) -> dict[str, Labels]:
+        """True classes of either split; all 0 of validation images of planar data, which have none."""
+        known = self.unseen is self.validation
+        held_out = self.unseen_classes if known else np.zeros(len(self.validation), np.int64)
+        return {"train": self.train_classes, "validation": held_out}
+
+    @property
     def raw_scales(self) -> dict[str, Scale]:
         """The scale that the raw values of either split are on, by the split's name."""
         whole = np.dtype(self.raw_type).kind in "iub"
@@ -122,6 +129,25 @@ def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | 
         train_classes=train_classes,
         unseen_classes=file["unseen_class"][:] if own_draws else validation_classes,
     )
+
+
+def read_chosen(data: Path, train_size: int, rows: NDArray[np.int64], made_by: str | None = None) -> Images:
+    """Scaled images (r, *shape) at `rows` of the training subset; no others are read. The rest as of `read_images`."""
+    file = store.header(data, "data", made_by)
+    scaling, pool = Scaling.of(file.attributes), file["pool"]
+    in_pool = np.arange(len(pool))[_subset(file, train_size, twin=False)][rows]
+    images = [read_scaled(pool, slice(row, row + 1), scaling) for row in in_pool.tolist()]
+    return np.concatenate([np.empty((0, *pool.shape[1:]), np.float32), *images])
+
+
+def read_classes(data: Path, train_size: int, made_by: str | None = None) -> list[str]:
+    """Names of the true classes of the training subset's images, empty where images have none; as of `read_images`."""
+    file = store.header(data, "data", made_by)
+    classes = file["pool_class"][_subset(file, train_size, twin=False)].tolist()
+    if not file.attributes["classes"]:
+        return [""] * len(classes)
+    names = file.attributes.get("class_names") or [str(number) for number in range(max(classes) + 1)]
+    return [names[number] for number in classes]
 
 
 def read_scaled(stored: StoredArray, rows: slice, scaling: Scaling) -> Images:

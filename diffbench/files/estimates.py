@@ -79,6 +79,14 @@ def has_scalars(file: StageFile) -> bool:
     return bool({"measure", "value"} & file.arrays.keys())
 
 
+def scalar(file: StageFile, name: str) -> Estimate:
+    """The scalar of this name, which the file has."""
+    (row,) = np.flatnonzero(file["measure"] == name)
+    return Estimate(
+        **{field: file[field][row].item() for field in ("value", "low", "high", "n")}, reason=str(file["reason"][row])
+    )
+
+
 def has_curves(file: StageFile) -> bool:
     """Whether a file has estimates along `curve` x `sigma`."""
     return bool({"curve", "curve_value"} & file.arrays.keys())

@@ -30,6 +30,8 @@ IMPORTED_LATER = {
     "lab": ("scipy.optimize",),
     "equivalent": ("scipy.optimize",),
     "memorization": ("scipy.cluster.vq", "scipy.spatial"),
+    "optimum": ("scipy.optimize",),
+    "denoise": ("scipy.optimize",),
 }
 """What stages import while they run, since not all of their jobs need it, or it takes long."""
 

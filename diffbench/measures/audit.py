@@ -38,6 +38,7 @@ class Audit:
     ]  # d1 and d2, L2 to the nearest training image and the next that is no duplicate
     ratios: Float64[np.ndarray, " m"]  # d1/d2
     suspicious: Int64[np.ndarray, " m"]  # samples, least d1/d2 first, then least distance
+    battery: MemorizationBattery  # where training images are counted without those that repeat others
 
 
 def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed: int = 0) -> Audit:
@@ -81,6 +82,7 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
         np.stack([close.first, close.second], axis=1),
         ratios,
         np.lexsort((close.first, ratios)),
+        battery,
     )
 
 

@@ -1,8 +1,8 @@
 """How many training images can be extracted? Counts of the images whose copies are among the samples.
 
 A share of memorized samples says how often copies come, not of how many images: few images copied often and many
-copied once have the same share. The floor is the same number for as many validation images as if they had been
-generated.
+copied once have the same share. The floor is the same number for validation images as if they had been generated; since
+it grows with how many there are, both are compared at one number of them (`AtOneSize`).
 
 A bootstrap of samples would mislead here: a resample lacks about exp(-1) of the images that were hit once, and never
 holds one that was not hit, so that its percentiles may lie below the value. The intervals are built from the law of
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from diffbench.conventions import DiffbenchError
+from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import ALPHA, DRAWS, proportion
 from diffbench.shapes import Bool, Float64, Int64
@@ -30,6 +30,14 @@ class Extraction:
     chao1: Estimate  # lower bound of the training images that any number of samples would hit
     sizes: Int64[np.ndarray, " L"]  # 1, 2, 4, ... and M
     curve: list[Estimate]  # mean of distinct over sets of so many samples
+
+
+@dataclass(frozen=True)
+class AtOneSize:
+    """What m of M samples extract; n of the estimates is M, behind the first, and m, behind the second."""
+
+    distinct: Estimate  # mean over all choices of m samples
+    chao1: Estimate  # of a random choice of m samples
 
 
 def extraction(
@@ -52,6 +60,19 @@ def extraction(
         sizes=sizes,
         curve=curve,
     )
+
+
+def extraction_at(
+    nearest: Int64[np.ndarray, " M"], memorized: Bool[np.ndarray, " M"], train_size: int, size: int, seed: int
+) -> AtOneSize:
+    """What `size` of M independent samples extract, 0 < size <= M: arguments and errors as of `extraction`."""
+    rows = np.arange(len(nearest))
+    if size < len(nearest):
+        rows = np.random.default_rng(seed_of("extraction at one size", seed)).choice(rows, size, replace=False)
+    hits = frequencies(times_extracted(nearest, memorized, train_size))
+    some = frequencies(times_extracted(nearest[rows], memorized[rows], train_size))
+    (distinct,) = rarefaction(hits, np.array([size]), len(nearest), train_size)
+    return AtOneSize(distinct, chao1(some, size, train_size, seed))
 
 
 def times_extracted(
@@ -95,6 +116,16 @@ def rarefaction(
         low, high = rare_or_nearly_all(min(value, most), size, variance, size / samples)
         estimates.append(Estimate(min(value, most), low, min(high, most), samples))
     return estimates
+
+
+def coupon_collector(images: int, samples: int) -> tuple[float, float]:
+    """Mean and standard deviation of the number of distinct images that samples hit, each image as likely as another.
+
+    From the chances that a given image is missed, (1 - 1/n)^m, and that two given images both are, (1 - 2/n)^m.
+    """
+    missing = images * (1 - 1 / images) ** samples
+    both = images * (images - 1) * (1 - 2 / images) ** samples
+    return images - missing, max(0.0, both + missing - missing**2) ** 0.5
 
 
 def missed(largest: int, sizes: Int64[np.ndarray, " L"], samples: int) -> Float64[np.ndarray, "L {largest}+1"]:

@@ -4,7 +4,7 @@ All intervals are two-sided at conventions.CONFIDENCE. Undefined values are nan 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -107,6 +107,32 @@ def bootstrap_means(
     return means
 
 
+def median(values: Float[np.ndarray, " n"]) -> Estimate:
+    """Median of per-image values, between two of them: the narrowest that hold it by the binomial law of their ranks.
+
+    That covers in at least the nominal 95 % of cases, whatever the distribution of the values.
+    """
+    n = len(values)
+    outside = int((special.bdtr(np.arange(n // 2), n, 0.5) <= ALPHA / 2).sum())  # values left out on either side, + 1
+    if outside == 0:
+        return undefined(f"an interval of a median needs at least 6 images, got {n}", n)
+    ordered = np.sort(values)
+    return Estimate(float(np.median(ordered)), float(ordered[outside - 1]), float(ordered[n - outside]), n)
+
+
+def bootstrap_medians(values: Float[np.ndarray, "n p"], seed: int) -> Float64[np.ndarray, "B p"]:
+    """Medians of the columns of `values` over the resamples of images that `bootstrap_means` takes."""
+    n = len(values)
+    order = np.argsort(values, axis=0)
+    medians = np.empty((RESAMPLES, values.shape[1]))
+    for rows, counts in _resamples(n, seed, RESAMPLES, n):
+        for column, ranks in enumerate(order.T):
+            reached, ordered = counts[:, ranks].cumsum(axis=1), values[ranks, column]
+            lower, upper = ((reached >= middle).argmax(axis=1) for middle in ((n + 1) // 2, n // 2 + 1))
+            medians[rows, column] = (ordered[lower] + ordered[upper]) / 2
+    return medians
+
+
 def _resamples(n: int, seed: int, resamples: int, longest: int) -> Iterator[tuple[slice, Float64[np.ndarray, "_ {n}"]]]:
     """All resamples of n images with this seed, in blocks for which as many rows of `longest` values are held."""
     if longest * resamples <= KEPT_ELEMENTS:
@@ -195,20 +221,32 @@ def auc(positives: Float[np.ndarray, " m"], negatives: Float[np.ndarray, " n"]) 
     variance is 0. Then min(n+, n-) disjoint pairs are independent trials that all agree, so P(agree) >=
     (ALPHA/2)^(1/min) by Clopper-Pearson, and the interval holds the AUCs that this allows.
     """
-    n_positive, n_negative = len(positives), len(negatives)
-    n = n_positive + n_negative
-    if min(n_positive, n_negative) < 2:
-        return undefined(f"needs at least 2 values on each side, got {n_positive} and {n_negative}", n)
-    wins = placements(positives, negatives)  # P(negative below each positive), ties half
-    losses = 1 - placements(negatives, positives)  # P(positive above each negative)
-    value = float(wins.mean())
-    variance = float(wins.var(ddof=1) / n_positive + losses.var(ddof=1) / n_negative)
+    return mean_auc([(positives, negatives)])
+
+
+def mean_auc(strata: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]]) -> Estimate:
+    """Mean over strata (positives, negatives) of the `auc` within each; values of two strata are not compared."""
+    n = sum(len(values) for stratum in strata for values in stratum)
+    pairs = [min(len(positives), len(negatives)) for positives, negatives in strata]
+    if min(pairs) < 2:
+        sizes = [len(values) for values in strata[int(np.argmin(pairs))]]
+        return undefined(f"needs at least 2 values on each side, got {sizes[0]} and {sizes[1]}", n)
+    values, variances = zip(*(_auc_of(*stratum) for stratum in strata), strict=True)
+    value, variance = sum(values) / len(strata), sum(variances) / len(strata) ** 2
     if variance < 1e-24:
-        agree = (ALPHA / 2) ** (1 / min(n_positive, n_negative))
+        agree = (ALPHA / 2) ** (1 / sum(pairs))
         return Estimate(value, agree * value, agree * value + 1 - agree, n)
     half = special.ndtri(1 - ALPHA / 2) * math.sqrt(variance) / (value * (1 - value))
     center = special.logit(value)
     return Estimate(value, float(special.expit(center - half)), float(special.expit(center + half)), n)
+
+
+def _auc_of(positives: Float[np.ndarray, " m"], negatives: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """The AUC and DeLong's variance."""
+    wins = placements(positives, negatives)  # P(negative below each positive), ties half
+    losses = 1 - placements(negatives, positives)  # P(positive above each negative)
+    variance = wins.var(ddof=1) / len(positives) + losses.var(ddof=1) / len(negatives)
+    return float(wins.mean()), float(variance)
 
 
 def placements(values: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"]) -> Float64[np.ndarray, " m"]:

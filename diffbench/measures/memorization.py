@@ -14,7 +14,7 @@ from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import bounded_mean, proportion
 from diffbench.measures.near_duplicates import NEIGHBORS, THRESHOLD, Surroundings, beyond_duplicates, surroundings
 from diffbench.measures.neighbors import Images, nearest
-from diffbench.shapes import Float, Float64, Int64
+from diffbench.shapes import Bool, Float, Float64, Int64
 
 MAJORITY = 0.5
 AUC_THRESHOLDS = np.arange(1, 100) / 100
@@ -86,15 +86,24 @@ def memorization(close: Closeness, seed: int) -> Memorization:
 def distance_ratios(close: Closeness) -> Float64[np.ndarray, " m"]:
     """Ratios r = d1/d2, in [0, 1] (Yoon et al. 2023; Gu et al., arXiv 2310.02664).
 
-    d2 leaves out the near duplicates of the nearest image (`near_duplicates`). An exact copy has r = 0, also among
-    images that are all equal (0/0).
+    d2 leaves out the near duplicates of the nearest image (`near_duplicates`).
     """
-    return np.divide(close.first, close.second, out=np.zeros(len(close.first)), where=close.first > 0)
+    return ratios_of(close.first, close.second)
+
+
+def ratios_of(first: Float64[np.ndarray, " m"], second: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+    """d1/d2; an exact copy has 0, also among images that are all equal (0/0)."""
+    return np.divide(first, second, out=np.zeros(len(first)), where=first > 0)
+
+
+def are_memorized(close: Closeness) -> Bool[np.ndarray, " m"]:
+    """Whether each image counts as memorized: d1/d2 < 1/3."""
+    return distance_ratios(close) < THRESHOLD
 
 
 def near_pairs(close: Closeness) -> list[tuple[int, int]]:
     """Images that count as memorized, each with its nearest training image, by their rows."""
-    near = np.flatnonzero(distance_ratios(close) < THRESHOLD)
+    near = np.flatnonzero(are_memorized(close))
     return list(zip(near.tolist(), close.nearest[near].tolist(), strict=True))
 
 

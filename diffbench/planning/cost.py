@@ -9,12 +9,15 @@ import torch
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
+from diffbench.denoisers import jacobian, references
+from diffbench.denoisers.attacks import AttackLevels
 from diffbench.devices import pick_device
 from diffbench.planning.jobs import jobs
 from diffbench.planning.rates import (
     START_SECONDS,
     Clock,
     NetworkRates,
+    attack_statistics,
     gap_statistics,
     memorization_seconds,
     network_rates,
@@ -42,8 +45,8 @@ START = 5.0
 """Of Snakemake's own start and of data and conditions, before all else."""
 PER_JOB = 0.1
 """Of Snakemake, of the shell, and of reading and writing files."""
-PER_TOPIC = 2.7
-"""Of a topic of the 2D laboratory."""
+PER_TOPIC = 2.3
+"""Of a topic of the 2D laboratory, on average."""
 FEATURES = 1.0
 """Of fitting the feature space."""
 SUMMARY, PER_CELL = 6.0, 0.08
@@ -113,7 +116,10 @@ class _Estimate:
                 twins = run in {checkpoint.run for checkpoint in paired}
                 seconds["train"] += milestones[-1] * self.networks[run.model].step * (1 + twins)
         for checkpoint in study.checkpoints:
-            seconds["denoise"] += self._gap_images(checkpoint.run.train_size) * self._image(checkpoint)
+            size = checkpoint.run.train_size
+            evaluated = self._gap_images(size) + self._compared(size) + self._attacked(size)
+            evaluated += self._probed(*self._images_of_splits(size))
+            seconds["denoise"] += evaluated * self._image(checkpoint)
         for cell in cells:
             guide = self._image(study.guide(cell.checkpoint, cell.guidance)) * guided_share(
                 cell.guidance, study.sampling
@@ -122,6 +128,8 @@ class _Estimate:
         for size, _ in {(run.train_size, run.granularity) for run in study.runs}:
             linear = min(size, self.dimension)  # directions of the linear filter, which cost what as many images do
             seconds["optimum"] += self._gap_images(size) * self.optimum * (size + linear)
+            pixels = min(references.PIXELS, self.dimension)  # for each of which locality takes an optimum
+            seconds["optimum"] += self._compared(size) * self.optimum * ((2 + pixels) * size + linear)
         self._add_statistics(seconds)
         self._add_processes(seconds)
         return Cost(
@@ -136,13 +144,31 @@ class _Estimate:
     def _gap_images(self, size: int) -> int:
         """Evaluations behind the losses of one checkpoint."""
         gap = self.study.measures.gap
-        return gap.levels * gap.noises * (min(gap.images, size) + min(gap.images, self._held_out(size)))
+        return gap.levels * gap.noises * sum(self._images_of_splits(size))
+
+    def _images_of_splits(self, size: int) -> tuple[int, int]:
+        """Training and validation images at which a checkpoint is measured."""
+        most = self.study.measures.gap.images
+        return min(most, size), min(most, self._held_out(size))
+
+    def _probed(self, *images: int) -> int:
+        """Evaluations behind the Jacobian at so many images of each kind."""
+        return (1 + min(jacobian.PROBES, self.dimension)) * sum(min(jacobian.IMAGES, count) for count in images)
+
+    def _compared(self, size: int) -> int:
+        """Evaluations that closed forms are compared with one checkpoint by."""
+        gap = self.study.measures.gap
+        return gap.levels * min(references.IMAGES, gap.images, self._held_out(size))
+
+    def _attacked(self, size: int) -> int:
+        """Evaluations behind the membership attacks on one checkpoint."""
+        return AttackLevels.of(self.study.measures.gap).evaluations * sum(self._images_of_splits(size))
 
     def _sampled_images(self) -> int:
-        """Evaluations behind the samples of one cell, and behind what their trajectories are compared with."""
+        """Evaluations behind the samples of one cell, what their trajectories are compared with, and the Jacobian."""
         sampling = self.study.sampling
         solved = sampling.samples * EVALUATIONS_PER_STEP[sampling.solver]
-        return sampling.steps * (solved + 2 * sampling.trajectories)
+        return sampling.steps * (solved + 2 * sampling.trajectories) + self._probed(sampling.samples)
 
     def _image(self, checkpoint: Checkpoint) -> float:
         """Seconds per evaluated image: 0 for what is neither network nor closed form."""
@@ -157,6 +183,7 @@ class _Estimate:
         images = (min(study.measures.gap.images, max(sizes)), min(study.measures.gap.images, held_out))
         self._tell("intervals")
         intervals = gap_statistics(study.measures.gap.levels, images, self.clock)
+        intervals += attack_statistics(study.measures.gap, images, self.clock)
         self._tell("overlap")
         overlap = overlap_level(self.dimension, sizes, sampling.trajectories, held_out, self.clock)
         self._tell("memorization")

@@ -16,13 +16,16 @@ import torch
 from torch import nn
 
 from diffbench.conventions import SIGMA_MAX, log_sigmas
+from diffbench.denoisers.attacks import AttackLevels, AttackScores
 from diffbench.denoisers.base import BATCH
 from diffbench.denoisers.build import describe, fresh_network
-from diffbench.denoisers.losses import Losses
+from diffbench.denoisers.losses import DIMS, Losses
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.measures.battery import memorization_battery
+from diffbench.measures.membership_battery import membership_battery
 from diffbench.measures.quality_battery import quality_battery
 from diffbench.measures.trajectories import Population, References, level_estimates
+from diffbench.settings.measures import GapSettings
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.shapes import Float32
@@ -150,6 +153,17 @@ def gap_statistics(levels: int, images: tuple[int, int], clock: Clock) -> float:
     closed = {"train": train / 2, "validation": validation}
     sigmas = log_sigmas(few, 0.01, 1.0)
     return clock.seconds(lambda: estimates(losses, closed, closed, sigmas)) * levels / few
+
+
+def attack_statistics(gap: GapSettings, images: tuple[int, int], clock: Clock) -> float:
+    """Seconds of what a checkpoint's attacks tell of so many training and validation images."""
+    levels = AttackLevels.of(gap)
+    classes = {split: np.zeros(count, np.int64) for split, count in zip(DIMS, images, strict=True)}
+    scores = {
+        name: AttackScores(sigmas, *(1 + np.random.default_rng(0).random((len(sigmas), count)) for count in images))
+        for name, sigmas in ({"loss": levels.loss} | levels.by_attack).items()
+    }
+    return clock.seconds(lambda: membership_battery(scores, classes, seed=0))
 
 
 def overlap_level(dimension: int, sizes: Iterable[int], points: int, held_out: int, clock: Clock) -> Line:

@@ -87,6 +87,14 @@ class RecallTopic(Strict):
     point_counts: PointCounts = Field(default=[12, 20, 40, 80])
 
 
+class DimensionTopic(Strict):
+    """The local dimension of the circle as denoisers see it, at a training point and halfway to the next."""
+
+    points: CirclePoints = Field(default=40, description="Points of the circle in the sweep of delta.")
+    point_counts: PointCounts = Field(default=[20, 40, 80])
+    deltas: Deltas = Field(default=[0.2, 0.4, 0.8, 1.6], description="Error scales beside the optimum, which has none.")
+
+
 class LabSettings(Strict):
     """The 2D laboratory; each topic is one job."""
 
@@ -96,6 +104,7 @@ class LabSettings(Strict):
     discretization: DiscretizationTopic = DiscretizationTopic()
     collapse: CollapseTopic = CollapseTopic()
     recall: RecallTopic = RecallTopic()
+    dimension: DimensionTopic = DimensionTopic()
 
 
 TOPICS = tuple(LabSettings.model_fields)

@@ -1,4 +1,4 @@
-"""Denoise: per-image denoising losses of a checkpoint, and the gap between training and validation images."""
+"""Denoise: per-image denoising losses of a checkpoint, the gap between its splits, its Jacobian, and attacks on it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,14 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.data.training_set import read_training_set
+from diffbench.denoisers.attacks import scores_of_splits
 from diffbench.denoisers.build import describe, load_denoiser
+from diffbench.denoisers.jacobian import jacobians_of_splits
 from diffbench.denoisers.losses import Losses, gap_sigmas, loss_variables, losses_of_splits
+from diffbench.denoisers.references import at_pixels, references_of
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
-from diffbench.files.estimates import Estimate, curve_variables, scalar_variables, undefined
+from diffbench.files.estimates import Estimate, curve_variables, scalar, scalar_variables, undefined
+from diffbench.measures.closed_forms import closed_form_estimates
 from diffbench.measures.gap import gap_curve, memorized_share
 from diffbench.measures.intervals import mean
+from diffbench.measures.jacobian import split_estimates
 from diffbench.measures.membership import membership
+from diffbench.measures.membership_battery import membership_battery
 from diffbench.measures.skill import skill
 from diffbench.settings.models import External
 from diffbench.study.specs import DenoiseSpec
@@ -40,11 +46,19 @@ def run(
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
     optimal, wiener = ({split: reference[f"{of}_{split}"] for split in losses.square} for of in ("loss", "wiener"))
     scalars, curves = estimates(losses, optimal, wiener, gap_sigmas(spec.gap))
+    scalars |= split_estimates(jacobians_of_splits(denoiser, training_set, spec.gap.images, where), SEED)
+    seen = at_pixels(denoiser, training_set, spec.gap, where)
+    closed = closed_form_estimates(seen, references_of(reference), gap_sigmas(spec.gap), SEED)
+    scalars, curves = scalars | closed[0], curves | closed[1]
+    scores = scores_of_splits(denoiser, training_set, losses, spec.gap, where)
+    attacked = membership_battery(scores, training_set.classes, SEED)
+    scalars |= attacked.scalars | {"blind_auc": scalar(reference, "blind_auc")}
     variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
+    variables |= attacked.variables
     settings = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
     # Those of the suite's own networks the summary counts, once for each: counting costs a job a second and more.
     size = {"size": describe(denoiser, training_set.shape)} if isinstance(spec.model, External) else {}
-    attributes = provenance.attributes(spec.factors, settings, str(where))
+    attributes = provenance.attributes(spec.factors, settings, str(where)) | {"best_attack": attacked.best}
     store.write(out, "denoise", variables, attributes | size, spec.fingerprint)
 
 

@@ -1,4 +1,4 @@
-"""Sample: samples of a cell, and what its overlap with noised data is judged by."""
+"""Sample: samples of a cell, the denoiser's Jacobian there, and what the overlap with noised data is judged by."""
 
 import math
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from diffbench.denoisers.base import BATCH, Denoiser
 from diffbench.denoisers.batched import Batched
 from diffbench.denoisers.build import load_denoiser
 from diffbench.denoisers.guidance import Guided
+from diffbench.denoisers.jacobian import IMAGES, QUANTITIES, SIGMA, jacobians
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
 from diffbench.noise import overlap_noise, sample_noise
@@ -45,11 +46,13 @@ def run(
     labels = sample_labels(training_set, spec.sampling.samples)
     drawn = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
     predictions = noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)
+    measured = jacobians(denoiser, drawn.samples[:IMAGES], labels[:IMAGES], "samples", where)
     settings = spec.model_dump(mode="json", exclude={"factors", "inputs"})
     attributes = provenance.attributes(spec.factors, settings, str(where))
     passed = _trajectory_variables(sigmas, labels, drawn, predictions)
     store.write(trajectories, "trajectories", passed, attributes, spec.fingerprint)
-    store.write(out, "sample", _sample_variables(labels, drawn.samples), attributes, spec.fingerprint)
+    variables = _sample_variables(labels, drawn.samples) | _jacobian_variables(measured)
+    store.write(out, "sample", variables, attributes, spec.fingerprint)
 
 
 def guided_denoiser(
@@ -142,6 +145,13 @@ def _sample_variables(labels: NDArray[np.int64], samples: Images) -> dict[str, s
     return {
         "samples": store.Variable(samples, ("sample", *_axes(samples[0])), "generated images, scaled"),
         "label": store.Variable(labels, ("sample",), "condition label"),
+    }
+
+
+def _jacobian_variables(measured: dict[str, NDArray[np.float64]]) -> dict[str, store.Variable]:
+    return {
+        name: store.Variable(values, ("probed",), f"{QUANTITIES[name]} at one of the first samples, sigma {SIGMA:g}")
+        for name, values in measured.items()
     }
 
 

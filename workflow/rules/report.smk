@@ -14,6 +14,11 @@ rule report:
             caption="../report/claims.rst",
             category="Pages",
         ),
+        report(
+            update(ensure(at(layout.page("risk")), non_empty=True)),
+            caption="../report/risk.rst",
+            category="Pages",
+        ),
         (
             report(
                 update(at(layout.page("lab"))),

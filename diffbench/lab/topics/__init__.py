@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from diffbench.files.store import Variable
-from diffbench.lab.topics import collapse, discretization, flow, gap, profile, recall
+from diffbench.lab.topics import collapse, dimension, discretization, flow, gap, profile, recall
 
 VARIABLES: dict[str, Callable[[Any], dict[str, Variable]]] = {
     "gap": gap.variables,
@@ -13,5 +13,6 @@ VARIABLES: dict[str, Callable[[Any], dict[str, Variable]]] = {
     "discretization": discretization.variables,
     "collapse": collapse.variables,
     "recall": recall.variables,
+    "dimension": dimension.variables,
 }
 """Topic -> function of its sub-section of LabSettings."""

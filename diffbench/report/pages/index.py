@@ -7,15 +7,18 @@ import pandas as pd
 
 from diffbench.files.output import atomic
 from diffbench.report.charts import pictures
+from diffbench.report.charts.closed_forms import closed_forms
 from diffbench.report.charts.gap import gap_by_factor, gap_by_step, skill_by_factor
 from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.charts.overlap import likeness_by_factor, trajectories
 from diffbench.report.pages.page import write_study_page
-from diffbench.report.tables import answers, duplicates, leaderboard, outcomes
+from diffbench.report.tables import answers, duplicates, leaderboard, outcomes, ranks
+from diffbench.report.tables.closed_forms import crossings
 from diffbench.report.tables.costs import costs_of
 from diffbench.report.tables.results import Results, load_claims, load_laws, tested
 from diffbench.report.tables.slices import TITLES
 from diffbench.settings.report import ReportSettings
+from diffbench.study import layout
 from diffbench.study.layout import CHART_DATA, UNFINISHED
 from diffbench.summary.reading import BROKEN, MISSING, STALE, UNREADABLE
 
@@ -43,6 +46,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         gap_by_factor(results, width),
         gap_by_step(results, width),
         skill_by_factor(results, width),
+        closed_forms(results, width),
         outcomes_by_factor(results, rows, means, width),
         gap_against_memorized(means, width),
         likeness_by_factor(results, width),
@@ -51,8 +55,9 @@ def write_index(results: Results, settings: ReportSettings) -> None:
     sheets = pictures.sheets(results, means, width, settings.pictured_samples)
     figures = [chart for chart in charts if chart] + [sheet.figure for sheet in sheets if sheet.figure]
     effects = answers.effects(results, means)
-    entries = leaderboard.leaderboard(rows, means)
-    leaderboard_table = outcomes.table(means)
+    ranked = ranks.ranks(rows)
+    entries = leaderboard.leaderboard(rows, means, ranked)
+    leaderboard_table = outcomes.table(means, ranks.columns(ranked))
     lacking = unfinished(results)  # once pictures have used the files
     write_study_page(
         results,
@@ -61,17 +66,20 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         claims=load_claims(results),
         laws=[law for law in load_laws(results) if tested(law)],
         controls=results.study.has_controls,
+        privacy=(results.pages / Path(layout.page("privacy")).name).exists(),
         answers=answers.answers(results, means, effects),
         notes=duplicates.notes(results, means),
         effects=effects,
         titles=TITLES,
         entries=entries,
         settings=len(leaderboard_table),
+        ranked=bool(ranked),
         leaderboard_table=CHART_DATA.format(name=LEADERBOARD),
         choices=leaderboard.choices(results.study, entries),
         guidance_places={each.text: place for place, each in enumerate(results.study.guidances.values())},
         gap_scale=leaderboard.gap_scale(entries),
         sheets=sheets,
+        crossings=crossings(results),
         unfinished=lacking[:LISTED],
         lacking=len(lacking),
         unfinished_table=CHART_DATA.format(name=Path(UNFINISHED).stem),

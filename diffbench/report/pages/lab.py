@@ -10,6 +10,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files.store import StageFile
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.lab_closed import collapse_figure, discretization_figure, profile_figure, recall_figure
+from diffbench.report.charts.lab_dimension import dimension_figure
 from diffbench.report.charts.lab_flow import flow_figure
 from diffbench.report.charts.lab_gap import check_figure, gap_figure
 from diffbench.report.charts.lab_learned import learned_figure
@@ -33,6 +34,7 @@ SECTIONS = (
     Section("flow", "Where does the flow lead?", ("flow",), ("flow",)),
     Section("gap", "At which noise level? The gap without noise", ("lab-gap", "lab-profile"), ("gap", "profile")),
     Section("recall", "What suppresses exact recall?", ("lab-recall",), ("recall",)),
+    Section("dimension", "How many dimensions has the circle?", ("lab-dimension",), ("dimension",)),
     Section("learned", "Learned against ideal", ("lab-equivalent",), ()),
     Section("checks", "Can the numbers be trusted?", ("lab-check", "lab-discretization"), ("gap", "discretization")),
     Section("collapse", "From the plane to many dimensions", ("lab-collapse",), ("collapse",)),
@@ -66,6 +68,7 @@ def _figures(results: Results, laboratory: Laboratory, learned: pd.DataFrame, wi
         ("gap", checked),
         ("profile", lambda profile: profile_figure(profile, width)),
         ("recall", lambda recall: recall_figure(recall, width)),
+        ("dimension", lambda dimension: dimension_figure(dimension, settings.dimension, width)),
         ("discretization", lambda discretization: discretization_figure(discretization, width)),
         ("collapse", lambda collapse: collapse_figure(collapse, width)),
     ]

@@ -10,7 +10,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.report.tables.answers import Answer
 from diffbench.report.tables.format import number
 from diffbench.report.tables.lab import Laboratory
-from diffbench.report.tables.lab_topics import agreement, central_setting
+from diffbench.report.tables.lab_topics import agreement, central_setting, half_dimensions
 
 
 def lab_answers(laboratory: Laboratory, learned: pd.DataFrame) -> Iterator[Answer]:
@@ -68,6 +68,27 @@ def _of_recall(laboratory: Laboratory) -> Answer:
     return Answer("What suppresses exact recall?", short, (text, ends[0], ends[-1]))
 
 
+def _of_dimension(laboratory: Laboratory) -> Answer:
+    dimension = laboratory.topics["dimension"]
+    halves = half_dimensions(dimension)
+    shares = halves / dimension["spacing"]
+    short = "A training point keeps its dimension"
+    if not np.isnan(shares).all():
+        low, high = (number(float(end(shares))) for end in (np.nanmin, np.nanmax))
+        short = f"Below σ of {low if low == high else f'{low} to {high}'} spacings a training point has no dimension"
+    return Answer(
+        "How many dimensions has the circle?",
+        short,
+        (
+            "FLIPD, the local dimension that the optimum sees: 1 on the circle, 0 on a point, one half at these σ:",
+            *(
+                f"{points // 2} training points: σ {number(float(half))}."
+                for points, half in zip(dimension["points"], halves, strict=True)
+            ),
+        ),
+    )
+
+
 def _of_learned(learned: pd.DataFrame) -> Answer | None:
     """The equivalent delta at the noise level nearest to 1, at the first and the last milestone."""
     if learned.empty:
@@ -117,5 +138,11 @@ def _of_collapse(laboratory: Laboratory) -> Answer:
     )
 
 
-ANSWERS = {"gap": _of_gap, "recall": _of_recall, "discretization": _of_discretization, "collapse": _of_collapse}
+ANSWERS = {
+    "gap": _of_gap,
+    "recall": _of_recall,
+    "dimension": _of_dimension,
+    "discretization": _of_discretization,
+    "collapse": _of_collapse,
+}
 """By the topic whose file they are made of, in the order of the page."""

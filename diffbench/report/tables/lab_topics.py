@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.files.store import StageFile
+from diffbench.lab.dimension import AT_POINT
 from diffbench.settings.lab import GapTopic
 
 
@@ -65,6 +66,36 @@ def recall_table(recall: StageFile) -> pd.DataFrame:
         }
     )
     return table.assign(share=table["delta"] / table["spacing"])
+
+
+def dimension_table(dimension: StageFile) -> pd.DataFrame:
+    """Local dimension by training points, error scale, place and noise, also as a share of the points' spacing."""
+    table = tidy(
+        {
+            "train_points": dimension["points"][:, None, None, None] // 2,
+            "spacing": dimension["spacing"][:, None, None, None],
+            "delta": dimension["delta"][None, :, None, None],
+            "place": dimension["place"].astype(str)[None, None, :, None],
+            "sigma": dimension["sigma"][None, None, None, :],
+            "flipd": dimension["flipd"],
+        }
+    )
+    return table.assign(share=table["sigma"] / table["spacing"])
+
+
+def half_dimensions(dimension: StageFile) -> np.ndarray:
+    """By number of points: the noise level below which the optimum gives a training point less than half a dimension.
+
+    nan where it never does within the levels.
+    """
+    place = dimension["place"].astype(str).tolist().index(AT_POINT)
+    optimum = int(dimension["delta"].argmin())
+    levels, found = np.log(dimension["sigma"]), []
+    for curve in dimension["flipd"][:, optimum, place]:
+        above = int(np.argmax(curve >= 0.5))
+        pair = slice(above - 1, above + 1)
+        found.append(np.exp(np.interp(0.5, curve[pair], levels[pair])) if above else np.nan)
+    return np.array(found)
 
 
 def profile_table(profile: StageFile) -> pd.DataFrame:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from diffbench.measures.rank_groups import Rank
 from diffbench.report.tables.outcomes import above_floor, overfitted, ranked
+from diffbench.report.tables.ranks import Setting
 from diffbench.report.tables.shown import Shown, show
 from diffbench.report.tables.slices import SETTING, ordered, short_name
 from diffbench.study.study import Study
@@ -21,6 +23,7 @@ class Entry:
     values: dict[str, Shown]
     memorizes: bool  # above the floor with intervals apart
     overfitted: bool  # worse than a linear filter on unseen images at the peak, by the whole interval
+    ranks: Mapping[str, Rank] = field(default_factory=dict)  # by outcome; of a setting among all
     seeds: tuple["Entry", ...] = ()
 
 
@@ -28,8 +31,11 @@ LONGEST = 1200
 """Rows on the page, of settings and their seeds: each takes 2.5 kB, and browsers sort and filter so many at once."""
 
 
-def leaderboard(cells: pd.DataFrame, means: pd.DataFrame) -> list[Entry]:
-    """Settings of the study, most memorizing first, as many as LONGEST allows; those without a value last."""
+def leaderboard(cells: pd.DataFrame, means: pd.DataFrame, ranks: Mapping[str, Mapping[Setting, Rank]]) -> list[Entry]:
+    """Settings of the study, most memorizing first, as many as LONGEST allows; those without a value last.
+
+    ranks: of each outcome that settings are ranked by, as `ranks.ranks` makes them.
+    """
     above, worse = above_floor(means), overfitted(means)
     first = ranked(means).head(max(1, LONGEST // (1 + cells["seed"].nunique())))
     by_setting = dict(iter(means.merge(first, on=SETTING).groupby(SETTING, sort=False)))
@@ -43,7 +49,8 @@ def leaderboard(cells: pd.DataFrame, means: pd.DataFrame) -> list[Entry]:
             for seed, rows in by_cell[key].groupby("seed")
         )
         marks = bool(above[key]), bool(worse[key])
-        entries.append(Entry(short_name(setting), factors, _values(by_setting[key]), *marks, seeds))
+        own = {measure: by_key[key] for measure, by_key in ranks.items()}
+        entries.append(Entry(short_name(setting), factors, _values(by_setting[key]), *marks, own, seeds))
     return entries
 
 

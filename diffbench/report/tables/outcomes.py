@@ -119,15 +119,19 @@ def ranked(means: pd.DataFrame) -> pd.DataFrame:
     return order.index.to_frame(index=False)
 
 
-def table(means: pd.DataFrame) -> pd.DataFrame:
-    """A row per setting in the order of the leaderboard: SETTING, then value, low, high and seeds of each outcome."""
+def table(means: pd.DataFrame, ranks: pd.DataFrame) -> pd.DataFrame:
+    """A row per setting in the order of the leaderboard: SETTING, then value, low, high and seeds of each outcome.
+
+    ranks: further columns, beside those of SETTING; without a row, they are left out.
+    """
     fields = {field: wide(means, field) for field in ("value", "low", "high", "seeds")}
     columns = {
         measure if field == "value" else f"{measure}_{field}": fields[field][measure]
         for measure in dict.fromkeys(means["measure"])
         for field in fields
     }
-    return ranked(means).merge(pd.DataFrame(columns).reset_index(), on=SETTING)
+    rows = ranked(means).merge(pd.DataFrame(columns).reset_index(), on=SETTING)
+    return rows.merge(ranks, on=SETTING) if len(ranks) else rows
 
 
 def above_floor(means: pd.DataFrame) -> pd.Series:

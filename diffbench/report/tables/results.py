@@ -13,6 +13,7 @@ import pandas as pd
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.store import StageFile
+from diffbench.measures.attacks import ATTACKS
 from diffbench.report.tables.estimates import Estimates, read_estimates
 from diffbench.study import layout
 from diffbench.study.grid import Cell
@@ -30,9 +31,13 @@ SHOWN = frozenset(
     (
         *("memorized_fraction", "memorized_floor", "calibrated_fraction", "calibrated_floor", "fd", "fd_floor"),
         *("peak_gap", "sigma_at_peak", "skill_at_peak", "gap", "mse_train", "mse_validation"),
+        *("r2_optimum", "r2_labelled_optimum", "r2_wiener", "r2_locality", "r2_crossing"),
         *("mse_optimum_validation", "mse_wiener_validation", "skill_validation", "train_likeness"),
         *(f"{name}_{of}" for name in ("shell_radius", "largest_weight") for of in ("states", "train", "validation")),
         *("x_t_to_train", "x_t_to_validation", "x_r_train_to_train", "x_r_validation_to_validation"),
+        *("extracted_images", "extracted_images_matched", "extracted_images_floor", "extraction_chao1"),
+        *("isolation_extraction_spearman", "blind_auc", "dataset_inference_images", "privacy_epsilon"),
+        *(f"attack_{name}_{end}" for name in ATTACKS for end in ("auc", "tpr_at_1_percent")),
     )
 )
 """Measures in them that are shown: all others are left unread, since tables may have tens of millions of rows."""

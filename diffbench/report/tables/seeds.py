@@ -5,15 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+LEVELS = ("sigma_at_peak", "r2_crossing")
+"""Measures that are noise levels themselves: their mean is geometric."""
+
 
 def aggregate_seeds(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Mean over the rows that share `keys`, which are repeats with different seeds.
 
-    value: mean of the defined values (geometric for the sigma at the peak); low and high: the lowest and highest end of
+    value: mean of the defined values (geometric for LEVELS); low and high: the lowest and highest end of
     the seeds' own 95 % intervals, so they hold the images' and the seeds' spread; n: sum; seeds: rows with a value,
     of: all rows; reason: why some are undefined.
     """
-    rows = rows.assign(geometric=np.where(rows["measure"] == "sigma_at_peak", logarithm(rows["value"]), np.nan))
+    rows = rows.assign(geometric=np.where(rows["measure"].isin(LEVELS), logarithm(rows["value"]), np.nan))
     grouped = rows.groupby(list(keys), dropna=False, sort=False)
     means = grouped.agg(
         value=("value", "mean"),

@@ -1,0 +1,142 @@
+"""Chart of which closed form explains a network, over the noise level, by training size and by training step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
+from diffbench.report.charts.theme import DASHES, NEUTRAL, OKABE_ITO
+from diffbench.report.charts.toolkit import (
+    SEEDS,
+    SIGMA_TOOLTIP,
+    curves,
+    heading,
+    line_legend,
+    rounded,
+    value_domain,
+)
+from diffbench.report.tables.closed_forms import CROSSING
+from diffbench.report.tables.format import interval, number
+from diffbench.report.tables.outcomes import spread_over_ranks
+from diffbench.report.tables.results import Results
+from diffbench.report.tables.seeds import aggregate_seeds, curves_over_seeds
+from diffbench.report.tables.slices import TITLES, short_name, slices, value_text
+
+FORMS = {
+    "r2_wiener": "linear filter (Wiener)",
+    "r2_labelled_optimum": "optimum for the label",
+    "r2_optimum": "optimum without labels",
+    "r2_locality": "PCA-locality",
+}
+CHECKPOINT = ["model", "train_size", "granularity", "step"]
+FACTORS = ("train_size", "step")
+WIDTHS = {1: 0.92, 2: 0.92, 3: 0.58, 4: 0.42}
+"""Panels beside each other, values of a factor with the first and the last among them, and their share of the width."""
+HEIGHT = 170
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Panels beside each other: checkpoints that differ in one factor, `by`, or a single one."""
+
+    by: str
+    held: str
+    checkpoints: list[dict[str, Any]]
+    means: pd.DataFrame
+    crossing: pd.DataFrame
+
+
+def closed_forms(results: Results, width: int) -> Figure | None:
+    """R^2 of each closed form over sigma: a row of panels per factor, one for the centre if none varies."""
+    rows = _rows(results)
+    if not rows:
+        return None
+    data = pd.concat(_once(_at(row.means, each)).assign(by=row.by) for row in rows for each in row.checkpoints)
+    scale = alt.Scale(domain=value_domain(data, 0.6, 1.0, (0.0, 1.0)), clamp=True, nice=False)
+    y = alt.Y("value:Q", title="R²", scale=scale)
+    panel = round(width * WIDTHS[max(len(row.checkpoints) for row in rows)])
+    bands = [alt.hconcat(*(_panel(row, each, y, panel) for each in row.checkpoints), spacing=22) for row in rows]
+    chart = alt.vconcat(
+        *bands,
+        spacing=26,
+        title=alt.Title(
+            "Which closed form explains the network?",
+            subtitle=_words(rows[-1]),
+            subtitleFontSize=12,
+            subtitleColor=NEUTRAL,
+        ),
+        description="Share of the network's estimates of noised validation images that closed forms of its training "
+        "images explain, against the noise level, one line for each closed form, a panel for each training-set size "
+        "and training step; an upright line where the optimum for the label overtakes the linear filter.",
+    )
+    caption = (
+        f"{SEEDS} R² = 1 − ‖reference − D‖² / ‖D − its mean over pixels‖² on noised validation images, median over "
+        "images: 1 = the same, 0 = no nearer than a grey image; the axis ends at 0. Upright: from here on the optimum "
+        "for the label explains it better than the linear filter, with the span of the seeds' intervals. Where all "
+        "images have one label, the optimum for it is the optimum, and stands once."
+    )
+    return Figure("closed-forms", caption, chart, data)
+
+
+def _rows(results: Results) -> list[_Row]:
+    cuts = [(cut.factor, cut.fixed) for cut in slices(results.study) if cut.factor in FACTORS]
+    center = results.study.center.model_dump() | {"step": results.study.steps[-1]}
+    return [row for by, fixed in cuts or [("", center)] if (row := _row(results, by, fixed))]
+
+
+def _row(results: Results, by: str, fixed: Mapping[str, Any]) -> _Row | None:
+    """The checkpoints that differ in `by`, fewer where they have many levels; nothing if none was measured."""
+    held = {name: fixed[name] for name in CHECKPOINT if name != by}
+    measured = results.estimates.of([*FORMS, CROSSING], **held)
+    means = curves_over_seeds(measured, list(FORMS), CHECKPOINT)
+    if means.empty:
+        return None
+    crossing = aggregate_seeds(measured[measured["measure"] == CROSSING], [*CHECKPOINT, "measure"])
+    if not by:
+        return _Row(by, short_name(held), [held], means, crossing)
+    values = sorted(means[by].unique().tolist())
+    most = MAXIMUM_ROWS // (len(FACTORS) * len(FORMS) * means["sigma"].nunique())
+    chosen = [values[rank] for rank in spread_over_ranks(len(values), min(len(WIDTHS), max(1, most)))]
+    return _Row(by, short_name(held), [held | {by: value} for value in chosen], means, crossing)
+
+
+def _at(table: pd.DataFrame, checkpoint: dict[str, Any]) -> pd.DataFrame:
+    return table[(table[list(checkpoint)] == pd.Series(checkpoint)).all(axis=1)]
+
+
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    """The curves of a checkpoint, that without labels only where it differs from that for the label."""
+    alone, labelled = (table.loc[table["measure"] == f"r2_{name}optimum", "value"] for name in ("", "labelled_"))
+    same = alone.to_list() == labelled.to_list()
+    return table[table["measure"] != "r2_optimum"] if same else table
+
+
+def _words(row: _Row) -> str:
+    """Where the optimum overtakes the filter, at the last checkpoint of a row."""
+    checkpoint = row.checkpoints[-1]
+    found, name = _at(row.crossing, checkpoint), short_name(checkpoint)
+    if found.empty or pd.isna(found["value"].iloc[0]):
+        return f"{name}: {found['reason'].iloc[0] if len(found) else 'no crossing was measured'}."
+    value, low, high = found[["value", "low", "high"]].iloc[0]
+    level = f"{number(value)} {interval(low, high)}".rstrip()
+    return f"{name}: below σ = {level} the linear filter explains it better, above it the optimum for the label."
+
+
+def _panel(row: _Row, checkpoint: dict[str, Any], y: alt.Y, width: int) -> Chart:
+    legend = line_legend("explained by", 4)
+    names = list(FORMS.values())
+    color = alt.Color("form:N", scale=alt.Scale(domain=names, range=OKABE_ITO[: len(names)]), legend=legend)
+    dash = alt.StrokeDash("form:N", scale=alt.Scale(domain=names, range=DASHES[: len(names)]), legend=legend)
+    table = _once(_at(row.means, checkpoint))
+    data = rounded(table.assign(form=table["measure"].map(FORMS)))
+    data = data[["sigma", "form", "value", "low", "high", "n", "seeds", "reason"]]
+    layers = curves(data, y, color, dash, HEIGHT, [alt.Tooltip("form:N", title="closed form"), SIGMA_TOOLTIP])
+    place = _at(row.crossing, checkpoint)
+    at = alt.Chart(rounded(place.loc[place["value"].notna(), ["value", "low", "high"]]))
+    span = at.mark_rect(color=NEUTRAL, opacity=0.2).encode(x="low:Q", x2="high:Q")
+    rule = at.mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(x="value:Q")
+    title = heading(f"{TITLES[row.by]} {value_text(checkpoint[row.by])}", row.held) if row.by else ""
+    return alt.layer(span, rule, *layers, width=width, height=HEIGHT, title=title)
