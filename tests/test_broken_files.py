@@ -372,6 +372,7 @@ def test_a_report_that_ends_well_replaces_all_and_leaves_no_folder(results):
 VOUCHED = [
     *(layout.table(name) for name in ("status", "costs", "timescales", "consistency", "controls")),
     layout.CLAIMS,
+    layout.LAWS,
 ]
 
 

@@ -95,6 +95,16 @@ def load_claims(results: Results) -> list[dict[str, Any]]:
     return json.loads(read_vouched(results.folder, results.manifest, layout.CLAIMS))
 
 
+def load_laws(results: Results) -> list[dict[str, Any]]:
+    """The laws likewise, also those that the study says nothing of: see `tested`."""
+    return json.loads(read_vouched(results.folder, results.manifest, layout.LAWS))
+
+
+def tested(claim: Mapping[str, Any]) -> bool:
+    """Whether any test of a claim or law has a value, positive controls aside."""
+    return any(test["value"] is not None for test in claim["tests"] if not test["control"])
+
+
 def load_controls(results: Results) -> pd.DataFrame:
     """The controls as `summary.controls.judge_controls` made them. DiffbenchError if they cannot be read."""
     texts = ["sigmas", "why", "verdict"]
