@@ -104,6 +104,14 @@ def test_words_come_first(folder: Path) -> None:
     assert len(means[means["measure"] == risk.CHAO1]) == 8
 
 
+@pytest.mark.parametrize("granularity", ["classes", "unique"])
+def test_labels_that_only_training_images_have_are_named_beside_attacks(tmp_path: Path, granularity: str) -> None:
+    center = {"model": "mlp-small", "train_size": 32, "granularity": granularity, "guidance": 0.0}
+    make_study(tmp_path, {"steps": [1600], "center": center, "sweeps": []})
+    write(tmp_path)
+    assert ("attacks tell labels there" in page(tmp_path)) == (granularity == "unique")
+
+
 def test_curve_beside_the_chart_is_that_of_the_files(folder: Path) -> None:
     table = pd.read_csv(folder / "report/data/extraction.csv")
     rows = at(table, model="mlp-large", train_size=32, step=1600)

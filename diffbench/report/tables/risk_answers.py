@@ -92,7 +92,7 @@ def _which(rows: Mapping[Any, Any], risks: list[Risk]) -> Answer:
     if not told:
         return Answer(question, "nothing to tell apart", ("No setting extracts some images more often than others.",))
     rising, falling = (sum(bool(sign * row[end] > 0) for _, row in told) for sign, end in ((1, "low"), (-1, "high")))
-    short = f"isolated ones in {rising} of {len(told)} settings" if rising else "isolated ones no more than others"
+    short = f"isolated ones in {rising or 'none'} of {len(told)} settings"
     sentences = ["Rank correlation of an image's distance to its nearest other one with the times it is extracted:"]
     if falling:
         sentences.insert(0, f"Isolated images are extracted less often in {falling} of {len(told)} settings.")
