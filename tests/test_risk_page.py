@@ -75,6 +75,16 @@ def test_table_counts_samples_and_seeds(folder: Path) -> None:
     assert set(rows["samples"]) == {2 * SAMPLES}
 
 
+def test_page_says_where_copies_are_told_without_the_training_images(folder: Path) -> None:
+    extracted = pd.read_csv(folder / "report/data/risk.csv").drop_duplicates(risk.SETTING)
+    measured = pd.read_csv(folder / "summary/memorization.csv")
+    told = measured[(measured["measure"] == "jacobian_auc") & measured["value"].notna()]
+    settings = told.merge(extracted[risk.SETTING]).drop_duplicates(risk.SETTING)
+    text = " ".join(re.sub(r"<[^>]+>", " ", page(folder)).split())
+    assert f"without the training images? in {len(settings)} of {len(settings)} settings AUC by which" in text
+    assert "0.900 [0.800, 0.950]" in text
+
+
 def test_page_says_so_of_the_first_images(folder: Path) -> None:
     table = pd.read_csv(folder / "report/data/risk.csv")
     sections = re.findall(r"<h3>(.*?)</h3>(.*?)(?=<h3>|</section>)", page(folder), re.DOTALL)
