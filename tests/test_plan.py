@@ -15,7 +15,8 @@ from diffbench.planning import ahead
 from diffbench.planning import cost as costs
 from diffbench.planning.ahead import plan_ahead
 from diffbench.planning.cost import cost
-from diffbench.planning.rates import Clock, Line, NetworkRates, _line, flops_per_image, network_rates
+from diffbench.planning.flops import flops_per_image
+from diffbench.planning.rates import Clock, Line, NetworkRates, _line, network_rates
 from diffbench.settings.models import PRESETS, Dit, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.study import layout
@@ -100,12 +101,20 @@ def test_what_grows_with_the_training_set_is_extrapolated():
     assert _line(lambda n: 3 + 0.5 * n, [100])(100) == pytest.approx(53)
 
 
-@pytest.mark.parametrize("definition", [PRESETS["mlp-small"], PRESETS["unet-tiny"], PRESETS["dit-tiny"]])
-def test_operations_are_counted_without_weights(definition: TrainedDefinition):
-    shape = (1, 8, 8)
-    assert (
-        flops_per_image(definition, shape) == describe(fresh_network(definition, shape, 1, 0), shape)["flops_per_image"]
-    )
+@pytest.mark.parametrize(
+    ("definition", "shape"),
+    [
+        (PRESETS["mlp-small"], (2,)),
+        (PRESETS["unet-tiny"], (1, 8, 8)),
+        (Unet(channels=16, multipliers=(1, 2, 4), blocks=2, attention_levels=2), (3, 16, 16)),
+        (Unet(channels=16, multipliers=(2,), blocks=1, attention_levels=0), (1, 7, 7)),
+        (PRESETS["dit-tiny"], (1, 8, 8)),
+        (Dit(width=32, depth=2, heads=2, patch=4), (3, 16, 16)),
+    ],
+)
+def test_operations_are_those_that_torch_counts(definition: TrainedDefinition, shape: tuple[int, ...]):
+    network = fresh_network(definition, shape, 1, 0)
+    assert flops_per_image(definition, shape) == describe(network, shape)["flops_per_image"]
 
 
 @pytest.mark.parametrize(

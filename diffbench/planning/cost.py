@@ -9,9 +9,9 @@ import torch
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
-from diffbench.denoisers import jacobian, references
 from diffbench.denoisers.attacks import AttackLevels
 from diffbench.devices import pick_device
+from diffbench.planning.evaluations import OPTIMA, Evaluations
 from diffbench.planning.jobs import jobs
 from diffbench.planning.rates import (
     START_SECONDS,
@@ -29,10 +29,6 @@ from diffbench.settings.models import TrainedDefinition
 from diffbench.settings.sampling import SamplingSettings
 from diffbench.study.grid import Checkpoint
 from diffbench.study.study import Study
-
-OPTIMA = {"optimal": 1, "blurred": 1, "autoguided": 2}
-"""Kind of a closed form: how many optima one evaluation takes."""
-EVALUATIONS_PER_STEP = {"heun": 2, "euler": 1, "dpmpp-2m": 1}
 
 STATISTICS = ("optimum", "intervals", "overlap", "memorization")
 """What is measured beside networks."""
@@ -94,6 +90,8 @@ class _Estimate:
     def __init__(self, study: Study, clock: Clock, told: Told) -> None:
         self.study, self.clock, self.facts = study, clock, facts(study.data)
         self.dimension = math.prod(self.facts.shape)
+        attacks = AttackLevels.of(study.measures.gap).evaluations
+        self.evaluations = Evaluations(study, self.facts, self.dimension, attacks)
         models = {model: study.definition(model) for model in sorted({run.model for run in study.milestones})}
         trained = {model: each for model, each in models.items() if isinstance(each, TrainedDefinition)}
         self._told, self._to_measure = told, [*trained, *STATISTICS]
@@ -117,19 +115,14 @@ class _Estimate:
                 seconds["train"] += milestones[-1] * self.networks[run.model].step * (1 + twins)
         for checkpoint in study.checkpoints:
             size = checkpoint.run.train_size
-            evaluated = self._gap_images(size) + self._compared(size) + self._attacked(size)
-            evaluated += self._probed(*self._images_of_splits(size))
-            seconds["denoise"] += evaluated * self._image(checkpoint)
+            seconds["denoise"] += self.evaluations.measured(size) * self._image(checkpoint)
         for cell in cells:
             guide = self._image(study.guide(cell.checkpoint, cell.guidance)) * guided_share(
                 cell.guidance, study.sampling
             )
-            seconds["sample"] += self._sampled_images() * (self._image(cell.checkpoint) + guide)
+            seconds["sample"] += self.evaluations.sampled() * (self._image(cell.checkpoint) + guide)
         for size, _ in {(run.train_size, run.granularity) for run in study.runs}:
-            linear = min(size, self.dimension)  # directions of the linear filter, which cost what as many images do
-            seconds["optimum"] += self._gap_images(size) * self.optimum * (size + linear)
-            pixels = min(references.PIXELS, self.dimension)  # for each of which locality takes an optimum
-            seconds["optimum"] += self._compared(size) * self.optimum * ((2 + pixels) * size + linear)
+            seconds["optimum"] += self.evaluations.of_the_optimum(size) * self.optimum
         self._add_statistics(seconds)
         self._add_processes(seconds)
         return Cost(
@@ -137,38 +130,6 @@ class _Estimate:
             START + SUMMARY + PER_CELL * len(study.cells),
             {name: rates.note for name, rates in self.networks.items()},
         )
-
-    def _held_out(self, size: int) -> int:
-        return size if self.facts.equidistant else self.study.data.validation
-
-    def _gap_images(self, size: int) -> int:
-        """Evaluations behind the losses of one checkpoint."""
-        gap = self.study.measures.gap
-        return gap.levels * gap.noises * sum(self._images_of_splits(size))
-
-    def _images_of_splits(self, size: int) -> tuple[int, int]:
-        """Training and validation images at which a checkpoint is measured."""
-        most = self.study.measures.gap.images
-        return min(most, size), min(most, self._held_out(size))
-
-    def _probed(self, *images: int) -> int:
-        """Evaluations behind the Jacobian at so many images of each kind."""
-        return (1 + min(jacobian.PROBES, self.dimension)) * sum(min(jacobian.IMAGES, count) for count in images)
-
-    def _compared(self, size: int) -> int:
-        """Evaluations that closed forms are compared with one checkpoint by."""
-        gap = self.study.measures.gap
-        return gap.levels * min(references.IMAGES, gap.images, self._held_out(size))
-
-    def _attacked(self, size: int) -> int:
-        """Evaluations behind the membership attacks on one checkpoint."""
-        return AttackLevels.of(self.study.measures.gap).evaluations * sum(self._images_of_splits(size))
-
-    def _sampled_images(self) -> int:
-        """Evaluations behind the samples of one cell, what their trajectories are compared with, and the Jacobian."""
-        sampling = self.study.sampling
-        solved = sampling.samples * EVALUATIONS_PER_STEP[sampling.solver]
-        return sampling.steps * (solved + 2 * sampling.trajectories) + self._probed(sampling.samples)
 
     def _image(self, checkpoint: Checkpoint) -> float:
         """Seconds per evaluated image: 0 for what is neither network nor closed form."""
@@ -179,7 +140,7 @@ class _Estimate:
 
     def _add_statistics(self, seconds: dict[str, float]) -> None:
         study, sizes = self.study, {run.train_size for run in self.study.runs}
-        held_out, sampling = self._held_out(max(sizes)), study.sampling
+        held_out, sampling = self.evaluations.held_out(max(sizes)), study.sampling
         images = (min(study.measures.gap.images, max(sizes)), min(study.measures.gap.images, held_out))
         self._tell("intervals")
         intervals = gap_statistics(study.measures.gap.levels, images, self.clock)

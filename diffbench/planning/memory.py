@@ -1,46 +1,104 @@
-"""Memory that a study's jobs ask of a scheduler, in MB, from the sizes that decide it. Rules ask for it once per study.
+"""Memory that a study's jobs ask of a scheduler, in MB, from the sizes that decide it.
 
-Measured with 50,000 images of 1x28x28: 0.9 GB in memorization, 1.0 in overlap, 1.3 in the optimum, and 1.4 GB in the
-losses of unet-small.
+Measured job by job, as a cluster runs them, with 20,000 images of 1x28x28 and with 128, and network by network.
 """
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
 
 from diffbench.data.catalog import facts
+from diffbench.planning.flops import weights
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.study.study import Study
 
-BASE = 1000
-"""Libraries, and blocks of bounded size."""
-COPIES = 20
-"""Bytes per value of the training images: once in float32 and twice in float64."""
+SNAKEMAKE = 300
+"""Of the two Snakemakes and Slurm's own processes that a job consists of beside that which does the work."""
+PER_CELL = 0.06
+"""What each of those takes more per cell of the study."""
+TORCH = 330
+"""Of a process with torch and what stages need beside it."""
+CUDA = 3000
+"""What a GPU takes of the host's memory, for its libraries: not measured."""
+LIBRARIES = {"data": 160, "conditions": 80, "features": 200, "memorization": 180, "overlap": 130, "consistency": 130}
+LIBRARIES |= {"plant": 130, "lab": 330, "equivalent": 330, "summary": 350, "report": 600}
+"""Of the process of a rule without torch."""
+POOL = {"data": 4, "features": 2}
+"""Bytes per value of all images."""
+NETWORKS, NETWORK_COPIES = ("train", "denoise", "sample"), 8
+"""Rules that run networks, and bytes per value of the training and validation images: in float32, and once more."""
+COPIES, BLOCKS = (
+    {"conditions": 8, "plant": 16, "memorization": 18, "overlap": 18, "consistency": 18, "optimum": 20},
+    250,
+)
+"""The same of the others, which also work in float64, and MB of their blocks, which fewer images do not fill."""
 EIGEN = 32
 """Bytes per entry of the smaller Gram matrix of the training images: matrix, eigenvectors and work of the solver, in
 float64 (denoisers/wiener.py)."""
+
 EVALUATED = 512
 """Images of one evaluation (denoisers/base.py)."""
-KEPT_IN_TRAINING = 12
-"""Arrays that each block of a network keeps for the backward pass."""
-KEPT_IN_EVALUATION = 2
+KEPT_IN_TRAINING = {"mlp": 16, "unet": 16, "dit": 34}
+"""Arrays like each block's output that a network keeps for the backward pass."""
+KEPT_IN_EVALUATION = {"mlp": 4, "unet": 3, "dit": 4.5}
 """The same where nothing goes back: the skips of a U-Net, and what is at work."""
+WEIGHTS_IN_TRAINING, WEIGHTS_IN_EVALUATION = 7, 3
+"""Arrays like the weights: gradients, Adam's two moments, their average, and what is read or written."""
 
 
-def memory_mb(study: Study) -> int:
-    """Of a job without a network."""
-    known = facts(study.data)
-    largest, dimension = max(run.train_size for run in study.runs), math.prod(known.shape)
-    return BASE + math.ceil((COPIES * largest * dimension + EIGEN * min(largest, dimension) ** 2) / 1e6)
+class Memory:
+    """MB of each job of a study. A GPU's own memory is not counted."""
 
+    def __init__(self, study: Study) -> None:
+        self._study, self._shape = study, facts(study.data).shape
+        self._dimension, self._pool = math.prod(self._shape), facts(study.data).pool + study.data.validation
+        self._snakemake = SNAKEMAKE + PER_CELL * len(study.cells)
+        self._network = lru_cache(maxsize=None)(self._of_a_network)
 
-def network_memory_mb(study: Study) -> int:
-    """Of a job that trains, evaluates or samples. A GPU's own memory is not counted here."""
-    if study.device == "cuda":
-        return memory_mb(study)
-    shape = facts(study.data).shape
-    images = max(EVALUATED * KEPT_IN_EVALUATION, KEPT_IN_TRAINING * study.training.batch / study.training.accumulation)
-    definitions = [study.definition(run.model) for run in study.milestones]  # guides included
-    largest = max((outputs(d, shape) for d in definitions if isinstance(d, TrainedDefinition)), default=0)
-    return memory_mb(study) + math.ceil(4 * images * largest / 1e6)
+    def mb(self, rule: str, factors: Mapping[str, str]) -> int:
+        """Of a job of a rule, asked for with its wildcards."""
+        return math.ceil(self._snakemake + self.used(rule, factors))
+
+    def used(self, rule: str, factors: Mapping[str, str]) -> float:
+        """Of the process that does a job's work."""
+        pool = POOL.get(rule, 0) * self._pool * self._dimension / 1e6
+        if rule in LIBRARIES:
+            return LIBRARIES[rule] + pool + self._images(rule, factors)
+        start = TORCH + CUDA * (self._study.device == "cuda")
+        if rule == "optimum":
+            return start + self._closed_form(factors)
+        models = {factors["model"]}
+        if rule == "sample":
+            models |= {self._study.guidances[factors["guidance"]].model or factors["model"]}
+        return start + sum(self._of_a_model(rule, model, factors) for model in models)
+
+    def _of_a_model(self, rule: str, model: str, factors: Mapping[str, str]) -> float:
+        if not isinstance(self._study.definition(model), TrainedDefinition):
+            return self._closed_form(factors)
+        return self._values(factors) * NETWORK_COPIES / 1e6 + self._network(rule, model)
+
+    def _closed_form(self, factors: Mapping[str, str]) -> float:
+        smaller = min(int(factors["train_size"]), self._dimension)
+        return self._images("optimum", factors) + EIGEN * smaller**2 / 1e6
+
+    def _images(self, rule: str, factors: Mapping[str, str]) -> float:
+        copies = COPIES[rule] * self._values(factors) / 1e6 if rule in COPIES else 0.0
+        return copies + min(BLOCKS, copies)
+
+    def _values(self, factors: Mapping[str, str]) -> int:
+        """Values of the training and validation images of a job."""
+        return (int(factors["train_size"]) + self._study.data.validation) * self._dimension
+
+    def _of_a_network(self, rule: str, model: str) -> float:
+        """A network's weights and what its blocks put out; on a GPU neither is in the host's memory but to be read."""
+        definition, training = self._study.definition(model), self._study.training
+        assert isinstance(definition, TrainedDefinition)
+        arrays, kept, images = WEIGHTS_IN_EVALUATION, KEPT_IN_EVALUATION[definition.kind], float(EVALUATED)
+        if rule == "train":
+            arrays, kept = WEIGHTS_IN_TRAINING, KEPT_IN_TRAINING[definition.kind]
+            images = training.batch / training.accumulation
+        on_host = 0 if self._study.device == "cuda" else images * kept * outputs(definition, self._shape)
+        return 4 * (arrays * weights(definition, self._shape) + on_host) / 1e6
 
 
 def outputs(definition: TrainedDefinition, shape: tuple[int, ...]) -> int:

@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from diffbench.conventions import SIGMA_MAX, log_sigmas
 from diffbench.denoisers.attacks import AttackLevels, AttackScores
 from diffbench.denoisers.base import BATCH
-from diffbench.denoisers.build import describe, fresh_network
+from diffbench.denoisers.build import fresh_network
 from diffbench.denoisers.losses import DIMS, Losses
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.measures.battery import memorization_battery
 from diffbench.measures.membership_battery import membership_battery
 from diffbench.measures.quality_battery import quality_battery
 from diffbench.measures.trajectories import Population, References, level_estimates
+from diffbench.planning.flops import flops_per_image
 from diffbench.settings.measures import GapSettings
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
@@ -118,15 +118,6 @@ def network_rates(
     image = clock.seconds(lambda: network(x, sigma)) / evaluated
     note += f"steps of {batch} images, evaluations of {evaluated}"
     return NetworkRates(step * flops / cost, image * flops / cost, note)
-
-
-def flops_per_image(definition: TrainedDefinition, shape: tuple[int, ...]) -> int:
-    """Of one evaluation."""
-    if isinstance(definition, Mlp):  # each weight is used once; counting would load torch's compiler, for a second
-        layers = fresh_network(definition, shape, 1, seed=0).modules()
-        return sum(2 * layer.weight.numel() for layer in layers if isinstance(layer, nn.Linear))
-    with torch.device("meta"):
-        return describe(fresh_network(definition, shape, 1, seed=0), shape)["flops_per_image"]
 
 
 def _shallow(definition: TrainedDefinition) -> TrainedDefinition:

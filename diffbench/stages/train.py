@@ -17,10 +17,11 @@ from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.denoisers.build import fresh_network
 from diffbench.devices import pick_device
 from diffbench.files.checkpoint import MEASURED, write_checkpoint
+from diffbench.files.output import atomic
 from diffbench.files.run_state import RunState
 from diffbench.files.surroundings import Log
 from diffbench.settings.models import Dit, Mlp, Unet
-from diffbench.study.layout import side_file
+from diffbench.study.layout import divergence, side_file
 from diffbench.study.specs import TrainSpec
 from diffbench.training.allocator import keep_freed_memory
 from diffbench.training.trainer import Trainer, TrainingStep
@@ -33,6 +34,10 @@ SHOW_SECONDS = 5.0
 """Between updates of the progress bar: reading the loss makes a GPU wait."""
 
 
+class DivergedError(DiffbenchError):
+    """Training has diverged. It is a function of its settings, so trying again is of no use."""
+
+
 def run(
     spec: TrainSpec,
     data: Path,
@@ -41,15 +46,27 @@ def run(
     state: Path | None = None,
     last: int = 0,
     device: str = "auto",
+    attempt: int = 1,
 ) -> None:
     """Train to step factors["step"], from the run's `state` where that can be.
 
-    last: step of the last milestone that the study has for the run.
+    last: step of the last milestone that the study has for the run. attempt: how often this run of the study has begun
+    the job; where training diverged the first time it does so again, and is not repeated.
     """
+    diverged = divergence(out)
+    if attempt == 1:
+        diverged.unlink(missing_ok=True)
+    elif diverged.exists():
+        raise DivergedError(diverged.read_text(encoding="utf-8"))
     keep_freed_memory()
     training_set = read_training_set(data, conditions, spec.inputs)
     trainer = fresh_trainer(spec, training_set, pick_device(device))
-    train_segment(trainer, spec, training_set, out, state, last)
+    try:
+        train_segment(trainer, spec, training_set, out, state, last)
+    except DivergedError as error:
+        with atomic(diverged) as temporary:
+            temporary.write_text(str(error), encoding="utf-8")
+        raise
 
 
 def fresh_trainer(spec: TrainSpec, training_set: TrainingSet, device: torch.device) -> Trainer:
@@ -136,7 +153,7 @@ def _show(bar: "tqdm[Any]", record: TrainingStep) -> None:
 def _reached(trainer: Trainer, spec: TrainSpec, started: float) -> dict[str, Any]:
     """The state of the run now, unless training has diverged: bad weights must not pass for a result."""
     if not trainer.finite:
-        raise DiffbenchError(
+        raise DivergedError(
             f"training diverged by step {trainer.step}: weights are not finite; lower training.learning_rate"
         )
     return trainer.state() | {"settings": _settings(spec), "seconds": time.monotonic() - started}

@@ -57,6 +57,11 @@ def side_file(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.partial")
 
 
+def divergence(checkpoint: Path) -> Path:
+    """Last words of a training that diverged before it reached a checkpoint: a retry of the job says no others."""
+    return checkpoint.with_name(f"{checkpoint.name}.diverged")
+
+
 def log_of(job: str) -> str:
     """Path of a log, by the name of the job: that of its stage where there is one such job in a study."""
     return f"logs/{job}.log"

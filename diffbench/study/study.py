@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from diffbench.data import catalog
-from diffbench.settings.base import Count, Name, Seed, Strict
+from diffbench.settings.base import Count, Name, Positive, Seed, Strict
 from diffbench.settings.data import DataSettings
 from diffbench.settings.granularity import Granularity
 from diffbench.settings.guidance import Guidance
@@ -61,6 +61,9 @@ class Study(Strict):
     )
     threads: int = Field(
         default=1, ge=1, le=1024, description="Threads per job that runs a network; 1 suits small models."
+    )
+    runtime_factor: Positive = Field(
+        default=1.0, description="Of a site: times the minutes that jobs ask of its scheduler; no result depends on it."
     )
 
     def definition(self, model: str) -> ModelDefinition:

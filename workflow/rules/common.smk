@@ -13,7 +13,8 @@ from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
 from diffbench.forkserver import start as forkserver
 from diffbench.planning.ahead import plan_ahead
-from diffbench.planning.memory import memory_mb, network_memory_mb
+from diffbench.planning.memory import Memory
+from diffbench.planning.runtime import Runtime
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
 from diffbench.study.file import load_configured
@@ -32,8 +33,11 @@ except DiffbenchError as error:
 RESULTS = f"{conventions.RESULTS}/{STUDY.name}"
 LINEAGE = Lineage(STUDY, contents_of(STUDY.user_files, Path(RESULTS) / layout.CONTENTS))
 MEASURES = [f"{RESULTS}/{file}" for file in STUDY.files]
-MEMORY = memory_mb(STUDY)
-NETWORK_MEMORY = network_memory_mb(STUDY)
+MEMORY = Memory(STUDY)
+RUNTIME = Runtime(STUDY)
+GPUS = int(
+    STUDY.device == "cuda"
+)  # auto takes a GPU where it finds one, and asks for none
 
 
 def at(path):
@@ -72,6 +76,18 @@ wildcard_constraints:
 def spec(stage):
     """The spec of a stage as a params function: exactly what the stage reads, so that nothing else reruns it."""
     return lambda wildcards: LINEAGE.spec_json(stage, wildcards)
+
+
+def memory(rule):
+    """MB that a rule's jobs ask of a scheduler, twice as many after each attempt: what was too little kills a job."""
+    return lambda wildcards, attempt: MEMORY.mb(rule, wildcards) * 2 ** (attempt - 1)
+
+
+def runtime(rule):
+    """The same of minutes."""
+    return lambda wildcards, attempt: RUNTIME.minutes(rule, wildcards) * 2 ** (
+        attempt - 1
+    )
 
 
 def twin(kind):

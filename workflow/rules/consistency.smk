@@ -11,8 +11,8 @@ rule consistency:
         log_at(layout.CONSISTENCY),
     threads: 1
     resources:
-        mem_mb=MEMORY,
-        runtime=60,
+        mem_mb=memory("consistency"),
+        runtime=runtime("consistency"),
     params:
         spec=spec("consistency"),
     shell:

@@ -8,8 +8,8 @@ rule data:
         log_at(layout.DATA),
     threads: 1
     resources:
-        mem_mb=MEMORY,
-        runtime=30,
+        mem_mb=memory("data"),
+        runtime=runtime("data"),
     params:
         spec=spec("data"),
     shell:
@@ -25,8 +25,8 @@ rule conditions:
         log_at(layout.CONDITIONS),
     threads: 1
     resources:
-        mem_mb=MEMORY,
-        runtime=60,
+        mem_mb=memory("conditions"),
+        runtime=runtime("conditions"),
     params:
         spec=spec("conditions"),
     shell:

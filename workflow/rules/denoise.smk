@@ -12,8 +12,9 @@ rule denoise:
     threads: STUDY.threads
     resources:
         device=STUDY.device,
-        mem_mb=NETWORK_MEMORY,
-        runtime=240,
+        gpu=GPUS,
+        mem_mb=memory("denoise"),
+        runtime=runtime("denoise"),
     params:
         spec=spec("denoise"),
     shell:
@@ -34,8 +35,9 @@ rule optimum:
     threads: STUDY.threads
     resources:
         device=STUDY.device,
-        mem_mb=NETWORK_MEMORY,
-        runtime=240,
+        gpu=GPUS,
+        mem_mb=memory("optimum"),
+        runtime=runtime("optimum"),
     params:
         spec=spec("optimum"),
     shell:

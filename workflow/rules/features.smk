@@ -9,8 +9,8 @@ rule features:
         log_at(layout.FEATURES),
     threads: STUDY.threads
     resources:
-        mem_mb=MEMORY,
-        runtime=120,
+        mem_mb=memory("features"),
+        runtime=runtime("features"),
     params:
         spec=spec("features"),
     shell:

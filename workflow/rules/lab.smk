@@ -11,8 +11,8 @@ rule lab:
         topic=either(TOPICS),
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=memory("lab"),
+        runtime=runtime("lab"),
     params:
         spec=spec("lab"),
     shell:
@@ -30,8 +30,8 @@ rule equivalent:
         log_at(layout.EQUIVALENT),
     threads: 1
     resources:
-        mem_mb=MEMORY,
-        runtime=60,
+        mem_mb=memory("equivalent"),
+        runtime=runtime("equivalent"),
     params:
         spec=spec("equivalent"),
     shell:

@@ -10,8 +10,8 @@ rule memorization:
         log_at(layout.MEMORIZATION),
     threads: 1
     resources:
-        mem_mb=MEMORY,
-        runtime=240,
+        mem_mb=memory("memorization"),
+        runtime=runtime("memorization"),
     params:
         spec=spec("memorization"),
     shell:

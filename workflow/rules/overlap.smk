@@ -9,8 +9,8 @@ rule overlap:
         log_at(layout.OVERLAP),
     threads: 1
     resources:
-        mem_mb=MEMORY,
-        runtime=240,
+        mem_mb=memory("overlap"),
+        runtime=runtime("overlap"),
     params:
         spec=spec("overlap"),
     shell:

@@ -42,8 +42,8 @@ rule report:
         log_at(layout.PAGE),
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=memory("report"),
+        runtime=runtime("report"),
     params:
         report=STUDY.report.model_dump_json(),
         results=subpath(output[0], ancestor=2),

@@ -16,8 +16,9 @@ rule sample:
     threads: STUDY.threads
     resources:
         device=STUDY.device,
-        mem_mb=NETWORK_MEMORY,
-        runtime=240,
+        gpu=GPUS,
+        mem_mb=memory("sample"),
+        runtime=runtime("sample"),
     params:
         spec=spec("sample"),
     shell:
@@ -39,8 +40,8 @@ rule plant:
         model=PLANTED,
     threads: 1
     resources:
-        mem_mb=MEMORY,
-        runtime=60,
+        mem_mb=memory("plant"),
+        runtime=runtime("plant"),
     params:
         spec=spec("plant"),
     shell:

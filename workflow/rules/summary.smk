@@ -12,8 +12,8 @@ rule summary:
         log_at(layout.TABLE),
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=memory("summary"),
+        runtime=runtime("summary"),
     params:
         spec=LINEAGE.summary_spec.model_dump_json(),
         results=subpath(output.manifest, ancestor=2),

@@ -14,12 +14,15 @@ rule train:
     threads: STUDY.threads
     resources:
         device=STUDY.device,
-        mem_mb=NETWORK_MEMORY,
-        runtime=1440,
+        gpu=GPUS,
+        mem_mb=memory("train"),
+        runtime=runtime("train"),
+        attempt=lambda wildcards, attempt: attempt,
         last=last_milestone,  # no parameter: where a study goes on to changes no checkpoint
     params:
         spec=spec("train"),
     shell:
         "python -m diffbench train --spec {params.spec:q} --device {resources.device} --data {input.data}"
         " --conditions {input.conditions} --out {output} --last {resources.last}"
+        " --attempt {resources.attempt}"
         f" --state {RUN_STATE} 2> {{log}}"
