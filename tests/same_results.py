@@ -7,9 +7,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 
 TOOK = {"wall_seconds", "peak_memory_mb"}
-"""Attributes of files that tell what a job took."""
+"""Attributes of files, and columns, that tell what a job took."""
 OF_A_RUN = ("*.cost.json", "summary/costs.csv", "summary/manifest.json", ".lock", ".rows", "logs/**/*", "report/*.html")
 """Files that tell what a run took, or hold that beside all else. The pages' numbers are compared as CSV."""
 
@@ -28,12 +29,19 @@ def _names(results: Path) -> set[str]:
 
 
 def _differing(name: str, one: Path, other: Path) -> Iterator[str]:
-    if not name.endswith(".h5"):
-        if (one / name).read_bytes() != (other / name).read_bytes():
-            yield f"{name}: other bytes"
-        return
-    first, second = _contents(one / name), _contents(other / name)
+    read = {".h5": _contents, ".csv": _columns}.get(Path(name).suffix, _bytes)
+    first, second = read(one / name), read(other / name)
     yield from (f"{name}: {key}" for key in sorted(first.keys() | second.keys()) if first.get(key) != second.get(key))
+
+
+def _bytes(path: Path) -> dict[str, Any]:
+    return {"bytes": path.read_bytes()}
+
+
+def _columns(path: Path) -> dict[str, Any]:
+    """Columns of a table as they are written, but for those that tell what a job took."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return {f"column {name}": list(table[name]) for name in table if name not in TOOK}
 
 
 def _contents(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -70,6 +71,15 @@ def finished(folder: Path, study: dict[str, Any], *arguments: str) -> Path:
     done = snakemake(folder, study, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "results" / study["name"]
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", "1"), ("auto", "0")])
+def test_networks_ask_for_a_gpu_where_the_study_says_so(tmp_path: Path, device: str, gpus: str) -> None:
+    done = snakemake(tmp_path, TINY | {"device": device}, "--dry-run")
+    found = re.findall(r"^rule (\w+):$.*?resources: (.*?)$", done.stdout + done.stderr, re.MULTILINE | re.DOTALL)
+    asked = {rule: re.findall(r"\bgpu=(\d)", resources) for rule, resources in found}
+    assert {rule for rule, given in asked.items() if given == [gpus]} == {"train", "denoise", "sample", "optimum"}
+    assert all(not given for rule, given in asked.items() if rule not in ("train", "denoise", "sample", "optimum"))
 
 
 @pytest.mark.slurm

@@ -270,6 +270,31 @@ def test_divergence_is_one_error_and_writes_nothing_bad(save_seconds: float, tmp
         assert step_of(state) == 3
 
 
+def test_a_retry_repeats_no_training_that_diverged_but_a_later_run_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[int] = []
+
+    def diverge(*_: Any) -> None:
+        trained.append(1)
+        raise train.DivergedError("diverged by step 4")
+
+    monkeypatch.setattr(train, "read_training_set", lambda *_: some_images())
+    monkeypatch.setattr(train, "train_segment", diverge)
+
+    def attempts(*numbers: int) -> int:
+        trained.clear()
+        for number in numbers:
+            with pytest.raises(DiffbenchError, match=r"^diverged by step 4$"):
+                train.run(spec(9), tmp_path, tmp_path, tmp_path / "out.pt", device="cpu", attempt=number)
+        return len(trained)
+
+    assert attempts(1, 2, 3) == 1
+    assert attempts(1, 2) == 1
+    (tmp_path / "out.pt.diverged").unlink()  # as where the first attempt was killed
+    assert attempts(2) == 1
+
+
 @pytest.mark.parametrize(
     ("limit", "advice"),
     [(12, "8 fit: set training.accumulation to 4"), (1, "1 fit: .* to 32"), (0, "not even one image fits")],

@@ -16,22 +16,21 @@ SNAKEMAKE = 300
 """Of the two Snakemakes and Slurm's own processes that a job consists of beside that which does the work."""
 PER_CELL = 0.06
 """What each of those takes more per cell of the study."""
-TORCH = 330
+TORCH = 350
 """Of a process with torch and what stages need beside it."""
 CUDA = 3000
 """What a GPU takes of the host's memory, for its libraries: not measured."""
-LIBRARIES = {"data": 160, "conditions": 80, "features": 200, "memorization": 180, "overlap": 130, "consistency": 130}
-LIBRARIES |= {"plant": 130, "lab": 330, "equivalent": 330, "summary": 350, "report": 600}
+LIBRARIES = {"data": 220, "conditions": 120, "features": 230, "memorization": 180, "overlap": 140, "consistency": 140}
+LIBRARIES |= {"plant": 140, "lab": 380, "equivalent": 380, "summary": 450, "report": 500}
 """Of the process of a rule without torch."""
 POOL = {"data": 4, "features": 2}
 """Bytes per value of all images."""
 NETWORKS, NETWORK_COPIES = ("train", "denoise", "sample"), 8
 """Rules that run networks, and bytes per value of the training and validation images: in float32, and once more."""
-COPIES, BLOCKS = (
-    {"conditions": 8, "plant": 16, "memorization": 18, "overlap": 18, "consistency": 18, "optimum": 20},
-    250,
-)
-"""The same of the others, which also work in float64, and MB of their blocks, which fewer images do not fill."""
+COPIES = {"conditions": 8, "plant": 16, "memorization": 18, "overlap": 18, "consistency": 18, "optimum": 20}
+"""The same of the others, most of which also work in float64."""
+BLOCKS = 250
+"""MB of their blocks at most: as many as their copies where images are few."""
 EIGEN = 32
 """Bytes per entry of the smaller Gram matrix of the training images: matrix, eigenvectors and work of the solver, in
 float64 (denoisers/wiener.py)."""

@@ -71,7 +71,7 @@ class Runtime:
     def _features(self, _: Mapping[str, str]) -> float:
         images = self._facts.pool + self._study.data.validation
         encoded = images * ENCODER / CPU_RATE if self._study.measures.quality.encoder else 0.0
-        return encoded + 10 * PER_IMAGE * images * self._dimension
+        return encoded + PER_IMAGE * images * self._dimension
 
     def _conditions(self, factors: Mapping[str, str]) -> float:
         granularity, images = Granularity.parse(factors["granularity"]), min(int(factors["train_size"]), CLUSTERED)
