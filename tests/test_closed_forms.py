@@ -222,6 +222,22 @@ def test_intervals_of_crossings_cover(images: int) -> None:
     assert 0.92 <= covered / simulations <= 0.99, covered / simulations
 
 
+@pytest.mark.parametrize(("early_leads", "lacking"), [(True, "does the optimum"), (False, "does the Wiener filter")])
+def test_chance_is_no_crossing(early_leads: bool, lacking: str) -> None:
+    """One form leads up to, or from, the middle; elsewhere both explain alike but for noise, whose medians do cross."""
+    rng, simulations, sigmas = np.random.default_rng(0), 100, log_sigmas(16, 0.01, 20)
+    lead = np.where((np.arange(16) < 8) == early_leads, -0.1 if early_leads else 0.1, 0.0)[:, None]
+    by_chance, found = 0, []
+    for seed in range(simulations):
+        early, late = (0.8 + 0.02 * rng.normal(size=(16, 30)) for _ in range(2))
+        medians = np.median(late + lead, axis=1) - np.median(early, axis=1)
+        by_chance += 0 < np.cumsum([0.0, *medians]).argmin() < 16
+        found.append(crossing(sigmas, early, late + lead, seed))
+    assert by_chance > 60
+    assert sum(not each.reason for each in found) <= 5
+    assert sum(lacking in each.reason for each in found) > 55
+
+
 def test_stages_write_what_closed_forms_explain_of_points_of_the_plane(tmp_path: Path) -> None:
     """Through the command line; the optimum as model is explained by the optimum of the other file."""
     subset = {"factors": {"train_size": 10, "granularity": "none"}}

@@ -4,6 +4,7 @@ import csv
 import math
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from diffbench.report.charts.closed_forms import FORMS, closed_forms
-from diffbench.report.tables.closed_forms import crossings
+from diffbench.report.tables.closed_forms import CROSSING, crossings
+from diffbench.report.tables.estimates import Estimates
 from diffbench.report.tables.results import load_results
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
@@ -85,6 +87,15 @@ def test_words_say_where_the_optimum_overtakes(folder: Path) -> None:
     assert float(found[1]) == pytest.approx(mean_crossing(folder, 32, 400), rel=0.01)
 
 
+def test_words_say_how_many_seeds_cross(folder: Path) -> None:
+    results = load_results(folder)
+    rows = results.estimates.of([*FORMS, CROSSING])
+    rows.loc[(rows["measure"] == CROSSING) & (rows["seed"] == 1), ["value", "low", "high"]] = math.nan
+    figure = closed_forms(replace(results, estimates=Estimates(rows)), 500)
+    assert figure
+    assert "(1 of 2 seeds) the linear filter explains" in figure.chart.to_dict()["title"]["subtitle"]
+
+
 def test_the_table_has_the_crossings(folder: Path) -> None:
     table = crossings(load_results(folder))
     assert table
@@ -111,6 +122,17 @@ def test_one_label_has_one_optimum(tmp_path: Path) -> None:
     (panel,) = panels(tmp_path)
     assert panel.get("title", "") == ""
     assert "none · step 400: the Wiener filter explains it better up to" in figure.chart.to_dict()["title"]["subtitle"]
+
+
+def test_one_optimum_stands_once_also_where_it_has_no_value(tmp_path: Path) -> None:
+    center = {"model": "mlp-small", "train_size": 128, "granularity": "none", "guidance": 0.0}
+    make_study(tmp_path, {"center": center, "sweeps": [], "steps": [400]})
+    results = load_results(tmp_path)
+    rows = results.estimates.of([*FORMS, CROSSING])
+    rows.loc[rows["sigma"] > 10, ["value", "low", "high"]] = math.nan
+    figure = closed_forms(replace(results, estimates=Estimates(rows)), 500)
+    assert figure
+    assert set(figure.data["measure"]) == set(FORMS) - {"r2_optimum"}
 
 
 def test_nothing_is_shown_where_nothing_has_a_value(tmp_path: Path) -> None:

@@ -200,18 +200,26 @@ def largest(curve: Float64[np.ndarray, " L"], replicates: Float64[np.ndarray, "B
     """The largest value of a curve, with an interval for the largest true value.
 
     A maximum of noisy values lies above the true maximum, and a resampled maximum higher still, so percentiles of the
-    replicates' maxima would miss. Low: the highest point of a lower band that holds the whole curve (sup-t band,
-    Montiel Olea and Plagborg-Moller 2019). High: the highest upper pointwise bound, which suffices as the true maximum
-    is one of the points. The interval covers in at least 95 % of cases, and in more where several points are alike.
+    replicates' maxima would miss. Low: the highest point of `lower_band`. High: the highest upper pointwise bound,
+    which suffices as the true maximum is one of the points. The interval covers in at least 95 % of cases, and in more
+    where several points are alike.
     """
     if not (np.isfinite(curve).all() and np.isfinite(replicates).all()):
         return undefined("not finite in some resamples", n)
+    high = np.quantile(replicates, 1 - ALPHA / 2, axis=0).max()
+    low = lower_band(curve, replicates).max()
+    return Estimate(float(curve.max()), float(low), float(max(high, curve.max())), n)
+
+
+def lower_band(curve: Float64[np.ndarray, " L"], replicates: Float64[np.ndarray, "B L"]) -> Float64[np.ndarray, " L"]:
+    """What the whole true curve lies above in 1 - ALPHA / 2 of cases (sup-t band, Montiel Olea, Plagborg-Moller 2019).
+
+    replicates: the curve of resamples; all must be finite.
+    """
     error = replicates.std(axis=0)
     moving = error > 0
     steepest = ((replicates - curve)[:, moving] / error[moving]).max(axis=1, initial=0)
-    low = (curve - np.quantile(steepest, 1 - ALPHA / 2) * error).max()
-    high = np.quantile(replicates, 1 - ALPHA / 2, axis=0).max()
-    return Estimate(float(curve.max()), float(low), float(max(high, curve.max())), n)
+    return curve - np.quantile(steepest, 1 - ALPHA / 2) * error
 
 
 def auc(positives: Float[np.ndarray, " m"], negatives: Float[np.ndarray, " n"]) -> Estimate:
