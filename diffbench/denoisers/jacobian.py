@@ -90,10 +90,10 @@ def of_directions(
 ) -> dict[str, Float64[np.ndarray, " m"]]:
     """QUANTITIES of each image from the means of v.Jv = tr J and |Jv|^2 = ||J||_F^2 over directions v.
 
-    Hutchinson 1990, and the same of J^T J; FLIPD = tr J + |x - D|^2 / sigma^2: Kamkari et al. 2024, arXiv 2406.03537,
-    for noise that is added. One evaluation for D and one per direction: Jv = (D(x + h v) - D(x)) / h. All nan where D
-    is not smooth on the scale of h, as a network that computes in half precision is not. x is in float64, so that
-    nothing is rounded but by the denoiser.
+    Hutchinson 1990, and the same of J^T J. FLIPD = d + d ln p_sigma(x) / d ln sigma (Kamkari et al. 2024, arXiv
+    2406.03537), which for added noise is tr J + |x - D|^2 / sigma^2 (derived). One evaluation for D and one per
+    direction: Jv = (D(x + h v) - D(x)) / h. All nan where D is not smooth on the scale of h, as a network that computes
+    in half precision is not. x is in float64, so that nothing is rounded but by the denoiser.
     """
     step = STEP * sigma
     denoised = denoiser.at_level(x, sigma, label)
