@@ -2,7 +2,8 @@
 
 FLIPD = tr J + |x - D|^2 / s^2 with J = dD/dx (of Kamkari et al. 2024, arXiv 2406.03537, derived in
 denoisers.jacobian). The optimum has J = Cov_w / s^2, w its posterior weights, so both terms together are
-sum_i w_i |x_i - x|^2 / s^2: the mean squared distance of the training points that x may come from, in units of the noise.
+sum_i w_i |x_i - x|^2 / s^2: the mean squared distance of the training points that x may come from, in units of the
+noise.
 """
 
 import numpy as np
