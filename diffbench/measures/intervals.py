@@ -91,6 +91,36 @@ def mean(values: Float[np.ndarray, " n"], seed: int) -> Estimate:
     return percentile(value, bootstrap_means(values[:, None], seed)[:, 0], len(values))
 
 
+def student_mean(values: Float[np.ndarray, " n"]) -> Estimate:
+    """Mean of per-image values with Student's interval, for sets that may be small.
+
+    A bootstrap of 5 normal values covers in 81 % of cases and of 2 in 50 %; this covers in 95 %, of skewed ones in less
+    (89 % of 5 exponential ones).
+    """
+    return _student(float(values.mean(dtype=np.float64)) if len(values) else math.nan, values)
+
+
+def student_difference(values: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"]) -> Estimate:
+    """Mean of `values` minus that of `others`, which share no images, with Welch's interval (1947), for small sets."""
+    if not (len(values) and len(others)):
+        return undefined("no images on one side", len(values) + len(others))
+    difference = values.mean(dtype=np.float64) - others.mean(dtype=np.float64)
+    return _student(float(difference), values, others)
+
+
+def _student(value: float, *sets: Float[np.ndarray, " _"]) -> Estimate:
+    """A sum or difference of the sets' means, with the degrees of freedom of Satterthwaite (1946)."""
+    sizes = np.array([len(each) for each in sets])
+    if sizes.min() < 2:
+        return undefined(f"an interval needs at least 2 images, got {sizes.min()}", int(sizes.sum()))
+    variances = np.array([each.var(ddof=1, dtype=np.float64) for each in sets]) / sizes
+    half, total = 0.0, variances.sum()
+    if total > 0:
+        freedom = total**2 / (variances**2 / (sizes - 1)).sum()
+        half = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(total)
+    return Estimate(value, value - half, value + half, int(sizes.sum()))
+
+
 def bootstrap_means(
     values: Float[np.ndarray, "n p"], seed: int, resamples: int = RESAMPLES
 ) -> Float64[np.ndarray, "{resamples} p"]:
