@@ -117,7 +117,7 @@ def pretend_finished(study: Study, results: Path) -> None:
     tables = [layout.TABLE.of({"table": table, "suffix": suffix}) for table in TABLES for suffix in ("csv", "h5")]
     summaries = [layout.table(table) for table in layout.SUMMARIES]
     pages = [layout.page("index"), layout.page("claims"), layout.UNFINISHED]
-    for name in (*tables, *summaries, layout.CLAIMS, layout.MANIFEST, *pages):
+    for name in (*tables, *summaries, layout.CLAIMS, layout.LAWS, layout.MANIFEST, *pages):
         path = results / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("empty")

@@ -10,7 +10,7 @@ from scipy import stats
 
 from diffbench.conventions import DiffbenchError
 from diffbench.denoisers.attacks import AttackScores
-from diffbench.measures.attacks import ATTACKS, attack, divided, false_positive_rates
+from diffbench.measures.attacks import ATTACKS, FEWEST, attack, divided, false_positive_rates
 from diffbench.measures.intervals import auc
 from diffbench.measures.membership_battery import membership_battery
 
@@ -59,6 +59,33 @@ def test_intervals_of_a_fixed_level_cover():
     assert covered / 200 >= 0.92
 
 
+@pytest.mark.parametrize("members", [2, 4, FEWEST])
+def test_few_training_images_are_not_told_from_others_by_chance(members):
+    """Two that judge lie wholly below 512 others in 14 % of cases: then nothing is said."""
+    told = []
+    for seed in range(300):
+        found = attack(SIGMAS[:1], *leaking(np.random.default_rng(seed), members, 512, np.zeros(1)), seed)
+        told.append(found.auc.low > 0.5)
+    assert np.mean(told) <= 0.055
+
+
+def test_rates_of_images_that_chose_are_low_by_chance_where_it_does_not_matter():
+    """As the documentation says: less than 1/2 on average, but rates of 5 % as often as 5 %, and a bit."""
+    rates = []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        scores = {
+            name: AttackScores(SIGMAS[:6], *(rng.standard_exponential((6, count)) for count in (64, 512)))
+            for name in ATTACKS
+        }
+        attacks = {name: attack(of.sigmas, of.train, of.validation, seed) for name, of in scores.items()}
+        best = max(ATTACKS, key=lambda name: attacks[name].strength)
+        level = attacks[best].level
+        rates.append(false_positive_rates(scores[best].train[level], scores[best].validation[level]))
+    assert 0.42 < np.mean(rates) < 0.48
+    assert np.mean(np.array(rates) <= 0.05) < 0.07
+
+
 def test_images_that_choose_do_not_judge():
     rng = np.random.default_rng(0)
     members, others = leaking(rng, 51, 80, np.ones(11))
@@ -70,7 +97,7 @@ def test_images_that_choose_do_not_judge():
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), members=st.integers(4, 60), others=st.integers(4, 60))
+@given(seed=st.integers(0, 2**32 - 1), members=st.integers(16, 60), others=st.integers(16, 60))
 def test_monotone_maps_of_the_scores_change_nothing(seed, members, others):
     low, high = leaking(np.random.default_rng(seed), members, others, np.linspace(0, 2, 4))
     assert attack(SIGMAS[:4], low, high, seed) == attack(SIGMAS[:4], np.exp(low), np.exp(high), seed)
@@ -86,7 +113,7 @@ def test_false_positive_rates_are_exact_and_valid():
         assert np.mean(rates <= level) == pytest.approx(level, abs=3 * math.sqrt(level / 4000))
 
 
-@pytest.mark.parametrize(("members", "levels", "reason"), [(3, 11, "at least 4 images"), (50, 0, "no noise level")])
+@pytest.mark.parametrize(("members", "levels", "reason"), [(15, 11, "at least 16 images"), (50, 0, "no noise level")])
 def test_too_little_to_judge(members, levels, reason):
     found = attack(SIGMAS[:levels], np.zeros((levels, members)), np.ones((levels, 50)), 0)
     for estimate in found.scalars.values():
@@ -127,6 +154,13 @@ def test_the_best_attack_says_how_rarely_others_look_like_each_training_image():
     assert found.variables["score_sima_validation"].dims == ("held_out",)
     assert found.scalars["dataset_inference_p"].value < 1e-6
     assert found.scalars["privacy_epsilon"].value > 1
+
+
+def test_where_no_attack_is_defined_no_image_has_a_rate():
+    found = membership_battery(of_all(dict.fromkeys(ATTACKS, 3.0), members=3), CLASSES, 0)
+    assert math.isnan(found.scalars["attack_loss_auc"].value)
+    assert np.isnan(found.variables["attack_fpr"].values).all()
+    assert "at least 16 images" in found.scalars["privacy_epsilon"].reason
 
 
 def test_every_attack_is_told_by_name():

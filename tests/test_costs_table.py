@@ -48,7 +48,7 @@ def test_the_page_shows_the_estimate_of_its_own_study_alone(tmp_path: Path, own:
     study = parse_study({"name": "s", "steps": [10]}, "s.yaml")
     made_for = fingerprint_of(study) if own else "0" * 16
     Planned(made_for, "2026-01-02", {"train": 2}, {"train": 12.0}).write(tmp_path / layout.PLAN)
-    costs = costs_of(Results(tmp_path, study, {}, Estimates(MEASURED), MEASURED, MEASURED))
+    costs = costs_of(Results(tmp_path, study, {}, Estimates([]), MEASURED, MEASURED))
     html = _environment().get_template("costs.html").render(costs=costs)
     assert ("(2026-01-02)" in html) is own
     assert ("<td>6.00 s</td><td>12.0 s</td><td>0.500</td>" in html) is own

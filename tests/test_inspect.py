@@ -179,6 +179,8 @@ def test_an_inspection_ends_in_a_privacy_report(inspected: Path, trained: Path) 
     rates = checkpoint["attack_fpr"]
     assert sorted(rates[[int(row) for row in named]]) == sorted(rates)[: len(named)]
     assert len(named) == 24
+    assert f"are named at a false positive rate of {number(1 / 31)}, the least that" in text
+    assert f"by chance {number(40 / 31)} would be" in text
     assert f"weights {trained}, content {contents_of([trained])[str(trained)]}" in text
     assert "What was assumed" in text
     assert 'href="privacy.html"' in (inspected / "report/index.html").read_text(encoding="utf-8")

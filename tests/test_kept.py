@@ -61,9 +61,10 @@ def opened(monkeypatch) -> list[str]:
 
 
 def summarize(results: Path, study: Study) -> dict[str, bytes]:
-    """Tables and claims."""
+    """Tables, claims and laws."""
     summary.run(SummarySpec(study=study), results)
-    return {path.name: path.read_bytes() for path in (*results.glob("summary/*.csv"), results / layout.CLAIMS)}
+    paths = (*results.glob("summary/*.csv"), results / layout.CLAIMS, results / layout.LAWS)
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def with_other_values(file: h5py.File) -> None:

@@ -55,7 +55,7 @@ def results(tmp_path_factory) -> Results:
     store.write(path, "equivalent", variables, provenance.attributes(factors, {}), fingerprint)
     manifest = {"provenance": provenance.attributes({}, {})}
     nothing = pd.DataFrame()
-    results = Results(folder, study, manifest, Estimates(nothing), nothing, nothing)
+    results = Results(folder, study, manifest, Estimates([]), nothing, nothing)
     write_laboratory(results, ReportSettings())
     return results
 
@@ -99,7 +99,7 @@ def test_missing_topics_are_named_and_stop_nothing(results, tmp_path):
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab/recall.h5").write_bytes((results.folder / "lab/recall.h5").read_bytes())
     nothing = pd.DataFrame()
-    few = Results(tmp_path, results.study, results.manifest, Estimates(nothing), nothing, nothing)
+    few = Results(tmp_path, results.study, results.manifest, Estimates([]), nothing, nothing)
     write_laboratory(few, ReportSettings())
     html = (tmp_path / "report/lab.html").read_text()
     assert re.findall(r'data-figure="([^"]+)"', html) == ["lab-recall"]

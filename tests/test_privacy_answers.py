@@ -42,9 +42,9 @@ def nothing() -> dict[str, Estimate]:
     }
 
 
-def test_chance_is_told_as_no():
+def test_chance_is_told_as_not_shown_though_another_attack_tells_members():
     found = shorts(privacy(Estimate(0.51, 0.46, 0.56, 512), **nothing()))
-    assert found == ["No attack tells members from others", "No: p = 0.400", "1.00", "None"]
+    assert found == ["Not shown: AUC 0.510 [0.460, 0.560], by PIA", "Not shown: p = 0.400", "1.00", "None"]
 
 
 def test_a_leak_is_told_as_yes_with_its_numbers():
@@ -70,13 +70,29 @@ def test_a_leak_is_told_as_yes_with_its_numbers():
     )
 
 
-def test_sets_that_differ_without_the_model_are_named_beside_the_attacks():
+def test_sets_that_differ_without_the_model_prove_nothing_of_it():
+    """Whatever rests on a comparison of the two sets says so; copies among samples do not."""
+    leak = nothing() | {
+        "dataset_inference_p": Estimate(1e-9, math.nan, math.nan, 400),
+        "privacy_epsilon": Estimate(3.04, 3.04, math.inf, 64),
+    }
     same, differing = (
-        privacy_answers(privacy(Estimate(0.9, 0.8, 0.95, 512), **nothing() | {"blind_auc": blind}))[0].sentences
+        privacy_answers(privacy(Estimate(0.9, 0.8, 0.95, 512), **leak | {"blind_auc": blind}))
         for blind in (nothing()["blind_auc"], Estimate(0.8, 0.7, 0.9, 512))
     )
-    assert len(differing) == len(same) + 1
-    assert differing[-1].startswith("Training and held-out images differ in distribution")
+    for at, (one, other) in enumerate(zip(same, differing, strict=True)):
+        if at == 2:
+            assert one == other
+            continue
+        assert other.sentences[:-1] == one.sentences
+        assert other.sentences[-1].startswith("Training and held-out images differ in distribution")
+        assert other.short.startswith("Unclear, the two sets differ: ")
+        assert not one.short.startswith("Unclear")
+
+
+def test_a_bound_of_zero_is_not_said_to_be_chance():
+    answer = privacy_answers(privacy(Estimate(0.6, 0.45, 0.7, 20), **nothing()))[3]
+    assert answer.sentences[0] == "256 guesses by the best attack are not right often enough to rule out any ε."
 
 
 @pytest.mark.parametrize("measure", ["dataset_inference_p", "extracted_images", "privacy_epsilon"])

@@ -75,6 +75,16 @@ def test_table_counts_samples_and_seeds(folder: Path) -> None:
     assert set(rows["samples"]) == {2 * SAMPLES}
 
 
+def test_page_says_where_copies_are_told_without_the_training_images(folder: Path) -> None:
+    extracted = pd.read_csv(folder / "report/data/risk.csv").drop_duplicates(risk.SETTING)
+    measured = pd.read_csv(folder / "summary/memorization.csv")
+    told = measured[(measured["measure"] == "jacobian_auc") & measured["value"].notna()]
+    settings = told.merge(extracted[risk.SETTING]).drop_duplicates(risk.SETTING)
+    text = " ".join(re.sub(r"<[^>]+>", " ", page(folder)).split())
+    assert f"without the training images? in {len(settings)} of {len(settings)} settings AUC by which" in text
+    assert "0.900 [0.800, 0.950]" in text
+
+
 def test_page_says_so_of_the_first_images(folder: Path) -> None:
     table = pd.read_csv(folder / "report/data/risk.csv")
     sections = re.findall(r"<h3>(.*?)</h3>(.*?)(?=<h3>|</section>)", page(folder), re.DOTALL)
@@ -102,6 +112,14 @@ def test_words_come_first(folder: Path) -> None:
     assert html.index("How many can be extracted?") < html.index("Which images?") < html.index('id="curves"')
     assert "settings extract images beyond their floor" in html
     assert len(means[means["measure"] == risk.CHAO1]) == 8
+
+
+@pytest.mark.parametrize("granularity", ["classes", "unique"])
+def test_labels_that_only_training_images_have_are_named_beside_attacks(tmp_path: Path, granularity: str) -> None:
+    center = {"model": "mlp-small", "train_size": 32, "granularity": granularity, "guidance": 0.0}
+    make_study(tmp_path, {"steps": [1600], "center": center, "sweeps": []})
+    write(tmp_path)
+    assert ("attacks tell labels there" in page(tmp_path)) == (granularity == "unique")
 
 
 def test_curve_beside_the_chart_is_that_of_the_files(folder: Path) -> None:

@@ -1,6 +1,8 @@
-"""The study of time scales has what a power law needs, in minutes."""
+"""The study of time scales has what a power law needs, in minutes; that of laws takes minutes as well."""
 
 from itertools import pairwise
+
+import pytest
 
 from diffbench.commands.plan import estimate
 from diffbench.planning import cost as costs
@@ -20,7 +22,8 @@ def test_milestones_double_and_at_least_four_sizes_have_four_of_them():
     assert len(many) >= 4
 
 
-def test_plan_says_minutes(monkeypatch):
+@pytest.mark.parametrize("name", ["timescales", "laws"])
+def test_plan_says_minutes(name, monkeypatch):
     """With the rates of two cores of a 2.45 GHz EPYC, so that other machines do not matter."""
     rates = {
         "network_rates": lambda *_: NetworkRates(0.0085, 3e-5, "of a 2.45 GHz EPYC"),
@@ -30,9 +33,9 @@ def test_plan_says_minutes(monkeypatch):
         "memorization_seconds": lambda *_: Line(0.3, 0.0),
         "START_SECONDS": 0.05,
     }
-    for name, value in rates.items():
-        monkeypatch.setattr(costs, name, value)
-    study = load_study(FILE)
+    for rate, value in rates.items():
+        monkeypatch.setattr(costs, rate, value)
+    study = load_study(FILE.with_stem(name))
     expected = costs.cost(study)
     assert "minutes of one core" in estimate(study, expected)[0]
     assert 3 < expected.wall(2) / 60 < 10

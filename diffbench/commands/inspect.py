@@ -144,7 +144,7 @@ def _clear(out: Path, study: Study) -> None:
     if mark.is_file():
         for name in (*layout.FOLDERS, *_models_of(mark)):
             shutil.rmtree(out / name, ignore_errors=True)
-        for path in (layout.DATA.pattern, layout.FEATURES.pattern, layout.CLAIMS):
+        for path in (layout.DATA.pattern, layout.FEATURES.pattern, layout.CLAIMS, layout.LAWS):
             (out / path).unlink(missing_ok=True)
     with atomic(mark) as temporary:
         temporary.write_text(study.model_dump_json(indent=2), encoding="utf-8")

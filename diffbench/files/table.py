@@ -4,14 +4,17 @@ Text lies as characters along a dimension of its own, as netCDF's classic model 
 Strings of variable length would take ten times as long and a hundred times the room.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 from diffbench.files.store import new_file
+from diffbench.shapes import Int64
 
 ROWS = 65_536
 """Rows that a chunk of the file holds at most."""
@@ -96,3 +99,52 @@ def table(path: Path, stage: str, attributes: Mapping[str, object]) -> Iterator[
         writer = TableWriter(file)
         yield writer
         writer.finish()
+
+
+class Block(NamedTuple):
+    """Rows of a table that follow each other."""
+
+    start: int
+    columns: dict[str, np.ndarray]  # text as UTF-8 bytes (dtype S)
+
+
+def blocks(path: Path, names: Sequence[str], alike: Sequence[str]) -> Iterator[Block]:
+    """All rows of a table, with the columns `names`; rows that follow each other and are alike in `alike` together."""
+    with h5py.File(path) as file:
+        held, start = None, 0
+        for first in range(0, len(_column(file, "row")), ROWS):
+            columns = {name: _values(_column(file, name), first, first + ROWS) for name in names}
+            if held:  # the block may go on
+                columns = {name: np.concatenate([held[name], values]) for name, values in columns.items()}
+            differ = np.logical_or.reduce([columns[name][1:] != columns[name][:-1] for name in alike])
+            begins = [0, *(np.flatnonzero(differ) + 1).tolist()]
+            for begin, end in pairwise(begins):
+                yield Block(start + begin, {name: values[begin:end] for name, values in columns.items()})
+            held = {name: values[begins[-1] :] for name, values in columns.items()}
+            start += begins[-1]
+        if held:
+            yield Block(start, held)
+
+
+def rows(path: Path, names: Sequence[str], numbers: Int64[np.ndarray, " rows"]) -> dict[str, np.ndarray]:
+    """Columns of single rows of a table, whose numbers rise; text as UTF-8 bytes."""
+    with h5py.File(path) as file:
+        # Whole chunks are unpacked, whatever is taken of them.
+        parts = np.split(numbers, np.flatnonzero(np.diff(numbers // ROWS)) + 1)
+        return {name: np.concatenate([_taken(_column(file, name), part) for part in parts]) for name in names}
+
+
+def _taken(dataset: h5py.Dataset, numbers: Int64[np.ndarray, " rows"]) -> np.ndarray:
+    first, stop = (int(numbers[0]), int(numbers[-1]) + 1) if len(numbers) else (0, 0)
+    return _values(dataset, first, stop)[numbers - first]
+
+
+def _column(file: h5py.File, name: str) -> h5py.Dataset:
+    dataset = file[name]
+    assert isinstance(dataset, h5py.Dataset)
+    return dataset
+
+
+def _values(dataset: h5py.Dataset, start: int, stop: int) -> np.ndarray:
+    values = np.ascontiguousarray(dataset[start:stop])
+    return values.view(f"S{values.shape[1]}")[:, 0] if values.ndim > 1 else values

@@ -61,9 +61,9 @@ def _bound(scores: AttackScores, chosen: Attack, seed: int) -> Estimate:
 
 
 def _at_level(scores: AttackScores, chosen: Attack, split: str) -> Float64[np.ndarray, " images"]:
-    """Scores of each image at the attack's level."""
+    """Scores of each image at the attack's level; nan where none could be chosen."""
     of_split: Float64[np.ndarray, "levels images"] = getattr(scores, split)
-    return of_split[chosen.level] if len(of_split) else np.full(of_split.shape[1], np.nan)
+    return np.full(of_split.shape[1], np.nan) if np.isnan(chosen.strength) else of_split[chosen.level]
 
 
 def _variables(scores: Mapping[str, AttackScores], attacks: Mapping[str, Attack], best: str) -> dict[str, Variable]:

@@ -1,7 +1,7 @@
 """Which training images are at risk? How far each is from others, how often it is extracted, how well attacks see it.
 
 Times extracted are counts of `extraction.times_extracted`; attack scores are false positive rates at which the best
-attack on a model's losses names an image.
+attack on a model names an image.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from diffbench.data.account import line
 from diffbench.data.catalog import facts
 from diffbench.files import estimates, provenance
 from diffbench.files.output import atomic
-from diffbench.study.layout import CLAIMS, DATA, FEATURES, table
+from diffbench.study.layout import CLAIMS, DATA, FEATURES, LAWS, table
 from diffbench.study.lineage import Lineage
 from diffbench.study.specs import SummarySpec
 from diffbench.study.study import Study
@@ -20,6 +20,7 @@ from diffbench.summary.controls import judge_controls
 from diffbench.summary.costs import stage_costs
 from diffbench.summary.kept import keeping, kept
 from diffbench.summary.laboratory import laboratory_tests
+from diffbench.summary.laws.judge import judge_laws
 from diffbench.summary.lookup import Lookup
 from diffbench.summary.manifest import write_manifest
 from diffbench.summary.models import model_sizes
@@ -31,7 +32,7 @@ from diffbench.summary.verdicts import as_records
 
 
 def run(spec: SummarySpec, results: Path) -> None:
-    """Write summary/*.csv, summary/*.h5, claims.json and the manifest inside `results`, from the files that exist.
+    """Write summary/*.csv, summary/*.h5, verdicts and the manifest in `results`, from the files that exist.
 
     A file that cannot be read stops no other: it is named with the reason, and marked if it is damaged.
     """
@@ -39,7 +40,8 @@ def run(spec: SummarySpec, results: Path) -> None:
     with kept(results) as before, keeping(results) as now, tables(results, TABLES) as filled:
         gather(reader, before, now, filled)
         lookup = Lookup(now.rows)
-        filled["timescales"].append_frame(timescales(study, lookup, onsets(reader, before, now)))
+        scales = timescales(study, lookup, onsets(reader, before, now))
+        filled["timescales"].append_frame(scales)
         sizes = model_sizes(study, reader)
         costs, unknown_costs = stage_costs(results)
         others = {"models": sizes, "costs": costs}
@@ -48,15 +50,18 @@ def run(spec: SummarySpec, results: Path) -> None:
         counted = sizes.dropna(subset=["parameters"])
         parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
         claims = judge(study, lookup, parameters, facts(study.data), laboratory_tests(reader))
+        laws = judge_laws(study, lookup, scales, facts(study.data))
         known: dict[str, object] = {"made_by": spec.fingerprint, "contents": spec.contents}
         known |= {"images": images(reader), "feature_space": feature_space(reader)}
         others["status"] = status(now, reader, unknown_costs)  # when all is read
 
     for name, rows in others.items():
         write_csv(results / table(name), rows)
-    with atomic(results / CLAIMS) as temporary:
-        temporary.write_text(json.dumps(as_records(claims), indent=2))
-    vouched = [*(table(name) for name in (*TABLES, *others)), CLAIMS]
+    for path, records in ((CLAIMS, as_records(claims)), (LAWS, as_records(laws, "law"))):
+        with atomic(results / path) as temporary:
+            temporary.write_text(json.dumps(records, indent=2))
+    csv, hdf5 = (table(name) for name in (*TABLES, *others)), (table(name, "h5") for name in TABLES)
+    vouched = [*csv, *hdf5, CLAIMS, LAWS]
     write_manifest(results, described(study, others["status"]) | known, vouched)
 
 

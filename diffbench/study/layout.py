@@ -83,6 +83,7 @@ TOPIC = Kind("lab", "lab/{topic}.h5")
 TABLE = Kind("summary", "summary/{table}.{suffix}")
 MANIFEST = "summary/manifest.json"
 CLAIMS = "claims.json"
+LAWS = "laws.json"
 PAGE = Kind("report", "report/{page}.html")
 LOCK = ".lock"
 """Held by the Snakemake that writes the results."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from diffbench.files.estimates import Estimate
 from diffbench.study.grid import Cell, Checkpoint
-from diffbench.study.layout import DENOISE, MEMORIZATION, OVERLAP
+from diffbench.study.layout import CONSISTENCY, DENOISE, MEMORIZATION, OVERLAP
 from diffbench.study.study import Study
 from diffbench.summary.rows import Rows
 
@@ -36,6 +36,11 @@ class Lookup:
         """A curve of the overlap stage by noise level, empty where it is missing."""
         rows = self._rows(OVERLAP.of(cell.factors))
         return rows.curve(measure) if rows else {}
+
+    def of_pair(self, cell: Cell, measure: str) -> Estimate | None:
+        """A scalar of the consistency stage, None where it is missing."""
+        rows = self._rows(CONSISTENCY.of(cell.factors))
+        return rows.scalar(measure) if rows else None
 
     def of_stages(self, cell: Cell) -> list[Rows]:
         """All that was measured of a cell, checkpoint and samples alike."""

@@ -58,6 +58,14 @@ THRESHOLDS = {
         0.5, "half-way between noised unseen data (0) and noised training data (1): nearer to one or the other"
     ),
     "inside": Threshold(0.5, "most states lie outside of a ball that holds 95 of 100 noised training images"),
+    "labels_alike": Threshold(
+        0.1, "one sample in ten either way; unique labels made more than six in ten copies in Gu et al."
+    ),
+    "exponent": Threshold(
+        0.25, "half-way to the square root of n: for 16 times as many images a factor of 2 from the law"
+    ),
+    "direction": Threshold(0.0, "the law names a direction and no size"),
+    "bend": Threshold(0.0, "below 0 the middle lies between both ends: over the three weights the effect is monotone"),
 }
 
 
@@ -142,11 +150,11 @@ def _half_width(variance: float, freedom: float) -> float:
     return float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(variance)
 
 
-def as_records(claims: Sequence[Claim]) -> list[dict[str, Any]]:
-    """The claims as plain values for JSON and pages; undefined numbers are None."""
+def as_records(claims: Sequence[Claim], kind: str = "claim") -> list[dict[str, Any]]:
+    """The claims as plain values for JSON and pages; undefined numbers are None. kind: name of the number."""
     return [
         {
-            "claim": claim.number,
+            kind: claim.number,
             "statement": claim.statement,
             "verdict": claim.verdict,
             "words": list(claim.words),

@@ -7,6 +7,7 @@ rule summary:
         expand(at(layout.TABLE), table=["controls"] * STUDY.has_controls, suffix="csv"),
         manifest=ensure(at(layout.MANIFEST), non_empty=True),
         claims=ensure(at(layout.CLAIMS), non_empty=True),
+        laws=ensure(at(layout.LAWS), non_empty=True),
     log:
         log_at(layout.TABLE),
     threads: 1

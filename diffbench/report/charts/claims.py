@@ -27,8 +27,11 @@ LABELS = 200
 """Width of the longest place."""
 
 
-def claim_figure(claim: dict[str, Any], width: int) -> Figure | None:
-    """A panel per statistic with a row per place where it has a value; nothing if none has."""
+def claim_figure(claim: dict[str, Any], width: int, kind: str = "claim") -> Figure | None:
+    """A panel per statistic with a row per place where it has a value; nothing if none has.
+
+    kind: what is judged, as its records name its number.
+    """
     table = pd.DataFrame(claim["tests"])
     for name in ("value", "low", "high"):
         table[name] = table[name].astype(float)
@@ -43,18 +46,18 @@ def claim_figure(claim: dict[str, Any], width: int) -> Figure | None:
     chart = alt.vconcat(
         *panels,
         spacing=18,
-        title=f"Claim {claim['claim']}: tests against their thresholds",
+        title=f"{kind.capitalize()} {claim[kind]}: tests against their thresholds",
         description=f"{claim['statement']} One panel per statistic, one row per test: mean over seeds with its 95 % "
         "interval, and the threshold as an upright line.",
     )
     caption = (
         "Point: mean over training seeds; circle: supported, square: refuted, diamond: inconclusive. Bar: 95 % "
-        "interval. Upright line: threshold; shaded: where the claim wants the whole interval. Positive controls must "
+        f"interval. Upright line: threshold; shaded: where the {kind} wants the whole interval. Positive controls must "
         "be refuted. Each panel has an axis of its own, logarithmic beyond ±0.2 where values differ widely."
     )
     if undrawn := int(table["value"].isna().sum()):
         caption += f" Undefined or unbounded, hence not drawn: {undrawn} of {len(table)} tests; the table says why."
-    return Figure(f"claim-{claim['claim']}", caption, chart, table)
+    return Figure(f"{kind}-{claim[kind]}", caption, chart, table)
 
 
 def _panel(tests: pd.DataFrame, width: int, room: int) -> Chart:

@@ -91,7 +91,7 @@ def _rows(results: Results) -> list[_Row]:
 def _row(results: Results, by: str, fixed: Mapping[str, Any]) -> _Row | None:
     """The checkpoints that differ in `by`, fewer where they have many levels; nothing if none was measured."""
     held = {name: fixed[name] for name in CHECKPOINT if name != by}
-    measured = results.estimates.of([*FORMS, CROSSING], **held)
+    measured = results.estimates.of([*FORMS, CROSSING], [held])
     means = curves_over_seeds(measured, list(FORMS), CHECKPOINT)
     if means.empty:
         return None

@@ -1,7 +1,6 @@
 """Charts of the denoising gap over the noise level, and of the losses and the skill behind it."""
 
 import json
-from collections.abc import Iterator
 
 import altair as alt
 import pandas as pd
@@ -25,7 +24,7 @@ from diffbench.report.charts.toolkit import (
 )
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import curves_over_seeds
-from diffbench.report.tables.slices import Slice, slices
+from diffbench.report.tables.slices import short_name, slices
 
 RUN = ["model", "train_size", "granularity"]
 CHECKPOINT = [*RUN, "step"]
@@ -64,36 +63,36 @@ SKILL_BY_FACTOR = CurvesByFactor(
 
 def gap_by_factor(results: Results, width: int) -> Figure | None:
     """The gap over sigma, one panel per factor; nothing if no factor varies or no gap was measured."""
-    return GAP_BY_FACTOR.figure(
-        _cuts(results), curves_over_seeds(results.estimates.of(["gap"]), ["gap"], CHECKPOINT), width
-    )
+    return _by_factor(GAP_BY_FACTOR, results, "gap", width)
 
 
 def skill_by_factor(results: Results, width: int) -> Figure | None:
     """The skill on unseen images likewise."""
-    means = curves_over_seeds(results.estimates.of(["skill_validation"]), ["skill_validation"], CHECKPOINT)
-    return SKILL_BY_FACTOR.figure(_cuts(results), means, width)
+    return _by_factor(SKILL_BY_FACTOR, results, "skill_validation", width)
 
 
-def _cuts(results: Results) -> Iterator[Slice]:
+def _by_factor(chart: CurvesByFactor, results: Results, measure: str, width: int) -> Figure | None:
     """Guidance acts on sampling only."""
-    return (cut for cut in slices(results.study) if cut.factor != "guidance")
+    cuts = [cut for cut in slices(results.study) if cut.factor != "guidance"]
+    rows = results.estimates.of([measure], [cut.fixed for cut in cuts])
+    return chart.figure(cuts, curves_over_seeds(rows, [measure], CHECKPOINT), width)
 
 
 def gap_by_step(results: Results, width: int) -> Figure | None:
     """Losses and gap over sigma by training step, of the run that the reader chooses."""
     measures = ["gap", *LOSSES, *CLOSED_FORMS]
-    means = curves_over_seeds(results.estimates.of(measures), measures, CHECKPOINT)
-    if means.empty:
+    there = results.estimates.groups(measures, [*CHECKPOINT, "measure", "sigma"]).dropna(subset=["sigma"])
+    if there.empty:
         return None
-    means = means[~(means["measure"].isin(CLOSED_FORMS) & means.duplicated([*RUN, "measure", "sigma"]))].copy()
-    means["run"] = means["model"] + " · n " + means["train_size"].astype(str) + " · " + means["granularity"]
-    runs = means[means["measure"] == "gap"].groupby("run", sort=False)
+    runs = curves_over_seeds(results.estimates.of(["gap"]), ["gap"], CHECKPOINT).groupby(RUN, sort=False)
     order = runs.agg(milestones=("step", "nunique"), peak=("value", "max"))  # those that grow first, then the largest
     peaks = order.sort_values(["milestones", "peak"], ascending=False)
-    rows_per_run = len(means) // means["run"].nunique() + 1
-    shown = list(peaks.index[: max(1, MAXIMUM_ROWS // rows_per_run)])
-    means = means[means["run"].isin(shown)].assign(factor_value=means["step"].astype(str))
+    rows_per_run = len(_closed_forms_once(there)) // len(there[RUN].drop_duplicates()) + 1
+    chosen_runs = [dict(zip(RUN, run, strict=True)) for run in peaks.index[: max(1, MAXIMUM_ROWS // rows_per_run)]]
+    shown = [short_name(run) for run in chosen_runs]
+    means = curves_over_seeds(results.estimates.of(measures, chosen_runs), measures, CHECKPOINT)
+    names = means["model"] + " · n " + means["train_size"].astype(str) + " · " + means["granularity"]
+    means = _closed_forms_once(means.assign(run=names, factor_value=means["step"].astype(str)))
     data = rounded(means[["run", "measure", "sigma", "factor_value", "value", "low", "high", "n", "seeds", "reason"]])
     steps = [str(step) for step in sorted(means["step"].unique())]
     panel = round(0.92 * width)
@@ -117,6 +116,11 @@ def gap_by_step(results: Results, width: int) -> Figure | None:
         f"same at every step (in the table beside the first). Losses of 0 have no place on the log axis.{left_out}"
     )
     return Figure("gap-by-step", caption, chart, means.drop(columns=["factor_value"]).sort_values(CHECKPOINT))
+
+
+def _closed_forms_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Closed forms of a run at its first checkpoint alone: they are the same at all."""
+    return rows[~(rows["measure"].isin(CLOSED_FORMS) & rows.duplicated([*RUN, "measure", "sigma"]))]
 
 
 def _losses(data: pd.DataFrame, steps: list[str], width: int) -> Chart:

@@ -19,6 +19,7 @@ from diffbench.report.charts.toolkit import (
     rounded,
     select_box,
 )
+from diffbench.report.tables.estimates import agreeing
 from diffbench.report.tables.outcomes import ranked, spread_over_ranks
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import curves_over_seeds
@@ -72,8 +73,9 @@ LIKENESS_BY_FACTOR = CurvesByFactor(
 
 def likeness_by_factor(results: Results, width: int) -> Figure | None:
     """Train-likeness over sigma, one panel per factor."""
-    means = curves_over_seeds(results.estimates.of(["train_likeness"]), ["train_likeness"], SETTING)
-    return LIKENESS_BY_FACTOR.figure(slices(results.study), means, width)
+    cuts = slices(results.study)
+    rows = results.estimates.of(["train_likeness"], [cut.fixed for cut in cuts])
+    return LIKENESS_BY_FACTOR.figure(cuts, curves_over_seeds(rows, ["train_likeness"], SETTING), width)
 
 
 def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | None:
@@ -82,18 +84,18 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     there = results.estimates.groups(measures, [*SETTING, "measure", "sigma"]).dropna(subset=["sigma"])
     if there.empty:
         return None
-    known = list(there[SETTING].drop_duplicates().itertuples(index=False, name=None))
-    settings = [
-        setting for setting in ranked(means)[SETTING].itertuples(index=False, name=None) if setting in set(known)
-    ]
+    known = dict.fromkeys(there[SETTING].drop_duplicates().itertuples(index=False, name=None))
+    settings = [setting for setting in ranked(means)[SETTING].itertuples(index=False, name=None) if setting in known]
     limit = max(1, MAXIMUM_ROWS // (len(there) // len(settings) + 1))
     chosen_settings = [settings[rank] for rank in spread_over_ranks(len(settings), limit)]
+    factors = [dict(zip(SETTING, setting, strict=True)) for setting in chosen_settings]
+    rows = results.estimates.of(measures, factors)
+    shown = [short_name(each) for each in factors]
     tables = []
     for setting in filter(set(chosen_settings).__contains__, known):  # in the order of the tables
-        factors = dict(zip(SETTING, setting, strict=True))
-        curves_of_setting = curves_over_seeds(results.estimates.of(measures, **factors), list(measures), SETTING)
-        tables.append(curves_of_setting.assign(setting=short_name(factors)))
-    shown = [short_name(dict(zip(SETTING, setting, strict=True))) for setting in chosen_settings]
+        own = dict(zip(SETTING, setting, strict=True))
+        curves_of_setting = curves_over_seeds(rows[agreeing(rows, own)], list(measures), SETTING)
+        tables.append(curves_of_setting.assign(setting=short_name(own)))
     table = pd.concat(tables).assign(series=lambda rows: rows["measure"].map(measures))
     data = rounded(table[["setting", "measure", "sigma", "series", "value", "low", "high", "n", "seeds", "reason"]])
     panel = round(0.58 * width)

@@ -98,9 +98,9 @@ def _with_samples(results: Results, means: pd.DataFrame) -> Iterator[Cell]:
     by_setting: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in results.study.cells:
         by_setting.setdefault(tuple(shown_factors(cell)[name] for name in SETTING), []).append(cell)
-    for _, setting in ranked(means).iterrows():
-        known = results.known_faults
-        measured = [each for each in by_setting[tuple(setting[SETTING])] if MEMORIZATION.of(each.factors) not in known]
+    known = results.known_faults
+    for setting in ranked(means)[SETTING].itertuples(index=False, name=None):
+        measured = [each for each in by_setting[setting] if MEMORIZATION.of(each.factors) not in known]
         there = (each for each in measured if (results.folder / SAMPLES.of(each.factors)).exists())
         if cell := next(there, next(iter(measured), None)):
             yield cell

@@ -1,4 +1,4 @@
-"""The page of the five claims: verdicts, the tests behind them, time scales and pair consistency."""
+"""The page of the five claims: verdicts, the tests behind them, laws of the field, time scales, pair consistency."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,14 @@ from diffbench.report.charts.onset import onset_figure
 from diffbench.report.charts.power_law import power_law_figure
 from diffbench.report.pages.page import write_study_page
 from diffbench.report.tables.advice import advice
-from diffbench.report.tables.results import Results, load_claims
+from diffbench.report.tables.results import Results, load_claims, load_laws, tested
 from diffbench.report.tables.shown import Shown, show
 from diffbench.report.tables.timescales import consistency_table, exponent_table, recall_table, run_table
 from diffbench.settings.report import ReportSettings
 from diffbench.summary.verdicts import UNBOUNDED
+
+LAW = "law"
+"""What records of laws call their number."""
 
 
 class ShownTest(NamedTuple):
@@ -56,14 +59,16 @@ class Divide(NamedTuple):
 
     reason: str
     thresholds: tuple[str, ...]
-    claims: tuple[int, ...]
+    claims: tuple[int, ...]  # or laws
 
 
 def write_claims(results: Results, settings: ReportSettings) -> None:
-    """Write the page and its tables inside the study's results."""
-    claims = load_claims(results)
+    """Write the page and its tables inside the study's results. Laws stand on it where some test of one has a value."""
+    claims, laws = load_claims(results), load_laws(results)
+    judged = [law for law in laws if tested(law)]
     scales, pairs = results.table("timescales"), results.table("consistency")
     figures = [claim_figure(claim, settings.chart_width) for claim in claims]
+    figures += [claim_figure(law, settings.chart_width, LAW) for law in judged]
     figures.append(power_law_figure(scales, results.study, settings.chart_width))
     figures.append(onset_figure(scales, results.study, settings.chart_width))
     write_study_page(
@@ -72,6 +77,9 @@ def write_claims(results: Results, settings: ReportSettings) -> None:
         [figure for figure in figures if figure],
         claims=[_shown_claim(claim) for claim in claims],
         divides=divides(claims),
+        laws=[_shown_claim(law, LAW) for law in judged],
+        untested=[_untested(law) for law in laws if law not in judged],
+        law_divides=divides(judged, LAW),
         advice=advice(scales),
         runs=run_table(scales, results.study),
         exponents=exponent_table(scales, results.study),
@@ -80,18 +88,23 @@ def write_claims(results: Results, settings: ReportSettings) -> None:
     )
 
 
-def _shown_claim(claim: dict[str, Any]) -> ShownClaim:
+def _untested(law: dict[str, Any]) -> tuple[str, str]:
+    """Statement of a law that the study says nothing of, and why."""
+    return law["statement"], next(test["reason"] for test in law["tests"] if not test["control"])
+
+
+def _shown_claim(claim: dict[str, Any], kind: str = "claim") -> ShownClaim:
     tests, controls = (
         [_shown_test(test) for test in claim["tests"] if test["control"] == control] for control in (False, True)
     )
     placed = any(test.place for test in [*tests, *controls])
     columns = tuple(dict.fromkeys(test.statement for test in [*tests, *controls])) if placed else ("",)
     return ShownClaim(
-        number=claim["claim"],
+        number=claim[kind],
         statement=claim["statement"],
         verdict=claim["verdict"],
         words=tuple(claim["words"]),
-        figure=f"claim-{claim['claim']}",
+        figure=f"{kind}-{claim[kind]}",
         columns=columns,
         rows=_rows(tests, columns),
         controls=_rows(controls, columns),
@@ -122,12 +135,12 @@ def _asks(test: dict[str, Any]) -> str:
     return f"{test['supported_if']} {test['threshold']:g}".replace("-", "−")
 
 
-def divides(claims: Sequence[dict[str, Any]]) -> list[Divide]:
+def divides(claims: Sequence[dict[str, Any]], kind: str = "claim") -> list[Divide]:
     """Thresholds by their reason, each once."""
     uses_by_reason: dict[str, list[tuple[str, int]]] = {}
     for claim in claims:
         for test in claim["tests"]:
-            uses_by_reason.setdefault(test["threshold_reason"], []).append((_asks(test), claim["claim"]))
+            uses_by_reason.setdefault(test["threshold_reason"], []).append((_asks(test), claim[kind]))
     return [
         Divide(reason, *(tuple(dict.fromkeys(values)) for values in zip(*uses, strict=True)))
         for reason, uses in uses_by_reason.items()

@@ -15,7 +15,7 @@ from diffbench.report.pages.page import write_study_page
 from diffbench.report.tables import answers, duplicates, leaderboard, outcomes, ranks
 from diffbench.report.tables.closed_forms import crossings
 from diffbench.report.tables.costs import costs_of
-from diffbench.report.tables.results import Results, load_claims
+from diffbench.report.tables.results import Results, load_claims, load_laws, tested
 from diffbench.report.tables.slices import TITLES
 from diffbench.settings.report import ReportSettings
 from diffbench.study import layout
@@ -64,6 +64,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         "index",
         figures,
         claims=load_claims(results),
+        laws=[law for law in load_laws(results) if tested(law)],
         controls=results.study.has_controls,
         privacy=(results.pages / Path(layout.page("privacy")).name).exists(),
         answers=answers.answers(results, means, effects),

@@ -43,7 +43,8 @@ def write_privacy(results: Results, settings: ReportSettings, cell: Cell) -> Non
         answers=privacy_answers(privacy),
         attacks=attack_rows(privacy),
         privacy=privacy,
-        blind=shown(privacy.of("blind_auc")),
+        blind=privacy.of("blind_auc"),
+        shown=shown,
         named=_named(privacy.exposed) if privacy.exposed else [],
         risk=shown_risk(found[0]) if found else None,
     )

@@ -16,6 +16,7 @@ from diffbench.report.tables.risk import Risk, extraction_over_seeds, risks, set
 from diffbench.report.tables.risk_answers import risk_answers
 from diffbench.settings.report import ReportSettings
 from diffbench.study.layout import CHART_DATA
+from diffbench.summary.claims.cells import UNIQUE
 
 TABLE = "risk"
 """Table of all extracted training images of the settings on the page."""
@@ -67,6 +68,7 @@ def write_risk(results: Results, settings: ReportSettings) -> None:
         attacks=attacked(attacks),
         attacks_table=CHART_DATA.format(name=ATTACKS),
         differing=differing(results),
+        unique=any(run.granularity == UNIQUE for run in results.study.runs),
         attacked=any(risk.images["attacked"].any() for risk in found),
         table=CHART_DATA.format(name=TABLE),
     )

@@ -143,7 +143,7 @@ def _range(sigmas: pd.Series) -> str:
 
 def _gap_at_ends(results: Results, setting: pd.Series) -> str:
     """The gap of the setting at the lowest and highest noise level."""
-    rows = results.estimates.of(["gap"], **{name: setting[name] for name in SETTING if name != "guidance"})
+    rows = results.estimates.of(["gap"], [dict(setting[SETTING])])
     rows = rows[rows["sigma"].notna()]
     means = rows[np.isfinite(rows["value"])].groupby("sigma")["value"].mean()
     if len(means) < 2:

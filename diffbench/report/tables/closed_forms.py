@@ -27,7 +27,7 @@ def crossings(results: Results) -> Crossings | None:
     """Means over seeds, evenly spread sizes and steps where there are many; nothing if no checkpoint has any."""
     center = results.study.center
     held = {"model": center.model, "granularity": center.granularity}
-    rows = results.estimates.of([CROSSING], **held)
+    rows = results.estimates.of([CROSSING], [held])
     if rows.empty:
         return None
     means = aggregate_seeds(rows, ["train_size", "step", "measure"])

@@ -1,6 +1,7 @@
 """What a study has to say of its images: near duplicates, copies across the split, and criteria that disagree."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -8,6 +9,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files.estimates import Estimate
 from diffbench.files.store import StageFile
 from diffbench.measures.memorization import disagreement
+from diffbench.report.tables.estimates import FIELDS
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.slices import SETTING, short_name
 from diffbench.study.layout import MEMORIZATION
@@ -53,14 +55,13 @@ def _named(file: StageFile, variable: str) -> str:
 
 def _of_criteria(means: pd.DataFrame) -> Iterator[str]:
     """Each way in which criteria disagree, with the settings where they do."""
+    estimates: dict[tuple[Any, ...], dict[str, Estimate]] = {}
+    for *setting, measure, value, low, high, n, reason in means[[*SETTING, "measure", *FIELDS]].itertuples(index=False):
+        estimates.setdefault(tuple(setting), {})[measure] = Estimate(value, low, high, n, reason)
     where: dict[str, list[str]] = {}
-    for _, setting in means.groupby(SETTING, sort=False):
-        estimates = {
-            str(row["measure"]): Estimate(row["value"], row["low"], row["high"], row["n"], row["reason"])
-            for _, row in setting.iterrows()
-        }
-        if said := disagreement(estimates):
-            where.setdefault(said, []).append(short_name(setting.iloc[0]))
+    for setting, own in estimates.items():
+        if said := disagreement(own):
+            where.setdefault(said, []).append(short_name(dict(zip(SETTING, setting, strict=True))))
     for said, settings in where.items():
         more = f" and {len(settings) - NAMED} more" if len(settings) > NAMED else ""
         yield f"{said[0].upper()}{said[1:]}, in {'; '.join(settings[:NAMED])}{more}."

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from diffbench.report.tables.estimates import FIELDS
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds, logarithm
 from diffbench.report.tables.slices import SETTING
@@ -32,7 +33,6 @@ CURVES_AT_PEAK = {
     "shell_radius_unseen_at_peak": "shell_radius_validation",
 }
 """Outcomes that are read from curves of the overlap table at the peak of the cell's gap."""
-FIELDS = ["value", "low", "high", "n", "reason"]
 
 
 def outcomes(results: Results) -> pd.DataFrame:
@@ -41,26 +41,25 @@ def outcomes(results: Results) -> pd.DataFrame:
     `sigma` is the level at which CURVES_AT_PEAK were read: the sampler's level nearest in ln(sigma) to the peak of the
     cell's gap, which lies on another grid.
     """
-    scalars = {measure: _scalar(results, measure, kind) for measure, kind in SCALARS.items()}
+    estimates = results.estimates.of(SCALARS)
+    scalars = {measure: _scalar(results, estimates, measure, kind) for measure, kind in SCALARS.items()}
     peaks = scalars["sigma_at_peak"]
-    at_peak = [_at_peak(results, measure, curve, peaks) for measure, curve in CURVES_AT_PEAK.items()]
+    levels = peaks[np.isfinite(peaks["value"])].rename(columns={"value": "level"})
+    curves = results.estimates.nearest(CURVES_AT_PEAK.values(), levels[[*FACTORS, "level"]])
+    otherwise = [f"the gap has no peak: {reason or 'no value'}" for reason in peaks["reason"]]
+    at_peak = [
+        _of_every_cell(results, measure, curves[curves["measure"] == curve].drop(columns="measure"), OVERLAP, otherwise)
+        for measure, curve in CURVES_AT_PEAK.items()
+    ]
     return pd.concat([*scalars.values(), *at_peak], ignore_index=True)
 
 
-def _scalar(results: Results, measure: str, kind: Kind) -> pd.DataFrame:
+def _scalar(results: Results, estimates: pd.DataFrame, measure: str, kind: Kind) -> pd.DataFrame:
     """One scalar of every cell; the cells of a checkpoint share those of its losses."""
-    estimates = results.estimates.of([measure])
     keys = [factor for factor in FACTORS if factor != "guidance"] if kind is DENOISE else FACTORS
-    rows = estimates.loc[estimates["sigma"].isna(), keys + FIELDS]
+    rows = estimates.loc[(estimates["measure"] == measure) & estimates["sigma"].isna(), [*keys, *FIELDS, "sigma"]]
     otherwise = ["not in the tables of this study"] * len(results.study.cells)
-    return _of_every_cell(results, measure, rows.assign(sigma=np.nan), kind, otherwise)
-
-
-def _at_peak(results: Results, measure: str, curve: str, peaks: pd.DataFrame) -> pd.DataFrame:
-    """One curve of every cell where its gap peaks; `peaks`: a row per cell."""
-    rows = _nearest_level(results.estimates.of([curve]), peaks)
-    otherwise = [f"the gap has no peak: {reason or 'no value'}" for reason in peaks["reason"]]
-    return _of_every_cell(results, measure, rows, OVERLAP, otherwise)
+    return _of_every_cell(results, measure, rows, kind, otherwise)
 
 
 def _of_every_cell(
@@ -88,15 +87,6 @@ def _why_absent(results: Results, kind: Kind) -> Callable[[Cell], str]:
         return "" if file in files else f"this model has no {kind.stage} measures"
 
     return why
-
-
-def _nearest_level(curve: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
-    """Of each cell's curve (FACTORS, sigma, ...) the row whose sigma is nearest in ln(sigma) to the cell's peak."""
-    defined = peaks[np.isfinite(peaks["value"])]
-    rows = curve.merge(defined[[*FACTORS, "value"]].rename(columns={"value": "peak"}), on=FACTORS)
-    rows["distance"] = np.abs(np.log(rows["sigma"] / rows["peak"]))
-    nearest = rows.sort_values("distance", kind="stable").drop_duplicates(FACTORS)
-    return nearest[[*FACTORS, *FIELDS, "sigma"]]
 
 
 def settings(outcome_rows: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,11 @@ class Exposed:
     least: float  # least rate that so many held-out images can tell
     at_least_rate: int  # training images that are named there
 
+    @property
+    def by_chance(self) -> float:
+        """How many would be named there, were they like the unseen ones."""
+        return self.measured * self.least
+
 
 @dataclass(frozen=True)
 class Privacy:
@@ -59,7 +64,7 @@ class Privacy:
 
     attacks: tuple[AttackFigures, ...]
     scalars: Mapping[str, Estimate]  # of the checkpoint and of the cell, by name
-    exposed: Exposed | None  # where no attack has a score
+    exposed: Exposed | None  # where no attack is defined
     noises: int
     measured: Mapping[str, int]  # images of each split behind losses and attacks
 

@@ -22,15 +22,27 @@ def _one_image(privacy: Privacy) -> Answer:
     if math.isnan(best.auc.value):
         return Answer(question, "undefined", (f"{best.auc.reason.capitalize()}.",))
     told = best.auc.low > 0.5
-    short = f"Yes: AUC {shown(best.auc)}, by {best.name}" if told else "No attack tells members from others"
+    short = f"{_verdict(privacy, told)}: AUC {shown(best.auc)}, by {best.name}"
     sentences = [
         f"The attack that is best on one half of the images, {best.name} at noise level {level(best.sigma.value)}, has"
         f" AUC {shown(best.auc)} on the other half; 0.5 is chance.",
         _rate(best.tpr_at_1_percent, "1 %"),
         _rate(best.tpr_at_01_percent, "0.1 %"),
-        note(privacy.of("blind_auc")),
+        *_differing(privacy),
     ]
-    return Answer(question, short, tuple(filter(None, sentences)))
+    return Answer(question, short, tuple(sentences))
+
+
+def _differing(privacy: Privacy) -> list[str]:
+    """A sentence where the two sets differ without the model: what attacks tell may then be the images' alone."""
+    return list(filter(None, [note(privacy.of("blind_auc"))]))
+
+
+def _verdict(privacy: Privacy, told: bool) -> str:
+    """What was found, or not; chance is no proof of absence."""
+    if not told:
+        return "Not shown"
+    return "Unclear, the two sets differ" if _differing(privacy) else "Yes"
 
 
 def _rate(tpr: Estimate, rate: str) -> str:
@@ -44,7 +56,7 @@ def _the_set(privacy: Privacy) -> Answer:
     p, least = privacy.of("dataset_inference_p"), privacy.of("dataset_inference_images")
     if math.isnan(p.value):
         return Answer(question, "undefined", (f"{p.reason.capitalize()}.",))
-    short = f"{'Yes' if p.value < LEVEL else 'No'}: p = {number(p.value)}"
+    short = f"{_verdict(privacy, p.value < LEVEL)}: p = {number(p.value)}"
     sentences = [
         "All attacks together, fitted on some images and tested on others. Were training images no more like members"
         f" than held-out ones, a difference as large would have a chance of {number(p.value)}; asked is {LEVEL:g}."
@@ -54,7 +66,7 @@ def _the_set(privacy: Privacy) -> Answer:
     else:
         text = f"{count(least.value)} {interval(least.low, least.high)}".strip()
         sentences.append(f"With {text} images, and as many held-out ones, the test finds it in {POWER:.0%} of cases.")
-    return Answer(question, short, tuple(sentences))
+    return Answer(question, short, (*sentences, *_differing(privacy)))
 
 
 def _copies(privacy: Privacy) -> Answer:
@@ -80,9 +92,13 @@ def _bound(privacy: Privacy) -> Answer:
         return Answer(question, "undefined", (f"{epsilon.reason.capitalize()}.",))
     indicative = "Indicative: the theorem asks for members drawn by a coin's toss, and here their number is fixed."
     if epsilon.value == 0:
-        return Answer(question, "None", (f"{count(epsilon.n)} guesses are no better than chance.", indicative))
+        few = f"{count(epsilon.n)} guesses by the best attack are not right often enough to rule out any ε."
+        return Answer(question, "None", (few, indicative))
     text = f"{count(epsilon.n)} guesses by the best attack are right too often for training with a smaller ε."
-    return Answer(question, f"ε below {number(epsilon.value)}", (text, indicative))
+    short = f"ε below {number(epsilon.value)}"
+    if differing := _differing(privacy):
+        short = f"Unclear, the two sets differ: {short}"
+    return Answer(question, short, (text, indicative, *differing))
 
 
 def attack_rows(privacy: Privacy) -> list[tuple[AttackFigures, tuple[str, ...]]]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -13,8 +12,7 @@ import pandas as pd
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.store import StageFile
-from diffbench.measures.attacks import ATTACKS
-from diffbench.report.tables.estimates import Estimates, read_estimates
+from diffbench.report.tables.estimates import Estimates, Stored
 from diffbench.study import layout
 from diffbench.study.grid import Cell
 from diffbench.study.layout import Kind
@@ -25,25 +23,10 @@ from diffbench.summary.reading import DONE, Fault, Reader
 from diffbench.summary.rows import FACTORS
 
 TABLES = ("denoise", "memorization", "overlap")
-"""Tables of the summary that charts are made of; all have the same columns."""
-
-SHOWN = frozenset(
-    (
-        *("memorized_fraction", "memorized_floor", "calibrated_fraction", "calibrated_floor", "fd", "fd_floor"),
-        *("peak_gap", "sigma_at_peak", "skill_at_peak", "gap", "mse_train", "mse_validation"),
-        *("r2_optimum", "r2_labelled_optimum", "r2_wiener", "r2_locality", "r2_crossing"),
-        *("mse_optimum_validation", "mse_wiener_validation", "skill_validation", "train_likeness"),
-        *(f"{name}_{of}" for name in ("shell_radius", "largest_weight") for of in ("states", "train", "validation")),
-        *("x_t_to_train", "x_t_to_validation", "x_r_train_to_train", "x_r_validation_to_validation"),
-        *("extracted_images", "extracted_images_matched", "extracted_images_floor", "extraction_chao1"),
-        *("isolation_extraction_spearman", "blind_auc", "dataset_inference_images", "privacy_epsilon"),
-        *(f"attack_{name}_{end}" for name in ATTACKS for end in ("auc", "tpr_at_1_percent")),
-    )
-)
-"""Measures in them that are shown: all others are left unread, since tables may have tens of millions of rows."""
+"""Tables of the summary that charts are made of."""
 
 NUMBERS = ("train_size", "seed", "step", "sigma", "value", "low", "high", "n")
-"""Their columns of numbers."""
+"""Columns of numbers of the summary's tables."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +36,7 @@ class Results:
     folder: Path
     study: Study
     manifest: dict[str, Any]
-    estimates: Estimates  # of the measures that the report shows
+    estimates: Estimates
     status: pd.DataFrame  # file, stage, state, reason, ...
     costs: pd.DataFrame  # job, seconds, cpu_seconds, max_rss_mb
     written_to: Path | None = None
@@ -100,15 +83,26 @@ def load_results(folder: Path) -> Results:
     manifest = read_manifest(folder)
     study = Study.parse(manifest["study"], str(folder / layout.MANIFEST))
     status, costs = (_summary_table(folder, manifest, name, study) for name in ("status", "costs"))
-    with ExitStack() as stack:
-        tables = [stack.enter_context(opened_vouched(folder, manifest, layout.table(name))) for name in TABLES]
-        estimates = read_estimates(tables, SHOWN, study)
-    return Results(folder, study, manifest, estimates, status, costs)
+    tables = []
+    for name in TABLES:
+        with opened_vouched(folder, manifest, layout.table(name, "h5")):
+            tables.append(Stored(folder / layout.table(name, "h5"), study))
+    return Results(folder, study, manifest, Estimates(tables), status, costs)
 
 
 def load_claims(results: Results) -> list[dict[str, Any]]:
     """The claims as `summary.verdicts.as_records` made them. DiffbenchError if they cannot be read."""
     return json.loads(read_vouched(results.folder, results.manifest, layout.CLAIMS))
+
+
+def load_laws(results: Results) -> list[dict[str, Any]]:
+    """The laws likewise, also those that the study says nothing of: see `tested`."""
+    return json.loads(read_vouched(results.folder, results.manifest, layout.LAWS))
+
+
+def tested(claim: Mapping[str, Any]) -> bool:
+    """Whether any test of a claim or law has a value, positive controls aside."""
+    return any(test["value"] is not None for test in claim["tests"] if not test["control"])
 
 
 def load_controls(results: Results) -> pd.DataFrame:

@@ -26,14 +26,16 @@ from diffbench.study.grid import Cell
 from diffbench.study.layout import DATA, DENOISE, MEMORIZATION
 from diffbench.summary.lookup import center_cells
 
-EXTRACTED, MATCHED, FLOOR, CHAO1, BY_ISOLATION = (
+EXTRACTED, MATCHED, FLOOR, CHAO1, BY_ISOLATION, BY_JACOBIAN = (
     "extracted_images",
     "extracted_images_matched",
     "extracted_images_floor",
     "extraction_chao1",
     "isolation_extraction_spearman",
+    "jacobian_auc",
 )
-"""Scalars of a cell that the page shows."""
+SCALARS = (EXTRACTED, MATCHED, FLOOR, CHAO1, BY_ISOLATION, BY_JACOBIAN)
+"""Of a cell, that the page shows."""
 
 SETTINGS = 12
 """Settings on the page: the centre, then those that extract most."""
@@ -66,7 +68,7 @@ class Risk:
 
 def extraction_over_seeds(results: Results) -> pd.DataFrame:
     """The scalars of all settings, mean over seeds: SETTING, measure, the columns of `aggregate_seeds`."""
-    rows = results.estimates.of([EXTRACTED, MATCHED, FLOOR, CHAO1, BY_ISOLATION])
+    rows = results.estimates.of(SCALARS)
     return aggregate_seeds(rows[rows["sigma"].isna()], [*SETTING, "measure"])
 
 

@@ -11,6 +11,7 @@ from diffbench.report.tables.format import count, interval, number
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.risk import (
     BY_ISOLATION,
+    BY_JACOBIAN,
     CHAO1,
     EXTRACTED,
     FLOOR,
@@ -32,6 +33,7 @@ def risk_answers(results: Results, means: pd.DataFrame, extracting: pd.DataFrame
         _how_many(results, rows, risks),
         _where(results, rows, extracting, len(unknown), len(judged) - len(unknown)),
         _which(rows, learned or risks),
+        _told_without(rows, learned or risks),
     ]
 
 
@@ -92,12 +94,25 @@ def _which(rows: Mapping[Any, Any], risks: list[Risk]) -> Answer:
     if not told:
         return Answer(question, "nothing to tell apart", ("No setting extracts some images more often than others.",))
     rising, falling = (sum(bool(sign * row[end] > 0) for _, row in told) for sign, end in ((1, "low"), (-1, "high")))
-    short = f"isolated ones in {rising} of {len(told)} settings" if rising else "isolated ones no more than others"
+    short = f"isolated ones in {rising or 'none'} of {len(told)} settings"
     sentences = ["Rank correlation of an image's distance to its nearest other one with the times it is extracted:"]
     if falling:
         sentences.insert(0, f"Isolated images are extracted less often in {falling} of {len(told)} settings.")
     examples = tuple(f"{risk.name}: {_estimate(row)}" for risk, row in told[:3])
     return Answer(question, short, tuple(sentences), examples)
+
+
+def _told_without(rows: Mapping[Any, Any], risks: list[Risk]) -> Answer:
+    """Whether the Jacobian tells copies, for whoever has the model but not its training images."""
+    question = "Can copies be told without the training images?"
+    told = [(risk, rows.get((*risk.factors.values(), BY_JACOBIAN))) for risk in risks]
+    told = [(risk, row) for risk, row in told if row is not None and np.isfinite(row["value"])]
+    if not told:
+        return Answer(question, "undefined", ("No setting has enough samples that are copies, and that are not.",))
+    above = sum(bool(row["low"] > 0.5) for _, row in told)
+    sentence = "AUC by which samples at which the denoiser's Jacobian is small are copies; 0.5 is chance:"
+    examples = tuple(f"{risk.name}: {_estimate(row)}" for risk, row in told[:3])
+    return Answer(question, f"in {above or 'none'} of {len(told)} settings", (sentence,), examples)
 
 
 def _estimate(row: Mapping[Any, Any]) -> str:

@@ -1,11 +1,12 @@
 """One factor at a time: the settings that differ in one factor only."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from diffbench.report.tables.estimates import agreeing
 from diffbench.report.tables.results import shown_factors
 from diffbench.study.study import Study
 from diffbench.summary.rows import FACTORS
@@ -36,11 +37,7 @@ class Slice:
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that lie on the slice; factors that the table lacks, or leaves open, hold for all."""
-        keep = pd.Series(True, index=table.index)
-        for name, value in self.fixed.items():
-            if name in table:
-                keep &= (table[name] == value) | table[name].isna()
-        return table[keep]
+        return table[agreeing(table, self.fixed)]
 
     def with_values(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that lie on the slice, with the factor's value as text in the column `factor_value`."""
@@ -70,24 +67,30 @@ def value_text(value: object) -> str:
 
 def slices(study: Study) -> list[Slice]:
     """For each factor that is varied, the slice with most values; of equals that nearest to the centre, and late."""
-    cells = pd.DataFrame([shown_factors(cell) for cell in study.cells])[SETTING].drop_duplicates()
-    best = (_best_slice(study, cells, factor) for factor in SETTING)
+    factors = map(shown_factors, study.cells)
+    settings = dict.fromkeys(tuple(own[name] for name in SETTING) for own in factors)
+    best = (_best_slice(study, settings, factor) for factor in SETTING)
     return [slice_ for slice_ in best if slice_]
 
 
-def _best_slice(study: Study, cells: pd.DataFrame, factor: str) -> Slice | None:
+def _best_slice(study: Study, settings: Iterable[tuple[Any, ...]], factor: str) -> Slice | None:
+    place = SETTING.index(factor)
     others = [name for name in SETTING if name != factor]
     center = dict(study.center) | {"guidance": study.center.guidance.text}
+    values_by_fixed: dict[tuple[Any, ...], list[Any]] = {}
+    for setting in settings:
+        values_by_fixed.setdefault(setting[:place] + setting[place + 1 :], []).append(setting[place])
 
-    def preference(fixed: tuple[Any, ...], values: pd.Series) -> tuple[int, int, int]:
+    def preference(fixed: tuple[Any, ...]) -> tuple[int, int, int]:
         named = dict(zip(others, fixed, strict=True))
         agreeing = sum(named[name] == value for name, value in center.items() if name in named)
-        return values.nunique(), agreeing, named.get("step", 0)
+        return len(values_by_fixed[fixed]), agreeing, named.get("step", 0)
 
-    fixed, values = max(cells.groupby(others)[factor], key=lambda group: preference(*group))  # pyright: ignore
-    if values.nunique() < 2:
+    fixed = max(sorted(values_by_fixed), key=preference)
+    values = values_by_fixed[fixed]
+    if len(values) < 2:
         return None
-    present = ordered(study, factor, set(values))
+    present = ordered(study, factor, values)
     numbers = factor in NUMERIC or (factor == "guidance" and _weights_alone(study, present))
     return Slice(factor, tuple(present), numbers, dict(zip(others, fixed, strict=True)))
 

@@ -76,6 +76,13 @@ def last_cells(study: Study, **changes: Any) -> list[Cell]:
     return [cell for cell in cells if cell.checkpoint.step == final]
 
 
+def at_one_step(of_values: Sequence[Sequence[Cell]]) -> list[Cell]:
+    """Cells of several values at the last step that all of them have; none where they share none."""
+    steps = [{cell.checkpoint.step for cell in cells} for cells in of_values]
+    last = max(set.intersection(*steps), default=-1) if steps else -1
+    return [cell for cells in of_values for cell in cells if cell.checkpoint.step == last]
+
+
 def center_words(study: Study) -> str:
     """The centre's factors but the number of training images, as statements name them."""
     return f"{study.center.model}, {study.center.granularity}"

@@ -56,6 +56,17 @@ def logarithm(estimate: Estimate) -> Estimate:
     return with_error(math.log(estimate.value), estimate.n, error(estimate) / estimate.value)
 
 
+def magnitude(estimate: Estimate) -> Estimate:
+    """|x| from an estimate of x: its upper end is below a margin where x's whole interval lies within, either way.
+
+    That is the two one-sided tests of Schuirmann (1987, J. Pharmacokinet. Biopharm. 15, 657), at 2.5 % each.
+    """
+    if estimate.reason:
+        return undefined(estimate.reason, estimate.n)
+    low, high = max(0.0, estimate.low, -estimate.high), max(-estimate.low, estimate.high)
+    return Estimate(abs(estimate.value), low, high, estimate.n)
+
+
 def larger_magnitude(first: Estimate, second: Estimate) -> Estimate:
     """max(|x|, |y|) from estimates of x and y.
 

@@ -1,7 +1,7 @@
 """Claim 2: the gap's peak grows with training time, model size and finer conditions, and falls with dataset size."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from diffbench.files.estimates import Estimate, undefined
 from diffbench.settings.granularity import Granularity
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
-from diffbench.summary.claims.cells import UNIQUE, labels, notes, overfits
+from diffbench.summary.claims.cells import UNIQUE, at_one_step, labels, notes, overfits
 from diffbench.summary.claims.seeds import difference, error, known, logarithm, number, over_seeds, text, with_error
 from diffbench.summary.lookup import Lookup, center_cells, values_at_center
 from diffbench.summary.verdicts import ClaimTest
@@ -92,14 +92,7 @@ def _compared(study: Study, trend: Trend) -> list[Cell]:
     """Cells of the values, all at the last step that all of them have: a sweep may name some of the steps."""
     if trend.factor == "step":
         return center_cells(study)
-    return _at_one_step([center_cells(study, **{trend.factor: value}) for value in trend.values])
-
-
-def _at_one_step(of_values: Iterable[Sequence[Cell]]) -> list[Cell]:
-    of_values = list(of_values)
-    steps = [{cell.checkpoint.step for cell in cells} for cells in of_values]
-    last = max(set.intersection(*steps), default=-1) if steps else -1
-    return [cell for cells in of_values for cell in cells if cell.checkpoint.step == last]
+    return at_one_step([center_cells(study, **{trend.factor: value}) for value in trend.values])
 
 
 def _elasticity(cells: Sequence[Cell], lookup: Lookup, trend: Trend, measure: str) -> tuple[Estimate, str]:
@@ -142,7 +135,7 @@ def _unique(study: Study, lookup: Lookup, trend: Trend, measure: str) -> str:
     names = (study.center.granularity, UNIQUE)
     if trend.factor != "granularity" or names[0] == UNIQUE or UNIQUE not in values_at_center(study, "granularity"):
         return ""
-    cells = _at_one_step([center_cells(study, granularity=name) for name in names])
+    cells = at_one_step([center_cells(study, granularity=name) for name in names])
     plain, unique = (
         [
             logarithm(known(lookup.of_checkpoint(cell.checkpoint, measure)))
