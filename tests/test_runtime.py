@@ -1,16 +1,19 @@
 """Minutes asked of a scheduler: enough for what was measured, by counts that the plan has too, twice on a retry."""
 
 import copy
+import itertools
 import math
 from typing import Any
 
 import pytest
 
+from diffbench.data.catalog import facts
 from diffbench.denoisers import jacobian, references
 from diffbench.denoisers.attacks import AttackLevels
 from diffbench.planning import cost as costs
 from diffbench.planning import evaluations, runtime
 from diffbench.planning.cost import cost
+from diffbench.planning.evaluations import Evaluations
 from diffbench.planning.flops import flops_per_image
 from diffbench.planning.rates import Line, NetworkRates
 from diffbench.planning.runtime import CPU_RATE, MARGIN, MINUTES_LEAST, OPTIMUM_RATE, Runtime
@@ -102,6 +105,9 @@ def test_counts_are_those_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_numbers_that_stand_where_torch_is_needed_are_the_same() -> None:
-    assert (evaluations.PROBES, evaluations.PROBED) == (jacobian.PROBES, jacobian.IMAGES)
+    some = study()
+    for images, dimension in itertools.product((5, 100, 10_000), (2, 16, 17, 784)):
+        counted = Evaluations(some, facts(some.data), dimension).probed(images)
+        assert counted == jacobian.evaluations(min(images, jacobian.IMAGES), dimension)
     assert (evaluations.COMPARED, evaluations.PIXELS) == (references.IMAGES, references.PIXELS)
     assert AttackLevels.of(GapSettings(levels=1000)).evaluations == evaluations.ATTACKS

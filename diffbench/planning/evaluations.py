@@ -6,8 +6,9 @@ from diffbench.data.raw_images import Facts
 from diffbench.study.study import Study
 
 # Of modules that need torch; a test holds them to what stands there.
-PROBES, PROBED = 16, 192
-"""Directions of the Jacobian at an image, and images of a kind, at most (denoisers/jacobian.py)."""
+PROBES, PROBED, CHECKED = 16, 192, 16
+"""Directions of the Jacobian at an image, images of a kind, and those that its step is checked at, at most; in so few
+dimensions as directions each axis is taken either way (denoisers/jacobian.py)."""
 COMPARED, PIXELS = 64, 64
 """Images, and pixels of each, that closed forms are compared at, at most (denoisers/references.py)."""
 ATTACKS = 17
@@ -44,7 +45,9 @@ class Evaluations:
 
     def probed(self, *images: int) -> int:
         """Behind the Jacobian at so many images of each kind."""
-        return (1 + min(PROBES, self.dimension)) * sum(min(PROBED, count) for count in images)
+        directions = 2 * self.dimension if self.dimension <= PROBES else PROBES
+        measured = [min(PROBED, count) for count in images]
+        return sum(count * (1 + directions) + 2 * min(count, CHECKED) for count in measured)
 
     def compared(self, size: int) -> int:
         """That closed forms are compared with one checkpoint by."""
