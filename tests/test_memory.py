@@ -90,6 +90,14 @@ def test_memory_grows_with_a_job_s_own_training_set_and_holds_what_was_measured(
         assert asked.mb(rule, small) < asked.mb(rule, large) - 250
 
 
+def test_summary_and_report_of_ten_thousand_cells_get_what_they_took():
+    many = study(seeds=list(range(1000)), steps=list(range(1, 11)))
+    assert len(many.cells) == 10_000
+    for rule, took in {"summary": 467, "report": 665}.items():  # MB by benchmarks/summary.py
+        assert took < Memory(many).used(rule, {})
+        assert Memory(many).mb(rule, {}) < 2 * (took + SNAKEMAKES)
+
+
 def test_a_gpu_holds_what_its_network_keeps_itself():
     large = {"models": {"large": {"kind": "unet", "channels": 256, "multipliers": [2, 2], "blocks": 4}}}
     factors = JOB | {"model": "large"}

@@ -10,12 +10,13 @@ from functools import lru_cache
 from diffbench.data.catalog import facts
 from diffbench.planning.flops import weights
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
+from diffbench.study.layout import WHOLE
 from diffbench.study.study import Study
 
 SNAKEMAKE = 300
 """Of the two Snakemakes and Slurm's own processes that a job consists of beside that which does the work."""
-PER_CELL = 0.06
-"""What each of those takes more per cell of the study."""
+PER_CELL, TABLED = 0.003, 0.03
+"""What those take more per cell of the study, and what the job of summary or report does: rows of its tables."""
 TORCH = 350
 """Of a process with torch and what stages need beside it."""
 CUDA = 3000
@@ -25,10 +26,10 @@ LIBRARIES |= {"plant": 140, "lab": 380, "equivalent": 380, "summary": 450, "repo
 """Of the process of a rule without torch."""
 POOL = {"data": 4, "features": 2}
 """Bytes per value of all images."""
-NETWORKS, NETWORK_COPIES = ("train", "denoise", "sample"), 8
-"""Rules that run networks, and bytes per value of the training and validation images: in float32, and once more."""
+NETWORK_COPIES = 8
+"""Bytes per value of the training and validation images beside a network: in float32, and once more."""
 COPIES = {"conditions": 8, "plant": 16, "memorization": 18, "overlap": 18, "consistency": 18, "optimum": 20}
-"""The same of the others, most of which also work in float64."""
+"""The same of other rules, most of which also work in float64."""
 BLOCKS = 250
 """MB of their blocks at most: as many as their copies where images are few."""
 EIGEN = 32
@@ -62,7 +63,8 @@ class Memory:
         """Of the process that does a job's work."""
         pool = POOL.get(rule, 0) * self._pool * self._dimension / 1e6
         if rule in LIBRARIES:
-            return LIBRARIES[rule] + pool + self._images(rule, factors)
+            tables = TABLED * len(self._study.cells) if rule in WHOLE else 0.0
+            return LIBRARIES[rule] + pool + tables + self._images(rule, factors)
         start = TORCH + CUDA * (self._study.device == "cuda")
         if rule == "optimum":
             return start + self._closed_form(factors)
