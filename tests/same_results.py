@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-TOOK = {"wall_seconds", "peak_memory_mb"}
-"""Attributes of files, and columns, that tell what a job took."""
+OF_A_JOB = {"wall_seconds", "peak_memory_mb", "git_commit"}
+"""Attributes of files, and columns, that tell what a job took, and in which state of a source tree."""
 OF_A_RUN = ("*.cost.json", "summary/costs.csv", "summary/manifest.json", ".lock", ".rows", "logs/**/*", "report/*.html")
 """Files that tell what a run took, or hold that beside all else. The pages' numbers are compared as CSV."""
 
@@ -39,15 +39,15 @@ def _bytes(path: Path) -> dict[str, Any]:
 
 
 def _columns(path: Path) -> dict[str, Any]:
-    """Columns of a table as they are written, but for those that tell what a job took."""
+    """Columns of a table as they are written, but for those of a job alone."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return {f"column {name}": list(table[name]) for name in table if name not in TOOK}
+    return {f"column {name}": list(table[name]) for name in table if name not in OF_A_JOB}
 
 
 def _contents(path: Path) -> dict[str, Any]:
     """Bytes of all arrays, and attributes of the file, by their names."""
     with h5py.File(path) as file:
-        found = {f"attribute {name}": str(value) for name, value in file.attrs.items() if name not in TOOK}
+        found = {f"attribute {name}": str(value) for name, value in file.attrs.items() if name not in OF_A_JOB}
         file.visititems(lambda name, item: found.update(_array(name, item)))
     return found
 
