@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from diffbench import cli
+from diffbench.files import store
 from diffbench.files.sealed import fingerprint_at
 from diffbench.files.store import read
 from diffbench.study import layout
@@ -111,10 +114,11 @@ def test_adopt_marks_what_is_damaged_so_that_the_advice_holds(results, capsys):
 
 
 def test_a_mark_on_a_whole_file_is_told(results, capsys):
-    (results / f"{SAMPLES}.broken").write_text(f"{NAME}/{SAMPLES}: holds no array 'samples'\n")
+    (results / f"{SAMPLES}.broken").write_text(f"/elsewhere/{SAMPLES}: holds no array 'samples'\n")
+    told = "whole by its seal, but marked by a job (holds no array 'samples'); a run makes it anew"
     code, _, found = counts(capsys)
     assert code == 1
-    assert found == {SAMPLES: ("broken", "whole by its seal, but marked by a job: holds no array 'samples'")}
+    assert found == {SAMPLES: ("broken", told)}
 
 
 def test_swapped_cells_are_each_told_where_they_belong(results, capsys):
@@ -267,6 +271,20 @@ def test_files_are_read_one_at_a_time(results, capsys, monkeypatch):
     monkeypatch.setattr(folders, "judge", counted)
     verify(capsys)
     assert len(read_files) == len(set(read_files)) == RESULTS
+
+
+def test_a_large_file_is_read_block_by_block(results, capsys):
+    fingerprint = fingerprint_at(results / layout.DATA.pattern) or ""
+    zeros = store.Variable(np.zeros(2**26, np.uint8), ("pool",), "nothing", compressed=False)
+    store.write(results / layout.DATA.pattern, "data", {"x": zeros}, {}, fingerprint)
+    del zeros
+    tracemalloc.start()
+    try:
+        assert cli.main(["verify", NAME]) == 0
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_state_of_training_is_held_against_its_seal_and_costs_against_their_form(results, capsys):

@@ -48,11 +48,12 @@ def marked_file(path: Path) -> Path | None:
 
 
 def reason_marked(path: Path) -> str | None:
-    """What the mark beside a file says, without the file's name; None where there is none."""
+    """What the mark beside a file says, without the file's path, which may have been another; None if there is none."""
     try:
-        return _mark(path).read_text(encoding="utf-8", errors="replace").strip().removeprefix(f"{path}: ")
+        text = _mark(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
+    return text.partition(f"{path.name}: ")[2] or text
 
 
 def unmark(path: Path) -> None:

@@ -22,6 +22,8 @@ NOT_ASKED_FOR = "not asked for"
 ADOPT = "`diffbench adopt` marks it, and the next run makes it anew"
 """What to do about damage that no job has met yet: a run tells files by their seals alone."""
 
+MOVE = "move it there if that is missing, then run snakemake"
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -36,14 +38,15 @@ def judge(asked: Asked, results: Path, path: str, kind: Kind, factors: Mapping[s
     whole = results / path
     try:
         check(whole)
-        if fault := _another(asked, whole, path):
-            return Judged(fault)
+        made_by, expected = fingerprint_at(whole), asked.fingerprint(kind, factors)
+        if made_by != expected and (place := asked.places.get(made_by or "")):
+            return Judged(Fault(MISPLACED, f"whole, but what belongs at {place}; {MOVE}"))
         told = _told(whole, kind)
         if fault := _of_other_factors(told, kind, factors):
             return Judged(fault)
         if not asked.asks_for(path, kind, factors):
             return Judged(Fault(NOT_ASKED_FOR, "whole, but nothing that this study asks for; keep it or delete it"))
-        with opened(whole, asked.fingerprint(kind, factors)):
+        with opened(whole, expected):
             pass
     except DiffbenchError as error:
         fault = fault_of(asked.study, results, path, error)
@@ -51,17 +54,8 @@ def judge(asked: Asked, results: Path, path: str, kind: Kind, factors: Mapping[s
             return Judged(Fault(fault.state, fault.reason.replace(REBUILD, ADOPT)))
         return Judged(fault)
     if (reason := reason_marked(whole)) is not None:
-        return Judged(Fault(BROKEN, f"whole by its seal, but marked by a job: {reason}"))
+        return Judged(Fault(BROKEN, f"whole by its seal, but marked by a job ({reason}); a run makes it anew"))
     return Judged(None, told)
-
-
-def _another(asked: Asked, whole: Path, path: str) -> Fault | None:
-    """Whether a file is one that the study asks for in another place."""
-    place = asked.places.get(fingerprint_at(whole) or "", path)
-    made_by_one_job = layout.stage_of(place) == layout.stage_of(path) and Path(place).parent == Path(path).parent
-    if place == path or made_by_one_job:  # samples and trajectories
-        return None
-    return Fault(MISPLACED, f"whole, but what belongs at {place}; move it there if that is missing, then run snakemake")
 
 
 def _told(whole: Path, kind: Kind) -> Mapping[str, Any]:
