@@ -27,6 +27,10 @@ from diffbench.files.estimates import Estimate, curve_variables, scalar_variable
 from diffbench.files.hash_cache import RACY_NS
 from diffbench.files.output import written
 from diffbench.files.sealed import opened, seal
+from diffbench.measures.attacks import ATTACKS
+from diffbench.measures.battery import extraction_variables
+from diffbench.measures.extraction import extraction
+from diffbench.stages.chain import run_stage
 from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.layout import Kind
@@ -39,14 +43,28 @@ SHAPES = {20: (1, 2, 1), 100: (1, 2, 5), 1000: (2, 10, 5), 10_000: (5, 20, 10), 
 SMOKE = 20
 SCALARS = ["memorized_fraction", "memorized_floor", "calibrated_fraction", "fd", "fd_floor", "mem_auc", "mem_auc_floor"]
 SCALARS += ["nearest_side_rate", "fd_gap", "fd_gap_floor", "fd_gap_shared_error", *(f"other_{i}" for i in range(27))]
-PEAKS = ["peak_gap", "peak_absolute_gap", "sigma_at_peak", "skill_at_peak", "gap_area"]
+SCALARS += [f"{name}{end}" for name in ("extracted_images", "extraction_chao1") for end in ("", "_matched", "_floor")]
+SCALARS += ["isolation_extraction_spearman", "jacobian_auc", "flipd_samples"]
+PEAKS = ["peak_gap", "peak_absolute_gap", "sigma_at_peak", "skill_at_peak", "gap_area", "r2_crossing"]
+PEAKS += [
+    f"attack_{name}_{end}" for name in ATTACKS for end in ("auc", "tpr_at_1_percent", "tpr_at_01_percent", "sigma")
+]
+PEAKS += ["dataset_inference_p", "dataset_inference_images", "privacy_epsilon", "blind_auc"]
+PEAKS += [
+    f"{name}_{of}" for name in ("jacobian_trace", "jacobian_norm", "flipd") for of in ("train", "validation", "gap")
+]
 LOSSES = ["gap", "mse_train", "mse_validation", "mse_optimum_validation", "mse_wiener_validation", "skill_validation"]
-LOSSES += ["memorized_share", *(f"loss_{i}" for i in range(6))]
+LOSSES += [
+    "memorized_share",
+    *(f"r2_{form}" for form in ("optimum", "labelled_optimum", "wiener", "locality")),
+    *(f"loss_{i}" for i in range(6)),
+]
 STATES = ["train_likeness", "states_inside", "validation_inside"]
 STATES += [f"{name}_{of}" for name in ("shell_radius", "largest_weight") for of in ("states", "train", "validation")]
 STATES += ["x_t_to_train", "x_t_to_validation", "x_r_train_to_train", "x_r_validation_to_validation"]
 STATES += [f"state_{i}" for i in range(14)]
-HELD_OUT = 128
+HELD_OUT, LEAST = 128, 64
+"""Held-out images and samples; training images of the smallest subset."""
 CHANGED = ("value", "low", "high", "curve_value", "curve_low", "curve_high", "loss_validation")
 """Arrays that hold other numbers in every file."""
 
@@ -61,13 +79,13 @@ class Cost(NamedTuple):
 def study_of(cells: int) -> Study:
     """A study of so many cells."""
     seeds, steps, sizes = SHAPES[cells]
-    sizes_, granularities = [64 + 8 * index for index in range(sizes)], ["classes", "unique"]
+    sizes_, granularities = [LEAST + 8 * index for index in range(sizes)], ["classes", "unique"]
     return parse_study(
         {
             "name": "large",
             "seeds": list(range(seeds)),
             "steps": [100 * (step + 1) for step in range(steps)],
-            "center": {"model": "mlp-small", "train_size": 64, "granularity": "classes", "guidance": 0},
+            "center": {"model": "mlp-small", "train_size": LEAST, "granularity": "classes", "guidance": 0},
             "sweeps": [{"train_size": sizes_, "granularity": granularities, "guidance": [0, 1, 2, 3, 4]}],
         },
         "large.yaml",
@@ -87,13 +105,19 @@ def templates(folder: Path) -> dict[Kind, bytes]:
         return curve_variables({name: [unknown, *(estimate() for _ in range(levels - 1))] for name in names})
 
     gaps, states = log_sigmas(24), karras_sigmas(18)
+    nearest, distances = np.arange(HELD_OUT) % LEAST, rng.uniform(0, 1, (HELD_OUT, 2))
+    extracted = extraction(nearest, distances[:, 0] < distances[:, 1] / 3, LEAST, 0)
     losses = store.Variable(rng.uniform(0, 1, (len(gaps), HELD_OUT)), ("sigma", "held_out"), "loss")
     variables = {
         layout.OPTIMUM: {"sigma": store.Variable(gaps, ("sigma",), "noise level")},
         layout.MEMORIZATION: scalar_variables({name: estimate() for name in SCALARS})
-        | {"nearest": store.Variable(np.arange(HELD_OUT), ("sample",), "nearest training image")}
-        | {"distance": store.Variable(rng.uniform(0, 1, (HELD_OUT, 2)), ("sample", "rank"), "distances")},
+        | {"nearest": store.Variable(nearest, ("sample",), "nearest training image")}
+        | {"distance": store.Variable(distances, ("sample", "rank"), "distances")}
+        | {"neighbor_of": store.Variable(np.arange(LEAST), ("neighbor_of",), "row")}
+        | {"isolation": store.Variable(rng.uniform(0, 1, LEAST), ("neighbor_of",), "distance")}
+        | extraction_variables(extracted, extracted),
         layout.DENOISE: {"sigma": store.Variable(gaps, ("sigma",), "noise level"), "loss_validation": losses}
+        | {"attack_fpr": store.Variable(rng.uniform(0, 1, LEAST), ("image",), "false positive rate")}
         | scalar_variables({name: estimate() for name in PEAKS})
         | curves(LOSSES, len(gaps)),
         layout.OVERLAP: {"sigma": store.Variable(states, ("sigma",), "noise level")} | curves(STATES, len(states)),
@@ -163,6 +187,7 @@ def measure(cells: int, folder: Path) -> None:
     results = folder / study.name
     maker = Maker(study, results, folder)
     maker.make_all()
+    run_stage("data", maker.lineage, {}, results)
     time.sleep(1 + RACY_NS / 1e9)  # of files that have just changed nothing is kept
     summary, report = maker.lineage.summary_spec.model_dump_json(), study.report.model_dump_json()
     run = {

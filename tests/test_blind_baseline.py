@@ -1,6 +1,5 @@
 """The classifier that tells training from held-out images without a model: its null, planted differences, its note."""
 
-import json
 import math
 from pathlib import Path
 from typing import cast
@@ -9,11 +8,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from diffbench import cli
 from diffbench.data.subsets import balanced_order
-from diffbench.files import store
 from diffbench.files.estimates import Estimate, scalar
 from diffbench.measures.blind_baseline import blind_auc, note
+from tests.denoised import denoised
 
 DIGITS = cast("tuple[np.ndarray, np.ndarray]", load_digits(return_X_y=True))
 PIXELS = (DIGITS[0].astype(np.float32) / 16 - 0.3).reshape(-1, 1, 8, 8)
@@ -75,19 +73,8 @@ def test_without_a_difference_there_is_no_note_and_few_images_say_nothing():
 
 
 def test_a_checkpoint_passes_on_what_was_measured_of_its_training_subset(tmp_path: Path):
-    subset = {"factors": {"train_size": 40, "granularity": "none"}}
     gap = {"levels": 6, "sigma_min": 0.02, "sigma_max": 2.0, "images": 30, "noises": 1}
-    paths = {name: tmp_path / f"{name}.h5" for name in ("data", "conditions", "optimum", "denoise")}
-    images = ["--data", paths["data"], "--conditions", paths["conditions"]]
-    for stage, spec, files in (
-        ("data", {"name": "digits", "validation": 50}, []),
-        ("conditions", subset | {"seed": 0}, ["--data", paths["data"]]),
-        ("optimum", subset | {"gap": gap, "model": {"kind": "optimal"}}, images),
-        ("denoise", subset | {"gap": gap, "model": {"kind": "optimal"}}, [*images, "--optimum", paths["optimum"]]),
-    ):
-        arguments = [stage, "--spec", json.dumps(spec), *files, "--out", paths[stage]]
-        assert cli.main(list(map(str, arguments))) == 0
-    optimum, denoise = store.read(paths["optimum"], "optimum"), store.read(paths["denoise"], "denoise")
+    optimum, denoise = denoised(tmp_path, {"name": "digits", "validation": 50}, 40, gap)
     found = scalar(denoise, "blind_auc")
     assert found == scalar(optimum, "blind_auc")
     assert found.n == 8 * 4 + 10 * 4

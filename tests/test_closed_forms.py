@@ -1,13 +1,11 @@
 """Which closed form explains a denoiser: known shares, known crossings, intervals that cover, and the stages."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from diffbench import cli
 from diffbench.conventions import DiffbenchError, log_sigmas
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet
@@ -23,11 +21,11 @@ from diffbench.denoisers.references import (
     optimum_references,
 )
 from diffbench.denoisers.wiener import WienerDenoiser
-from diffbench.files import store
 from diffbench.files.estimates import Estimate, rows
 from diffbench.measures.closed_forms import closed_form_estimates, crossing, explained
 from diffbench.noise import gap_noise
 from diffbench.settings.measures import GapSettings
+from tests.denoised import denoised
 
 GAP = GapSettings(levels=10, images=200, noises=1)
 SIGMAS = log_sigmas(10)
@@ -222,24 +220,29 @@ def test_intervals_of_crossings_cover(images: int) -> None:
     assert 0.92 <= covered / simulations <= 0.99, covered / simulations
 
 
+@pytest.mark.parametrize(("early_leads", "lacking"), [(True, "does the optimum"), (False, "does the Wiener filter")])
+def test_chance_is_no_crossing(early_leads: bool, lacking: str) -> None:
+    """One form leads up to, or from, the middle; elsewhere both explain alike but for noise, whose medians do cross."""
+    rng, simulations, sigmas = np.random.default_rng(0), 100, log_sigmas(16, 0.01, 20)
+    lead = np.where((np.arange(16) < 8) == early_leads, -0.1 if early_leads else 0.1, 0.0)[:, None]
+    by_chance, found = 0, []
+    for seed in range(simulations):
+        early, late = (0.8 + 0.02 * rng.normal(size=(16, 30)) for _ in range(2))
+        medians = np.median(late + lead, axis=1) - np.median(early, axis=1)
+        by_chance += 0 < np.cumsum([0.0, *medians]).argmin() < 16
+        found.append(crossing(sigmas, early, late + lead, seed))
+    assert by_chance > 60
+    assert sum(not each.reason for each in found) <= 5
+    assert sum(lacking in each.reason for each in found) > 55
+
+
 def test_stages_write_what_closed_forms_explain_of_points_of_the_plane(tmp_path: Path) -> None:
     """Through the command line; the optimum as model is explained by the optimum of the other file."""
-    subset = {"factors": {"train_size": 10, "granularity": "none"}}
     gap = {"levels": 4, "sigma_min": 0.02, "sigma_max": 2.0, "images": 20, "noises": 2}
-    paths = {name: tmp_path / f"{name}.h5" for name in ("data", "conditions", "optimum", "denoise")}
-    images = ["--data", paths["data"], "--conditions", paths["conditions"]]
-    for stage, spec, files in (
-        ("data", {"name": "circle-symmetric", "points": 20}, []),
-        ("conditions", subset | {"seed": 0}, ["--data", paths["data"]]),
-        ("optimum", subset | {"gap": gap, "model": {"kind": "optimal"}}, images),
-        ("denoise", subset | {"gap": gap, "model": {"kind": "optimal"}}, [*images, "--optimum", paths["optimum"]]),
-    ):
-        arguments = [stage, "--spec", json.dumps(spec), *files, "--out", paths[stage]]
-        assert cli.main(list(map(str, arguments))) == 0
-    file = store.read(paths["optimum"], "optimum")
+    file, denoise = denoised(tmp_path, {"name": "circle-symmetric", "points": 20}, 10, gap)
     assert file["reference_locality"].shape == (4, 10, 2)
     assert file["reference_locality"].dtype == np.float32
-    found = [row for row in rows(store.read(paths["denoise"], "denoise")) if row["measure"].startswith("r2_")]
+    found = [row for row in rows(denoise) if row["measure"].startswith("r2_")]
     assert {row["measure"] for row in found} == {
         "r2_crossing",
         *(f"r2_{name}" for name in ("optimum", "labelled_optimum", "wiener", "locality")),

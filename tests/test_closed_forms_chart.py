@@ -4,15 +4,17 @@ import csv
 import math
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from diffbench.report.charts.closed_forms import FORMS, closed_forms
-from diffbench.report.tables.closed_forms import crossings
-from diffbench.report.tables.results import load_results
+from diffbench.report.tables.closed_forms import CROSSING, crossings
+from diffbench.report.tables.results import Results, load_results
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
 from tests.report_studies import make_study
@@ -85,6 +87,30 @@ def test_words_say_where_the_optimum_overtakes(folder: Path) -> None:
     assert float(found[1]) == pytest.approx(mean_crossing(folder, 32, 400), rel=0.01)
 
 
+def without(
+    results: Results, undefined: Callable[[pd.DataFrame], pd.Series], monkeypatch: pytest.MonkeyPatch
+) -> Results:
+    """The results with some values undefined."""
+    of = results.estimates.of
+
+    def blanked(*measures: Any, **factors: Any) -> pd.DataFrame:
+        rows = of(*measures, **factors)
+        rows.loc[undefined(rows), ["value", "low", "high"]] = math.nan
+        return rows
+
+    monkeypatch.setattr(results.estimates, "of", blanked)
+    return results
+
+
+def test_words_say_how_many_seeds_cross(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_one_seed(rows: pd.DataFrame) -> pd.Series:
+        return (rows["measure"] == CROSSING) & (rows["seed"] == 1)
+
+    figure = closed_forms(without(load_results(folder), of_one_seed, monkeypatch), 500)
+    assert figure
+    assert "(1 of 2 seeds) the linear filter explains" in figure.chart.to_dict()["title"]["subtitle"]
+
+
 def test_the_table_has_the_crossings(folder: Path) -> None:
     table = crossings(load_results(folder))
     assert table
@@ -111,6 +137,14 @@ def test_one_label_has_one_optimum(tmp_path: Path) -> None:
     (panel,) = panels(tmp_path)
     assert panel.get("title", "") == ""
     assert "none · step 400: the Wiener filter explains it better up to" in figure.chart.to_dict()["title"]["subtitle"]
+
+
+def test_one_optimum_stands_once_also_where_it_has_no_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    center = {"model": "mlp-small", "train_size": 128, "granularity": "none", "guidance": 0.0}
+    make_study(tmp_path, {"center": center, "sweeps": [], "steps": [400]})
+    figure = closed_forms(without(load_results(tmp_path), lambda rows: rows["sigma"] > 10, monkeypatch), 500)
+    assert figure
+    assert set(figure.data["measure"]) == set(FORMS) - {"r2_optimum"}
 
 
 def test_nothing_is_shown_where_nothing_has_a_value(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def test_the_optimum_has_points_only_where_images_lie_far_apart():
     """At the noise of its Jacobian images are, points of the plane may not be."""
     assert expected(Optimal(), flipd_validation=78.0)["flipd_train"] == (-0.01, 0.1)
     assert "flipd_train" not in expected(Optimal(), flipd_validation=1.2)
+    assert expected(Optimal(), flipd_validation=78.0)["r2_wiener"][1] == 0.99
+    assert "r2_wiener" not in expected(Optimal(), flipd_validation=1.2)  # dense points of the plane: 0.9995
 
 
 @pytest.mark.parametrize("copies", [0.0, 0.1, 0.5, 1.0])

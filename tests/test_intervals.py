@@ -238,3 +238,21 @@ def test_largest_of_an_exact_curve_has_no_width():
 def test_undefined_replicates_make_an_undefined_estimate():
     assert iv.percentile(1.0, np.array([1.0, np.nan]), 2).reason
     assert iv.percentile(math.inf, np.array([1.0, 2.0]), 2).reason
+
+
+def test_student_s_intervals_are_scipy_s():
+    rng = np.random.default_rng(0)
+    values, others = rng.gamma(2, 1, 5), rng.normal(size=40)
+    found, expected = iv.student_difference(values, others), stats.ttest_ind(values, others, equal_var=False)
+    assert (found.low, found.high) == pytest.approx(expected.confidence_interval(0.95))
+    assert (found.value, found.n) == (pytest.approx(values.mean() - others.mean()), 45)
+    found, expected = iv.student_mean(values), stats.ttest_1samp(values, 0)
+    assert (found.low, found.high) == pytest.approx(expected.confidence_interval(0.95))
+
+
+def test_student_s_intervals_of_equal_values_and_of_too_few():
+    found = iv.student_difference(np.full(3, 2.0), np.full(9, 0.5))
+    assert (found.value, found.low, found.high, found.n) == (1.5, 1.5, 1.5, 12)
+    assert "at least 2 images, got 1" in iv.student_difference(np.ones(1), np.ones(9)).reason
+    assert "at least 2 images, got 0" in iv.student_mean(np.ones(0)).reason
+    assert "no images" in iv.student_difference(np.ones(0), np.ones(9)).reason

@@ -17,6 +17,7 @@ from diffbench.denoisers.jacobian import (
     PROBES,
     SIGMA,
     directions,
+    evaluations,
     jacobians,
     jacobians_of_splits,
     of_directions,
@@ -79,6 +80,17 @@ def by_autograd(denoiser: Denoiser, images: np.ndarray, sigma: float) -> tuple[n
     return np.array(trace), np.array(norm)
 
 
+def of_optimum(train: np.ndarray, images: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """J = Cov_w / s^2 written out, and tr J + |x - D|^2 / s^2, which is the mean of |x_i - x|^2 / s^2."""
+    points, x = (each.reshape(len(each), -1).astype(np.float64) for each in (train, images))
+    weights = posterior(x, points, sigma).weights
+    centered = points[None] - (weights @ points)[:, None]
+    covariances = np.einsum("mn,mni,mnj->mij", weights, centered, centered) / sigma**2
+    squares = ((x[:, None] - points[None]) ** 2).sum(axis=2)
+    flipd = (weights * squares).sum(axis=1) / sigma**2
+    return np.trace(covariances, axis1=1, axis2=2), (covariances**2).sum(axis=(1, 2)), flipd
+
+
 @pytest.mark.parametrize("sigma", [0.02, SIGMA, 2.0])
 def test_differences_are_autograd_s_at_a_network(network: Denoiser, sigma: float) -> None:
     images = gaussian(12, 1, side=6)
@@ -123,6 +135,19 @@ def test_few_dimensions_are_not_estimated() -> None:
     np.testing.assert_allclose(np.einsum("kmi,kmj->mij", found, found) / len(found), [np.eye(2)] * 3, atol=1e-6)
 
 
+@pytest.mark.parametrize(("shape", "error"), [((2,), 0.002), ((1, 3, 3), 0.03)])
+def test_few_dimensions_are_exact_where_the_denoiser_bends(shape: tuple[int, ...], error: float) -> None:
+    """Image by image: differences to one side alone are wrong by up to 2.5 and 16 % of the squared norm."""
+    train, images = (
+        0.4 * np.random.default_rng(seed).normal(size=(60, *shape)).astype(np.float32) for seed in range(2)
+    )
+    found = estimated(OptimalDenoiser(torch.from_numpy(train)), images)
+    trace, norm, flipd = of_optimum(train, images, SIGMA)
+    np.testing.assert_allclose(found["jacobian_trace"], trace, rtol=error, atol=0.001)
+    np.testing.assert_allclose(found["jacobian_norm"], norm, rtol=error, atol=0.001)
+    np.testing.assert_allclose(found["flipd"], flipd, rtol=error, atol=0.001)
+
+
 def test_the_linear_filter_has_the_gaussian_s_trace() -> None:
     """Sum l / (l + s^2) for all images alike, and at the mean FLIPD is no more than that."""
     denoiser = WienerDenoiser(torch.from_numpy(gaussian(500, 0)))
@@ -136,17 +161,12 @@ def test_the_linear_filter_has_the_gaussian_s_trace() -> None:
 
 
 def test_the_optimum_s_jacobian_is_the_posterior_s_covariance() -> None:
-    """J = Cov_w / s^2, and tr J + |x - D|^2 / s^2 is the mean of |x_i - x|^2 / s^2."""
     train, images, sigma = gaussian(40, 0), gaussian(9, 1), 0.7
-    points, x = (each.reshape(len(each), -1).astype(np.float64) for each in (train, images))
-    weights = posterior(x, points, sigma).weights
-    centered = points[None] - (weights @ points)[:, None]
-    covariances = np.einsum("mn,mni,mnj->mij", weights, centered, centered) / sigma**2
+    trace, norm, flipd = of_optimum(train, images, sigma)
     found = exact(OptimalDenoiser(torch.from_numpy(train)), images, sigma)
-    np.testing.assert_allclose(found["jacobian_trace"], np.trace(covariances, axis1=1, axis2=2), rtol=0.01)
-    np.testing.assert_allclose(found["jacobian_norm"], (covariances**2).sum(axis=(1, 2)), rtol=0.02)
-    squares = ((x[:, None] - points[None]) ** 2).sum(axis=2)
-    np.testing.assert_allclose(found["flipd"], (weights * squares).sum(axis=1) / sigma**2, rtol=0.01)
+    np.testing.assert_allclose(found["jacobian_trace"], trace, rtol=0.01)
+    np.testing.assert_allclose(found["jacobian_norm"], norm, rtol=0.02)
+    np.testing.assert_allclose(found["flipd"], flipd, rtol=0.01)
 
 
 @pytest.mark.parametrize(("sigma", "at_point", "halfway"), [(0.5, 0, 9.849), (1.0, 0.144, 2.464), (2.0, 0.998, 1.023)])
@@ -208,3 +228,15 @@ def test_no_more_images_than_a_batch_at_once() -> None:
     jacobians(Batched(counting, batch=4), images, np.zeros(10, np.int64), "train", CPU)
     assert max(asked) == 4
     assert sum(asked) == 10 * (PROBES + 1 + 2)
+
+
+@pytest.mark.parametrize(("count", "side"), [(5, 6), (40, 6), (40, 2)])
+def test_evaluations_are_known_beforehand(count: int, side: int) -> None:
+    asked = []
+
+    def counting(x: Tensor, sigma: Tensor, label: Tensor | None = None) -> Tensor:
+        asked.append(len(x))
+        return 0.5 * x
+
+    estimated(counting, gaussian(count, 0, side))
+    assert sum(asked) == evaluations(count, side**2)

@@ -64,5 +64,14 @@ def test_the_dimension_halves_at_one_share_of_the_spacing_for_any_number_of_poin
     assert half_dimensions(file) / [spacing(count) for count in (10, 20, 80)] == pytest.approx(0.399, abs=0.005)
 
 
+def test_levels_begin_below_the_spacing_of_dense_points():
+    """Of 10,000 training points half a dimension lies at a noise of 0.0025."""
+    found = variables(DimensionTopic(points=20, point_counts=[20_000], deltas=[0.4]))
+    file = StageFile(None, {name: np.asarray(each.values) for name, each in found.items()}, {})  # pyright: ignore[reportArgumentType]
+    assert half_dimensions(file) / file["spacing"] == pytest.approx(0.399, abs=0.005)
+    few = variables(DimensionTopic())["sigma"].values
+    np.testing.assert_array_equal(few, np.geomspace(0.02, 100, 149))
+
+
 def test_a_topic_has_its_own_number_of_points_once():
     assert variables(DimensionTopic(points=40, point_counts=[40, 20]))["points"].values.tolist() == [20, 40]

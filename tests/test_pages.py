@@ -41,7 +41,7 @@ def visible_settings(page) -> list[str]:
 @pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
 def test_every_chart_draws_marks_in_either_scheme(page):
     figures = page.query_selector_all("[data-figure]")
-    assert len(figures) == 7
+    assert len(figures) == 8
     for figure in figures:
         assert figure.query_selector("svg[aria-label], svg [aria-label]")
         assert len(figure.query_selector_all(MARKS)) > 3, figure.get_attribute("data-figure")

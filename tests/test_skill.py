@@ -1,6 +1,5 @@
 """Skill over the linear filter: its null, cases whose skill is known, its interval, and the stages that write it."""
 
-import json
 import math
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from diffbench import cli
 from diffbench.conventions import DiffbenchError, log_sigmas
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet
@@ -17,12 +15,12 @@ from diffbench.denoisers.build import ConstantDenoiser
 from diffbench.denoisers.losses import Losses, gap_sigmas, losses_of_splits
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.denoisers.wiener import WienerDenoiser
-from diffbench.files import store
 from diffbench.files.estimates import Estimate, rows
 from diffbench.measures.gap import gap_curve
 from diffbench.measures.skill import skill
 from diffbench.settings.measures import GapSettings
 from diffbench.stages.denoise import estimates
+from tests.denoised import denoised
 
 GAP = GapSettings(levels=10, images=200, noises=4)
 SIGMAS = gap_sigmas(GAP)
@@ -149,19 +147,8 @@ def test_a_checkpoint_says_how_it_stands_beside_the_closed_forms():
 
 def test_stages_write_losses_of_the_filter_and_skill_of_points_of_the_plane(tmp_path: Path):
     """Through the command line; the same noise, so the skill of each image's mean is that of the files' losses."""
-    subset = {"factors": {"train_size": 10, "granularity": "none"}}
     gap = {"levels": 4, "sigma_min": 0.02, "sigma_max": 2.0, "images": 20, "noises": 8}
-    paths = {name: tmp_path / f"{name}.h5" for name in ("data", "conditions", "optimum", "denoise")}
-    images = ["--data", paths["data"], "--conditions", paths["conditions"]]
-    for stage, spec, files in (
-        ("data", {"name": "circle-symmetric", "points": 20}, []),
-        ("conditions", subset | {"seed": 0}, ["--data", paths["data"]]),
-        ("optimum", subset | {"gap": gap, "model": {"kind": "optimal"}}, images),
-        ("denoise", subset | {"gap": gap, "model": {"kind": "constant"}}, [*images, "--optimum", paths["optimum"]]),
-    ):
-        arguments = [stage, "--spec", json.dumps(spec), *files, "--out", paths[stage]]
-        assert cli.main(list(map(str, arguments))) == 0
-    optimum, denoise = store.read(paths["optimum"], "optimum"), store.read(paths["denoise"], "denoise")
+    optimum, denoise = denoised(tmp_path, {"name": "circle-symmetric", "points": 20}, 10, gap, "constant")
     for split in ("train", "validation"):
         expected = 1 - denoise[f"loss_{split}"].mean(axis=1) / optimum[f"wiener_{split}"].mean(axis=1)
         found = [row["value"] for row in rows(denoise) if row["measure"] == f"skill_{split}"]

@@ -22,7 +22,7 @@ SIGMA = 0.2
 IMAGES = 192
 """At most so many images of a kind."""
 PROBES = 16
-"""Directions per image. Up to as many dimensions all axes are taken in their stead, and nothing is estimated."""
+"""Directions per image. Up to as many dimensions all axes are taken instead, either way, and nothing is estimated."""
 STEP = 2.0**-6
 """Step per pixel and sigma. D bends within about sigma, so the error of a difference grows as STEP^2 (the term of first
 order is odd in the direction and averages out), that of rounding as eps / STEP: least near eps^(1/3), 2^-8 in float32
@@ -64,10 +64,16 @@ def jacobians(
     return of_directions(denoiser, x, label, directions(purpose, *x.flatten(1).shape), sigma)
 
 
+def evaluations(images: int, dimension: int) -> int:
+    """How many times D is evaluated for `jacobians` of so many images."""
+    return images * (1 + (2 * dimension if dimension <= PROBES else PROBES)) + 2 * min(images, CHECKED)
+
+
 def directions(purpose: str, images: int, dimension: int) -> Iterator[Float32[np.ndarray, "{images} {dimension}"]]:
     """Vectors v for each image, of length sqrt(d), whose mean of v v^T is the identity: on average, or exactly."""
     if dimension <= PROBES:
-        for axis in math.sqrt(dimension) * np.eye(dimension, dtype=np.float32):
+        axes = math.sqrt(dimension) * np.eye(dimension, dtype=np.float32)
+        for axis in np.concatenate([axes, -axes]):  # either way, so that what is odd in the direction cancels
             yield np.tile(axis, (images, 1))
         return
     for probe in range(PROBES):
@@ -84,10 +90,10 @@ def of_directions(
 ) -> dict[str, Float64[np.ndarray, " m"]]:
     """QUANTITIES of each image from the means of v.Jv = tr J and |Jv|^2 = ||J||_F^2 over directions v.
 
-    Hutchinson 1990, and the same of J^T J; FLIPD = tr J + |x - D|^2 / sigma^2: Kamkari et al. 2024, arXiv 2406.03537,
-    for noise that is added. One evaluation for D and one per direction: Jv = (D(x + h v) - D(x)) / h. All nan where D
-    is not smooth on the scale of h, as a network that computes in half precision is not. x is in float64, so that
-    nothing is rounded but by the denoiser.
+    Hutchinson 1990, and the same of J^T J. FLIPD = d + d ln p_sigma(x) / d ln sigma (Kamkari et al. 2024, arXiv
+    2406.03537), which for added noise is tr J + |x - D|^2 / sigma^2 (derived). One evaluation for D and one per
+    direction: Jv = (D(x + h v) - D(x)) / h. All nan where D is not smooth on the scale of h, as a network that computes
+    in half precision is not. x is in float64, so that nothing is rounded but by the denoiser.
     """
     step = STEP * sigma
     denoised = denoiser.at_level(x, sigma, label)

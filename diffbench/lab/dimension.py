@@ -1,8 +1,9 @@
 """The local dimension FLIPD that closed-form denoisers see around a point, exactly.
 
-FLIPD = tr J + |x - D|^2 / s^2 with J = dD/dx (Kamkari et al. 2024, arXiv 2406.03537, for noise that is added). The
-optimum has J = Cov_w / s^2, w its posterior weights, so both terms together are sum_i w_i |x_i - x|^2 / s^2: the mean
-squared distance of the training points that x may come from, in units of the noise.
+FLIPD = tr J + |x - D|^2 / s^2 with J = dD/dx (of Kamkari et al. 2024, arXiv 2406.03537, derived in
+denoisers.jacobian). The optimum has J = Cov_w / s^2, w its posterior weights, so both terms together are
+sum_i w_i |x_i - x|^2 / s^2: the mean squared distance of the training points that x may come from, in units of the
+noise.
 """
 
 import numpy as np

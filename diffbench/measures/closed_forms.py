@@ -10,7 +10,7 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError, seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import bootstrap_medians, median, percentile
+from diffbench.measures.intervals import bootstrap_medians, lower_band, median, percentile
 from diffbench.shapes import Float, Float64
 
 FLAT = "the denoiser's estimate is the same at all pixels"
@@ -65,7 +65,9 @@ def crossing(
 
     Of several such levels, as noise makes them where both explain all, the one at which the lead of `late`, summed over
     the levels below, is least. The interval is of resampled images; it ends at the levels' ends where these do not
-    cross. Undefined, and why, where the medians do not, of fewer than 6 images, or where some image has no value.
+    cross. Undefined, and why, where the medians do not, or where chance may be all that makes them: above it `late`, or
+    below it `early`, leads at no level beyond the band of all levels. Undefined also of fewer than 6 images, and where
+    some image has no value.
     """
     levels, images = early.shape
     both = np.concatenate([early, late])
@@ -73,14 +75,19 @@ def crossing(
         return undefined(few, images)
     if np.isnan(both).any():
         return undefined(f"at some level {FLAT}", images)
-    place = np.log(sigmas)
-    value = float(_crossings(place, np.median(late, axis=1)[None] - np.median(early, axis=1)[None])[0])
+    place, lead = np.log(sigmas), np.median(late, axis=1) - np.median(early, axis=1)
+    value = float(_crossings(place, lead[None])[0])
     if value == -math.inf:
         return undefined("the optimum explains it better from the lowest level on", images)
     if value == math.inf:
         return undefined("the Wiener filter explains it better up to the highest level", images)
     medians = bootstrap_medians(both.T, seed_of("closed forms", seed))
-    spread = _crossings(place, medians[:, levels:] - medians[:, :levels]).clip(place[0], place[-1])
+    leads = medians[:, levels:] - medians[:, :levels]
+    if not (lower_band(lead, leads)[place > value] > 0).any():
+        return undefined("at no level does the optimum explain it better beyond chance", images)
+    if not (lower_band(-lead, -leads)[place < value] > 0).any():
+        return undefined("at no level does the Wiener filter explain it better beyond chance", images)
+    spread = _crossings(place, leads).clip(place[0], place[-1])
     return percentile(math.exp(value), np.exp(spread), images)
 
 

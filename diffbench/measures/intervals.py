@@ -91,6 +91,36 @@ def mean(values: Float[np.ndarray, " n"], seed: int) -> Estimate:
     return percentile(value, bootstrap_means(values[:, None], seed)[:, 0], len(values))
 
 
+def student_mean(values: Float[np.ndarray, " n"]) -> Estimate:
+    """Mean of per-image values with Student's interval, for sets that may be small.
+
+    A bootstrap of 5 normal values covers in 81 % of cases and of 2 in 50 %; this covers in 95 %, of skewed ones in less
+    (89 % of 5 exponential ones).
+    """
+    return _student(float(values.mean(dtype=np.float64)) if len(values) else math.nan, values)
+
+
+def student_difference(values: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"]) -> Estimate:
+    """Mean of `values` minus that of `others`, which share no images, with Welch's interval (1947), for small sets."""
+    if not (len(values) and len(others)):
+        return undefined("no images on one side", len(values) + len(others))
+    difference = values.mean(dtype=np.float64) - others.mean(dtype=np.float64)
+    return _student(float(difference), values, others)
+
+
+def _student(value: float, *sets: Float[np.ndarray, " _"]) -> Estimate:
+    """A sum or difference of the sets' means, with the degrees of freedom of Satterthwaite (1946)."""
+    sizes = np.array([len(each) for each in sets])
+    if sizes.min() < 2:
+        return undefined(f"an interval needs at least 2 images, got {sizes.min()}", int(sizes.sum()))
+    variances = np.array([each.var(ddof=1, dtype=np.float64) for each in sets]) / sizes
+    half, total = 0.0, variances.sum()
+    if total > 0:
+        freedom = total**2 / (variances**2 / (sizes - 1)).sum()
+        half = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(total)
+    return Estimate(value, value - half, value + half, int(sizes.sum()))
+
+
 def bootstrap_means(
     values: Float[np.ndarray, "n p"], seed: int, resamples: int = RESAMPLES
 ) -> Float64[np.ndarray, "{resamples} p"]:
@@ -200,18 +230,26 @@ def largest(curve: Float64[np.ndarray, " L"], replicates: Float64[np.ndarray, "B
     """The largest value of a curve, with an interval for the largest true value.
 
     A maximum of noisy values lies above the true maximum, and a resampled maximum higher still, so percentiles of the
-    replicates' maxima would miss. Low: the highest point of a lower band that holds the whole curve (sup-t band,
-    Montiel Olea and Plagborg-Moller 2019). High: the highest upper pointwise bound, which suffices as the true maximum
-    is one of the points. The interval covers in at least 95 % of cases, and in more where several points are alike.
+    replicates' maxima would miss. Low: the highest point of `lower_band`. High: the highest upper pointwise bound,
+    which suffices as the true maximum is one of the points. The interval covers in at least 95 % of cases, and in more
+    where several points are alike.
     """
     if not (np.isfinite(curve).all() and np.isfinite(replicates).all()):
         return undefined("not finite in some resamples", n)
+    high = np.quantile(replicates, 1 - ALPHA / 2, axis=0).max()
+    low = lower_band(curve, replicates).max()
+    return Estimate(float(curve.max()), float(low), float(max(high, curve.max())), n)
+
+
+def lower_band(curve: Float64[np.ndarray, " L"], replicates: Float64[np.ndarray, "B L"]) -> Float64[np.ndarray, " L"]:
+    """What the whole true curve lies above in 1 - ALPHA / 2 of cases (sup-t band, Montiel Olea, Plagborg-Moller 2019).
+
+    replicates: the curve of resamples; all must be finite.
+    """
     error = replicates.std(axis=0)
     moving = error > 0
     steepest = ((replicates - curve)[:, moving] / error[moving]).max(axis=1, initial=0)
-    low = (curve - np.quantile(steepest, 1 - ALPHA / 2) * error).max()
-    high = np.quantile(replicates, 1 - ALPHA / 2, axis=0).max()
-    return Estimate(float(curve.max()), float(low), float(max(high, curve.max())), n)
+    return curve - np.quantile(steepest, 1 - ALPHA / 2) * error
 
 
 def auc(positives: Float[np.ndarray, " m"], negatives: Float[np.ndarray, " n"]) -> Estimate:

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import special
 
-from diffbench.conventions import seed_of
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.measures.intervals import ALPHA, auc, bootstrap_means, mean, percentile
+from diffbench.measures.intervals import ALPHA, auc, student_difference, student_mean
 from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.shapes import Bool, Float64
 
@@ -22,39 +21,31 @@ FEWEST = 5
 ROUGH = "the denoiser is too coarsely rounded for finite differences"
 
 
-def split_estimates(measured: Mapping[str, Mapping[str, Float64[np.ndarray, " _"]]], seed: int) -> dict[str, Estimate]:
+def split_estimates(measured: Mapping[str, Mapping[str, Float64[np.ndarray, " _"]]]) -> dict[str, Estimate]:
     """Means over training and over validation images, and the difference validation - training, of each quantity.
 
-    measured: values per image by quantity, by split. The splits share no images, so each is resampled by itself.
+    measured: values per image by quantity, by split. A training set may have few images: intervals are Student's.
     """
     estimates = {}
     for name, train in measured["train"].items():
         validation = measured["validation"][name]
-        estimates[f"{name}_train"] = _mean(train, seed)
-        estimates[f"{name}_validation"] = _mean(validation, seed)
-        estimates[f"{name}_gap"] = _difference(validation, train, seed)
+        estimates[f"{name}_train"] = _mean(train)
+        estimates[f"{name}_validation"] = _mean(validation)
+        estimates[f"{name}_gap"] = _difference(validation, train)
     return estimates
 
 
-def _mean(values: Float64[np.ndarray, " n"], seed: int) -> Estimate:
-    return undefined(ROUGH, len(values)) if np.isnan(values).any() else mean(values, seed)
+def _mean(values: Float64[np.ndarray, " n"]) -> Estimate:
+    return undefined(ROUGH, len(values)) if np.isnan(values).any() else student_mean(values)
 
 
-def _difference(validation: Float64[np.ndarray, " v"], train: Float64[np.ndarray, " t"], seed: int) -> Estimate:
-    """Difference of two means with the percentiles of the differences of independent resamples."""
-    n = len(validation) + len(train)
+def _difference(validation: Float64[np.ndarray, " v"], train: Float64[np.ndarray, " t"]) -> Estimate:
     if np.isnan(validation).any() or np.isnan(train).any():
-        return undefined(ROUGH, n)
-    means = [
-        bootstrap_means(values[:, None], seed_of("jacobian", split, seed))[:, 0]
-        for split, values in (("validation", validation), ("train", train))
-    ]
-    return percentile(float(validation.mean() - train.mean()), means[0] - means[1], n)
+        return undefined(ROUGH, len(validation) + len(train))
+    return student_difference(validation, train)
 
 
-def sample_estimates(
-    measured: Mapping[str, np.ndarray], ratios: Float64[np.ndarray, " m"], seed: int
-) -> dict[str, Estimate]:
+def sample_estimates(measured: Mapping[str, np.ndarray], ratios: Float64[np.ndarray, " m"]) -> dict[str, Estimate]:
     """How well a small Jacobian tells memorized samples from others, and the mean local dimension at samples.
 
     measured: values (k,) of the first samples by quantity; without them, as of planted samples, all is undefined.
@@ -65,7 +56,7 @@ def sample_estimates(
         return dict.fromkeys(("jacobian_auc", "flipd_samples"), undefined("samples of no denoiser", len(ratios)))
     norms = measured["jacobian_norm"]
     copied = ratios[: len(norms)] < THRESHOLD
-    return {"jacobian_auc": _told(norms, copied), "flipd_samples": _mean(measured["flipd"], seed)}
+    return {"jacobian_auc": _told(norms, copied), "flipd_samples": _mean(measured["flipd"])}
 
 
 def _told(norms: Float64[np.ndarray, " k"], copied: Bool[np.ndarray, " k"]) -> Estimate:

@@ -153,7 +153,7 @@ class _Estimate:
 
     def _probed(self, *images: int) -> int:
         """Evaluations behind the Jacobian at so many images of each kind."""
-        return (1 + min(jacobian.PROBES, self.dimension)) * sum(min(jacobian.IMAGES, count) for count in images)
+        return sum(jacobian.evaluations(min(jacobian.IMAGES, count), self.dimension) for count in images)
 
     def _compared(self, size: int) -> int:
         """Evaluations that closed forms are compared with one checkpoint by."""

@@ -46,7 +46,7 @@ def run(
     losses = losses_of_splits(denoiser, training_set, spec.gap, where)
     optimal, wiener = ({split: reference[f"{of}_{split}"] for split in losses.square} for of in ("loss", "wiener"))
     scalars, curves = estimates(losses, optimal, wiener, gap_sigmas(spec.gap))
-    scalars |= split_estimates(jacobians_of_splits(denoiser, training_set, spec.gap.images, where), SEED)
+    scalars |= split_estimates(jacobians_of_splits(denoiser, training_set, spec.gap.images, where))
     seen = at_pixels(denoiser, training_set, spec.gap, where)
     closed = closed_form_estimates(seen, references_of(reference), gap_sigmas(spec.gap), SEED)
     scalars, curves = scalars | closed[0], curves | closed[1]

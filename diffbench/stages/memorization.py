@@ -30,7 +30,7 @@ def run(spec: StageSpec, data: Path, conditions: Path, features: Path, samples: 
     seed = int(spec.factors["seed"])  # seeds refer to different images: what they agree in is no chance of one choice
     quality = quality_battery(reference.space.transform(generated), reference.train, unseen, seed, classes)
     copies = [] if battery.validation is None else near_pairs(battery.validation)
-    jacobian = sample_estimates(drawn.arrays, distance_ratios(battery.samples), seed=0)
+    jacobian = sample_estimates(drawn.arrays, distance_ratios(battery.samples))
     scalars = battery.estimates | jacobian | quality
     variables = scalar_variables(scalars, dict.fromkeys(quality, reference.space.name)) | {
         "nearest": store.Variable(battery.samples.nearest, ("sample",), "index of the nearest training image"),

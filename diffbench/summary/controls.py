@@ -183,10 +183,10 @@ def _of_optimum(scalars: Mapping[str, Estimate]) -> Iterator[Expectation]:
     if off and off.low > FAR_OFF:
         for measure in ("jacobian_trace_train", "jacobian_norm_train", "flipd_train", "flipd_samples"):
             yield Expectation(measure, -0.01, 0.1, "all around a training image becomes that image: a point")
+        yield Expectation("r2_wiener", -math.inf, 0.99, "it takes an unseen image for a training image", LOWEST)
     yield Expectation("skill_train", 0.999, 1.0, "no error is left where a linear filter has some", LOWEST)
     yield Expectation("skill_validation", -math.inf, 0.0, "it takes an unseen image for a training image", LOWEST)
     yield Expectation("r2_labelled_optimum", 1 - 1e-9, 1.0, "the model is that closed form", EVERYWHERE)
-    yield Expectation("r2_wiener", -math.inf, 0.99, "it takes an unseen image for a training image", LOWEST)
     yield Expectation("train_likeness", 0.8, math.inf, "states are noised training images", (0.05, 0.5))
     yield Expectation("states_inside", 0.8, 1.0, "states are noised training images", (0.05, 0.5))
     yield Expectation("largest_weight_states", 0.999, 1.001, "the posterior is on one image", LOWEST)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
@@ -110,7 +111,7 @@ def _at(table: pd.DataFrame, checkpoint: dict[str, Any]) -> pd.DataFrame:
 def _once(table: pd.DataFrame) -> pd.DataFrame:
     """The curves of a checkpoint, that without labels only where it differs from that for the label."""
     alone, labelled = (table.loc[table["measure"] == f"r2_{name}optimum", "value"] for name in ("", "labelled_"))
-    same = alone.to_list() == labelled.to_list()
+    same = np.array_equal(alone, labelled, equal_nan=True)
     return table[table["measure"] != "r2_optimum"] if same else table
 
 
@@ -120,8 +121,9 @@ def _words(row: _Row) -> str:
     found, name = _at(row.crossing, checkpoint), short_name(checkpoint)
     if found.empty or pd.isna(found["value"].iloc[0]):
         return f"{name}: {found['reason'].iloc[0] if len(found) else 'no crossing was measured'}."
-    value, low, high = found[["value", "low", "high"]].iloc[0]
+    value, low, high, seeds, of = found[["value", "low", "high", "seeds", "of"]].iloc[0]
     level = f"{number(value)} {interval(low, high)}".rstrip()
+    level += f" ({seeds:g} of {of:g} seeds)" if seeds < of else ""
     return f"{name}: below σ = {level} the linear filter explains it better, above it the optimum for the label."
 
 
