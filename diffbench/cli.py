@@ -48,13 +48,15 @@ COMMANDS = {
     "inspect": "measure one model that was trained elsewhere, without a study",
     "audit": "find copies of training images among samples in array files",
     "adopt": "let results that were copied be left as they are where they are what a study asks for",
+    "verify": "read every file of results that were moved or stored, and say what is wrong with them",
+    "merge": "bring the results of several machines, or of studies that share cells, together in one folder",
     "circle": "print the peak of the denoising gap on the symmetric circle",
     "schema": "print the JSON schema of study files",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand. Returns the exit code: 1 for an error that the user can mend, told in one line."""
+    """Run one subcommand. Returns its exit code, or 1 for an error that the user can mend, told in one line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options: dict[str, Any] = {}
     command = arguments[0] if arguments else ""
@@ -63,8 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = vars(_parser(command).parse_args(_joined(arguments)))
         action = options.pop("action")
-        action(**options)
+        code = action(**options)
         _tell_cost(options.get("out"))
+        return code or 0
     except UnusableFileError as error:
         _mark(error, options.get("out"))
         return _failed(command, str(error))
@@ -134,13 +137,20 @@ def _parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_command(parser: argparse.ArgumentParser, run: Callable[..., None]) -> None:
+def _add_command(parser: argparse.ArgumentParser, run: Callable[..., int | None]) -> None:
     record = _record_of(run)
     _add_options(parser, record or run)
-    parser.set_defaults(action=run if record is None else lambda **options: run(record(**options)))
+    parser.set_defaults(action=partial(_call, run) if record is None else lambda **options: run(record(**options)))
 
 
-def _record_of(run: Callable[..., None]) -> Callable[..., Any] | None:
+def _call(run: Callable[..., int | None], **options: Any) -> int | None:
+    """Call `run` with values by the names of its parameters."""
+    parameters = inspect.signature(run).parameters.values()
+    places = [options.pop(each.name) for each in parameters if each.kind is inspect.Parameter.POSITIONAL_ONLY]
+    return run(*places, **options)
+
+
+def _record_of(run: Callable[..., int | None]) -> Callable[..., Any] | None:
     """The record whose fields are a subcommand's options, where `run` takes such a one alone."""
     kinds = [parameter.annotation for parameter in inspect.signature(run).parameters.values()]
     records = [kind for kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
@@ -150,7 +160,8 @@ def _record_of(run: Callable[..., None]) -> Callable[..., Any] | None:
 def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) -> None:
     """Add an option per parameter of `action`: a flag for a bool, else one with a value; its help is that of Annotated.
 
-    An optional one may stand without its value, as where a rule's input is empty.
+    An optional one may stand without its value, as where a rule's input is empty. What `action` takes by position alone
+    is an argument without a name; a list takes one or more.
     """
     for name, parameter in inspect.signature(action).parameters.items():
         kind, default, text = parameter.annotation, parameter.default, None
@@ -158,11 +169,17 @@ def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) ->
             kind, text = get_args(kind)
         if isinstance(kind, UnionType):
             kind = get_args(kind)[0]
+        several = get_origin(kind) is list
+        if several:
+            (kind,) = get_args(kind)
         converter: Any = kind
         if hasattr(kind, "parse_json"):
             converter = partial(_parsed, kind.parse_json, f"--{name}")
         option = f"--{name.replace('_', '-')}"
-        if kind is bool:
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            count: dict[str, Any] = {"nargs": "+"} if several else {}
+            parser.add_argument(name, type=converter, metavar=name.upper(), help=text, **count)
+        elif kind is bool:
             parser.add_argument(option, action="store_true", help=text)
         elif default is inspect.Parameter.empty:
             parser.add_argument(option, type=converter, required=True, help=text)

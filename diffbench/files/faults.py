@@ -42,6 +42,20 @@ def is_marked(path: Path) -> bool:
     return _mark(path).exists()
 
 
+def marked_file(path: Path) -> Path | None:
+    """The file that a mark stands beside; None where `path` is no mark."""
+    return path.with_name(path.name.removesuffix(MARK)) if path.name.endswith(MARK) else None
+
+
+def reason_marked(path: Path) -> str | None:
+    """What the mark beside a file says, without the file's path, which may have been another; None if there is none."""
+    try:
+        text = _mark(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+    return text.partition(f"{path.name}: ")[2] or text
+
+
 def unmark(path: Path) -> None:
     """A file has been made anew."""
     with suppress(OSError):

@@ -4,6 +4,7 @@ import errno
 import io
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,9 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Errors of the system that ask for room."""
 
 MAKE_ROOM = "make room and run again"
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+"""Names of the files that `atomic` writes before they are whole."""
 
 UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
@@ -123,6 +127,11 @@ def atomic(path: Path) -> Iterator[Path]:
         raise unwritable(path, error, needed) from None
     finally:
         _remove(temporary)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is not whole yet, or was left by a process that was killed."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def unwritable(path: Path, error: OSError, needed: str = "", remedy: str | None = None) -> UnwritableError:

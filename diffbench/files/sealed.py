@@ -233,7 +233,7 @@ def opened(path: Path, made_by: str | None = None) -> Iterator[SealedFile]:
         raise DiffbenchError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def check(path: Path, made_by: str) -> None:
+def check(path: Path, made_by: str | None = None) -> None:
     """Compare every byte of a file with its digests. Errors as of `opened`."""
     with opened(path, made_by) as sealed:
         sealed.compare_all()

@@ -63,7 +63,7 @@ class StoredArray:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> np.ndarray:
+    def __getitem__(self, rows: slice | tuple[()]) -> np.ndarray:
         with _opened(self.path, self.made_by) as file:
             dataset = file[self.name]
             assert isinstance(dataset, h5py.Dataset)

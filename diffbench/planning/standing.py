@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.files.cost import Cost
-from diffbench.files.fingerprint import fingerprint_of, hashes_of
-from diffbench.files.hash_cache import HashCache
 from diffbench.planning.processes import RunningJob, running_jobs
 from diffbench.planning.remaining import Left, Progress, work_left
 from diffbench.settings.granularity import TWIN
 from diffbench.study import layout
-from diffbench.study.inventory import is_made_by
+from diffbench.study.inventory import is_made_by, known_contents
 from diffbench.study.layout import Kind
 from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
@@ -127,7 +125,7 @@ class Standing:
 
 def standing_of(study: Study, results: Path) -> Standing:
     """Look at the files of a study's results."""
-    lineage = Lineage(study, _contents(study, results / layout.CONTENTS))
+    lineage = Lineage(study, known_contents(study, results / layout.CONTENTS))
     running = running_jobs(results)
     writing = {job.file for job in running}
     jobs, seconds = [], dict[str, list[float]]()
@@ -178,9 +176,3 @@ def _cost(path: Path) -> float | None:
         return Cost.read(path).cpu_seconds
     except (OSError, ValueError):
         return None
-
-
-def _contents(study: Study, cache: Path) -> dict[str, str]:
-    """Fingerprints of the user's own files, as the workflow knows them."""
-    known = HashCache(cache)
-    return {path: fingerprint_of(hashes_of(path, known.sha256)) for path in study.user_files}

@@ -3,13 +3,18 @@
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from diffbench.files.faults import is_marked
+from diffbench.files.fingerprint import fingerprint_of, hashes_of
+from diffbench.files.hash_cache import HashCache
 from diffbench.files.sealed import fingerprint_at
 from diffbench.study import layout
+from diffbench.study.layout import Kind
 from diffbench.study.lineage import Lineage
+from diffbench.study.study import Study
 
 
 def outdated(lineage: Lineage, results: Path) -> Iterator[str]:
@@ -37,20 +42,39 @@ def expected(lineage: Lineage, results: Path) -> Iterator[tuple[str, str]]:
 
     Those of factors that the study does not have are left out.
     """
+    for path in paths_in(results):
+        if (place := layout.place_of(path)) and (fingerprint := fingerprint_for(lineage, *place)) is not None:
+            yield path, fingerprint
+
+
+def fingerprint_for(lineage: Lineage, kind: Kind, factors: Mapping[str, Any]) -> str | None:
+    """Fingerprint of the spec that makes a file; None of a model, guidance or topic that the study does not have."""
+    try:
+        return lineage.fingerprint(kind, factors)
+    except (LookupError, ValueError, AttributeError):
+        return None
+
+
+def paths_in(results: Path, unreadable: Callable[[OSError], None] | None = None) -> Iterator[str]:
+    """All files inside `results`, in an order of their own; links are followed, but for those that lead back.
+
+    unreadable: told of each folder that cannot be listed.
+    """
     seen: set[str] = set()
-    for folder, folders, names in os.walk(results, followlinks=True):
+    for folder, folders, names in os.walk(results, onerror=unreadable, followlinks=True):
         if (real := os.path.realpath(folder)) in seen:  # a link that leads back
             folders.clear()
             continue
         seen.add(real)
+        folders.sort()
         inside = Path(folder).relative_to(results).as_posix()
-        for name in names:
-            path = name if inside == "." else f"{inside}/{name}"
-            if place := layout.place_of(path):
-                try:
-                    yield path, lineage.fingerprint(*place)
-                except (LookupError, ValueError, AttributeError):  # a model, guidance or topic that the study lacks
-                    continue
+        yield from (name if inside == "." else f"{inside}/{name}" for name in sorted(names))
+
+
+def known_contents(study: Study, cache: Path) -> dict[str, str]:
+    """Fingerprints of the user's own files, as the workflow knows them; nothing is written. "" of what is not there."""
+    known = HashCache(cache)
+    return {path: fingerprint_of(hashes_of(path, known.sha256)) for path in study.user_files}
 
 
 def _summarized(manifest: Path) -> str | None:

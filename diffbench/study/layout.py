@@ -15,6 +15,8 @@ RUN_FOLDER = "{model}/n{train_size}/{granularity}/seed{seed}"
 CHECKPOINT_FOLDER = f"{RUN_FOLDER}/step{{step}}"
 RUN_STATE = f"{RUN_FOLDER}/training.pt"
 """What a run's training goes on from. No kind of file that is asked for: the job of a milestone uses what it finds."""
+PARTIAL = ".partial"
+"""Ends the name of a state beside the checkpoint that it will make."""
 CELL_FOLDER = f"{CHECKPOINT_FOLDER}/w{{guidance}}"
 SUBSET = "n{train_size}/{granularity}"
 
@@ -54,7 +56,7 @@ class Kind:
 
 def side_file(checkpoint: Path) -> Path:
     """State of a training to a milestone that its run's state has passed, beside the checkpoint that it will make."""
-    return checkpoint.with_name(f"{checkpoint.name}.partial")
+    return checkpoint.with_name(f"{checkpoint.name}{PARTIAL}")
 
 
 def divergence(checkpoint: Path) -> Path:
@@ -124,7 +126,11 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)))
 
 
+_BESIDE = re.compile(r"logs/.+|report/data/[^/]+\.csv")
+"""Paths of what runs leave that is of no kind and has no name of its own."""
+
 _EXPRESSIONS = [(_expression(pattern), kind) for kind in KINDS.values() for pattern in (kind.pattern, kind.cost)]
+_STATES = [_expression(RUN_STATE), _expression(f"{CHECKPOINT.pattern}{PARTIAL}")]
 _PLACES = [(_expression(kind.pattern), kind) for kind in KINDS.values() if kind.stage not in WHOLE]
 
 
@@ -149,6 +155,17 @@ def stage_of(path: str) -> str:
 def is_result(path: str) -> bool:
     """Whether a path is that of a result or of a job's cost, rather than of a copy that was put beside them."""
     return any(expression.fullmatch(path) for expression, _ in _EXPRESSIONS)
+
+
+def is_run_state(path: str) -> bool:
+    """Whether a path is that of a state which a training goes on from."""
+    return any(expression.fullmatch(path) for expression in _STATES)
+
+
+def lies_beside(path: str) -> bool:
+    """Whether runs leave a file of this path beside results: logs, the report and its tables, caches, the plan."""
+    named = (CLAIMS, LAWS, LOCK, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST)
+    return path in named or is_result(path) or _BESIDE.fullmatch(path) is not None
 
 
 def place_of(path: str) -> tuple[Kind, dict[str, str]] | None:

@@ -18,10 +18,19 @@ def stage_costs(results: Path) -> tuple[pd.DataFrame, dict[str, Fault]]:
         name = path.relative_to(results).as_posix()
         if not is_result(name):
             continue
-        try:
-            rows.append({"job": name.removesuffix(COST)} | Cost.read(path)._asdict())
-        except OSError as error:
-            faults[name] = Fault(BROKEN, f"the cost of its job is unknown: {error.strerror}")
-        except ValueError:
-            faults[name] = Fault(BROKEN, "the cost of its job is unknown: empty, or no record of a cost")
+        match read_cost(path):
+            case Cost() as cost:
+                rows.append({"job": name.removesuffix(COST)} | cost._asdict())
+            case fault:
+                faults[name] = fault
     return pd.DataFrame(rows, columns=["job", *Cost._fields]), faults
+
+
+def read_cost(path: Path) -> Cost | Fault:
+    """What a job says that it took, or why that is not known."""
+    try:
+        return Cost.read(path)
+    except OSError as error:
+        return Fault(BROKEN, f"the cost of its job is unknown: {error.strerror}")
+    except ValueError:
+        return Fault(BROKEN, "the cost of its job is unknown: empty, or no record of a cost")

@@ -13,6 +13,7 @@ from diffbench.files.faults import BrokenFileError, StaleFileError, mark
 from diffbench.files.store import StageFile, StageHeader
 from diffbench.study.layout import DENOISE, MEMORIZATION, SAMPLES, Kind
 from diffbench.study.lineage import Lineage
+from diffbench.study.study import Study
 from diffbench.summary.reasons import why_missing
 from diffbench.summary.rows import PROVENANCE
 
@@ -103,18 +104,24 @@ class Reader:
         return Held(values, lacking)
 
     def _fault(self, name: str, error: DiffbenchError) -> Fault:
-        path = self.results / name
-        match error:
-            case StaleFileError():
-                state = STALE
-            case BrokenFileError():
-                mark(error)
-                state = BROKEN
-            case _:
-                state = UNREADABLE if _there(path) else MISSING
-        if state == MISSING:
-            return Fault(state, why_missing(self.study, self.results, name))
-        return Fault(state, str(error).removeprefix(f"{path}: "))
+        if isinstance(error, BrokenFileError):
+            mark(error)
+        return fault_of(self.study, self.results, name, error)
+
+
+def fault_of(study: Study, results: Path, name: str, error: DiffbenchError) -> Fault:
+    """What an error says of the file `name` inside `results`, whose reading raised it."""
+    path = results / name
+    match error:
+        case StaleFileError():
+            state = STALE
+        case BrokenFileError():
+            state = BROKEN
+        case _:
+            state = UNREADABLE if _there(path) else MISSING
+    if state == MISSING:
+        return Fault(state, why_missing(study, results, name))
+    return Fault(state, str(error).removeprefix(f"{path}: "))
 
 
 def _there(path: Path) -> bool:
