@@ -28,6 +28,7 @@ from diffbench.files.run_state import RunState
 from diffbench.settings.models import Dit, Mlp, ModelDefinition, Optimal, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.stages import train
+from diffbench.study import layout
 from diffbench.study.specs import TrainSpec
 from diffbench.training.trainer import batch_indices
 from tests.damaged_files import flip
@@ -290,6 +291,7 @@ def test_a_retry_repeats_no_training_that_diverged_but_a_later_run_does(
         return len(trained)
 
     assert attempts(1, 2, 3) == 1
+    assert layout.lies_beside(str(layout.divergence(Path("mlp-small/n8/none/seed0/step9/checkpoint.pt"))))
     assert attempts(1, 2) == 1
     (tmp_path / "out.pt.diverged").unlink()  # as where the first attempt was killed
     assert attempts(2) == 1

@@ -15,8 +15,8 @@ RUN_FOLDER = "{model}/n{train_size}/{granularity}/seed{seed}"
 CHECKPOINT_FOLDER = f"{RUN_FOLDER}/step{{step}}"
 RUN_STATE = f"{RUN_FOLDER}/training.pt"
 """What a run's training goes on from. No kind of file that is asked for: the job of a milestone uses what it finds."""
-PARTIAL = ".partial"
-"""Ends the name of a state beside the checkpoint that it will make."""
+PARTIAL, DIVERGED = ".partial", ".diverged"
+"""Ends of the names of what lies beside a checkpoint that is not made: its state, or last words of its training."""
 CELL_FOLDER = f"{CHECKPOINT_FOLDER}/w{{guidance}}"
 SUBSET = "n{train_size}/{granularity}"
 
@@ -61,7 +61,7 @@ def side_file(checkpoint: Path) -> Path:
 
 def divergence(checkpoint: Path) -> Path:
     """Last words of a training that diverged before it reached a checkpoint: a retry of the job says no others."""
-    return checkpoint.with_name(f"{checkpoint.name}.diverged")
+    return checkpoint.with_name(f"{checkpoint.name}{DIVERGED}")
 
 
 def log_of(job: str) -> str:
@@ -126,7 +126,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)))
 
 
-_BESIDE = re.compile(r"logs/.+|report/data/[^/]+\.csv")
+_BESIDE = re.compile(rf"logs/.+|report/data/[^/]+\.csv|.+/checkpoint\.pt{re.escape(DIVERGED)}")
 """Paths of what runs leave that is of no kind and has no name of its own."""
 
 _EXPRESSIONS = [(_expression(pattern), kind) for kind in KINDS.values() for pattern in (kind.pattern, kind.cost)]
