@@ -21,8 +21,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.formats.spool import spooled
 from diffbench.files import store
 from diffbench.files.checkpoint import write_checkpoint
-from diffbench.files.output import LostWriteError, Output, UnwritableError, atomic, written
-from diffbench.stages.summary import write_csv
+from diffbench.files.output import LostWriteError, Output, UnwritableError, atomic, write_csv, written
 from tests.full_disks import ALWAYS_FULL, fill, small_disk
 from tests.snakemake_runs import TINY, snakemake
 

@@ -9,9 +9,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.faults import unmark
+
+if TYPE_CHECKING:  # most stages write no table, and pandas takes long to import
+    import pandas as pd
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Errors of the system that ask for room."""
@@ -178,3 +182,9 @@ def _amount(count: int, rounded: Callable[[float], int]) -> str:
 def _remove(temporary: Path) -> None:
     with suppress(OSError):  # a disk that is read-only refuses to remove what is not there
         temporary.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, rows: "pd.DataFrame") -> None:
+    """A table as CSV, whole or not at all."""
+    with atomic(path) as temporary:
+        rows.to_csv(temporary, index=False)

@@ -9,7 +9,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.account import line
 from diffbench.data.catalog import facts
 from diffbench.files import estimates, provenance
-from diffbench.files.output import atomic
+from diffbench.files.output import atomic, write_csv
 from diffbench.study.layout import CLAIMS, DATA, FEATURES, LAWS, table
 from diffbench.study.lineage import Lineage
 from diffbench.study.specs import SummarySpec
@@ -49,8 +49,9 @@ def run(spec: SummarySpec, results: Path) -> None:
             others["controls"] = judge_controls(study, lookup)
         counted = sizes.dropna(subset=["parameters"])
         parameters = dict(zip(counted["model"], counted["parameters"], strict=True))
-        claims = judge(study, lookup, parameters, facts(study.data), laboratory_tests(reader))
-        laws = judge_laws(study, lookup, scales, facts(study.data))
+        of_data = facts(study.data)
+        claims = judge(study, lookup, parameters, of_data, laboratory_tests(reader))
+        laws = judge_laws(study, lookup, scales, of_data)
         known: dict[str, object] = {"made_by": spec.fingerprint, "contents": spec.contents}
         known |= {"images": images(reader), "feature_space": feature_space(reader)}
         others["status"] = status(now, reader, unknown_costs)  # when all is read
@@ -98,9 +99,3 @@ def feature_space(reader: Reader) -> dict[str, object] | None:
     except DiffbenchError:
         return None
     return space
-
-
-def write_csv(path: Path, rows: pd.DataFrame) -> None:
-    """A table as CSV, written atomically."""
-    with atomic(path) as temporary:
-        rows.to_csv(temporary, index=False)

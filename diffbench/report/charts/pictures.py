@@ -13,8 +13,9 @@ import pandas as pd
 from PIL import Image
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.training_set import TrainingSet, read_images
+from diffbench.data.training_set import Images, TrainingSet, read_images
 from diffbench.files.faults import BrokenFileError
+from diffbench.measures.memorization import ratios_of
 from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
@@ -110,7 +111,7 @@ def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, 
     samples = results.read(SAMPLES, cell.factors)["samples"]
     memorization = results.read(MEMORIZATION, cell.factors)
     first, second = memorization["distance"].T
-    ratio = np.divide(first, second, out=np.zeros(len(first)), where=first > 0)
+    ratio = ratios_of(first, second)
     name = f"{short_name(shown_factors(cell))} · seed {cell.checkpoint.run.seed}"
     if training_set.shape == (2,):
         return Sheet(name, figure=_scatter(samples, ratio, training_set, name, index, width))
@@ -126,6 +127,14 @@ def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, 
         for sample in order
     )
     return Sheet(name, tuple(pairs))
+
+
+def data_uris(images: Images) -> list[str]:
+    """Images (n, c, h, w) as PNG data URIs between their least and largest value; empty for points of the plane."""
+    if images.ndim != 4:
+        return [""] * len(images)
+    low, high = float(images.min()), float(images.max())
+    return [png(image, low, high) for image in images]
 
 
 def png(image: Real[np.ndarray, "c h w"], low: float, high: float) -> str:

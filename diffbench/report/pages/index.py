@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from diffbench.files.output import atomic
 from diffbench.report.charts import pictures
 from diffbench.report.charts.closed_forms import closed_forms
 from diffbench.report.charts.gap import gap_by_factor, gap_by_step, skill_by_factor
 from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.charts.overlap import likeness_by_factor, trajectories
-from diffbench.report.pages.page import write_study_page
+from diffbench.report.pages.page import write_study_page, write_table
 from diffbench.report.tables import answers, duplicates, leaderboard, outcomes, ranks
 from diffbench.report.tables.closed_forms import crossings
 from diffbench.report.tables.costs import costs_of
@@ -87,13 +86,8 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         meanings=MEANINGS,
         costs=costs_of(results),
     )
-    _write_table(results, LEADERBOARD, leaderboard_table)
-    _write_table(results, Path(UNFINISHED).stem, pd.DataFrame(lacking, columns=["file", "state", "reason"]))
-
-
-def _write_table(results: Results, name: str, rows: pd.DataFrame) -> None:
-    with atomic(results.pages / CHART_DATA.format(name=name)) as temporary:
-        rows.to_csv(temporary, index=False)
+    write_table(results, LEADERBOARD, leaderboard_table)
+    write_table(results, Path(UNFINISHED).stem, pd.DataFrame(lacking, columns=["file", "state", "reason"]))
 
 
 def unfinished(results: Results) -> list[dict[str, str]]:

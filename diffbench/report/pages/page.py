@@ -9,21 +9,28 @@ from functools import lru_cache
 from pathlib import Path
 
 import altair as alt
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from diffbench.files.output import atomic
+from diffbench.files.output import atomic, write_csv
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.tables.format import FILTERS
 from diffbench.report.tables.results import Results
 from diffbench.study import layout
+from diffbench.study.layout import CHART_DATA
 
 
 def write_study_page(results: Results, page: str, figures: Sequence[Figure], **context: object) -> None:
     """Write a page of a study beside its others, from the template of its name, which also sees study and manifest."""
     path = results.pages / Path(layout.page(page)).name
     write_page(path, path.name, figures, study=results.study, manifest=results.manifest, **context)
+
+
+def write_table(results: Results, name: str, rows: pd.DataFrame) -> None:
+    """Write a table that pages of a study link to, where those of its charts lie."""
+    write_csv(results.pages / CHART_DATA.format(name=name), rows)
 
 
 def write_page(path: Path, template: str, figures: Sequence[Figure], **context: object) -> None:
@@ -34,8 +41,7 @@ def write_page(path: Path, template: str, figures: Sequence[Figure], **context: 
     environment = _environment()
     specifications = {figure.name: figure.specification() for figure in figures}
     for figure in figures:
-        with atomic(path.parent / figure.table) as temporary:
-            figure.data.to_csv(temporary, index=False)
+        write_csv(path.parent / figure.table, figure.data)
     code = vega_bundle() if figures else ""
     bundle = Markup(code)  # ends no script element  # nosec B704
     html = environment.get_template(template).render(

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from diffbench.report.charts.extraction import extraction_figure
-from diffbench.report.charts.pictures import png
+from diffbench.report.charts.pictures import data_uris
 from diffbench.report.pages.page import write_study_page
 from diffbench.report.pages.risk import shown_risk
 from diffbench.report.tables.format import number
@@ -51,10 +51,6 @@ def write_privacy(results: Results, settings: ReportSettings, cell: Cell) -> Non
 
 
 def _named(exposed: Exposed) -> list[Named]:
-    pictured = exposed.pictures.ndim == 4
-    low, high = float(exposed.pictures.min()), float(exposed.pictures.max())
-    columns = zip(exposed.rows.tolist(), exposed.classes, exposed.rates.tolist(), exposed.pictures, strict=True)
-    return [
-        Named(row, label, number(rate), png(picture, low, high) if pictured else "")
-        for row, label, rate, picture in columns
-    ]
+    pictures = data_uris(exposed.pictures)
+    columns = zip(exposed.rows.tolist(), exposed.classes, exposed.rates.tolist(), pictures, strict=True)
+    return [Named(row, label, number(rate), picture) for row, label, rate, picture in columns]

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from diffbench.files.output import atomic
 from diffbench.report.charts.extraction import extraction_figure
-from diffbench.report.charts.pictures import png
-from diffbench.report.pages.page import write_study_page
+from diffbench.report.charts.pictures import data_uris
+from diffbench.report.pages.page import write_study_page, write_table
 from diffbench.report.tables.format import number
 from diffbench.report.tables.membership import COLUMNS, attacked, attacks_over_seeds, differing
 from diffbench.report.tables.results import Results
@@ -72,19 +71,12 @@ def write_risk(results: Results, settings: ReportSettings) -> None:
         attacked=any(risk.images["attacked"].any() for risk in found),
         table=CHART_DATA.format(name=TABLE),
     )
-    _write(results, TABLE, pd.concat(table(found)) if found else pd.DataFrame(columns=["image"]))
-    _write(results, ATTACKS, attacks)
-
-
-def _write(results: Results, name: str, rows: pd.DataFrame) -> None:
-    with atomic(results.pages / CHART_DATA.format(name=name)) as temporary:
-        rows.to_csv(temporary, index=False)
+    write_table(results, TABLE, pd.concat(table(found)) if found else pd.DataFrame(columns=["image"]))
+    write_table(results, ATTACKS, attacks)
 
 
 def shown_risk(risk: Risk) -> Shown:
     """The images of a setting as pages show them."""
-    low, high = float(risk.pictures.min()), float(risk.pictures.max())
-    pictured = len(risk.pictures.shape) == 4
     tiles = tuple(
         Tile(
             row["image"],
@@ -93,9 +85,9 @@ def shown_risk(risk: Risk) -> Shown:
             row["seeds"],
             _isolation(row),
             number(row["attack_fpr"]) if row["attacked"] else NOT_MEASURED,
-            png(picture, low, high) if pictured else "",
+            picture,
         )
-        for row, picture in zip(risk.images.to_dict("records"), risk.pictures, strict=False)
+        for row, picture in zip(risk.images.to_dict("records"), data_uris(risk.pictures), strict=False)
     )
     return Shown(risk.name, risk.factors["train_size"], len(risk.images), risk.seeds, risk.samples, tiles)
 
