@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet, read_image_set
@@ -14,6 +14,7 @@ from diffbench.files import provenance, store
 from diffbench.files.estimates import scalar_variables
 from diffbench.measures.audit import Audit, audit
 from diffbench.measures.battery import extraction_variables
+from diffbench.settings.data import Layout
 
 PRINTED = 10
 """Suspicious pairs that are printed."""
@@ -21,13 +22,15 @@ PRINTED = 10
 
 def run(
     samples: Annotated[
-        str, "generated images (n, ...): a .npy, .npz or .h5 file, as FILE:ARRAY where it holds several arrays"
+        str,
+        "generated images: a folder, or a .npy, .npz or .h5 file, as FILE:GROUP/ARRAY where it holds several",
     ],
     train: Annotated[str, "training images of the same shape, uint8 (divided by 255) or floats on the same scale"],
     validation: Annotated[str | None, "unseen images; without them floors, c_t and the like are undefined"] = None,
     samples_range: Annotated[str | None, "black and white of the samples as LOW,HIGH, such as -1,1"] = None,
     train_range: Annotated[str | None, "the same of the training images, where the sets are on several scales"] = None,
     validation_range: Annotated[str | None, "the same of the validation images"] = None,
+    layout: Annotated[str | None, "axes of each image where shapes do not tell them: CHW, HWC or HW"] = None,
     out: Annotated[Path, "HDF5 file to write, with a page of the same name beside it"] = Path("audit.h5"),
     json: Annotated[bool, "print one JSON object, measure -> value, low, high, n, space"] = False,
 ) -> None:
@@ -38,9 +41,12 @@ def run(
     ends = {name: parse_range(f"{name}-range", text) for name, text in ranges.items() if text is not None}
     if "validation" in ends and validation is None:
         raise DiffbenchError("--validation-range: there is no --validation; leave it out")
-    generated = read_image_set("samples", samples, ends.get("samples"), generated=True)
-    trained = read_image_set("train", train, ends.get("train"))
-    held_out = None if validation is None else read_image_set("validation", validation, ends.get("validation"))
+    axes = _layout(layout)
+    generated = read_image_set("samples", samples, ends.get("samples"), True, axes)
+    trained = read_image_set("train", train, ends.get("train"), layout=axes)
+    held_out = (
+        None if validation is None else read_image_set("validation", validation, ends.get("validation"), layout=axes)
+    )
     audited = audit(generated, trained, held_out)
     _write(out, audited, [images for images in (generated, trained, held_out) if images is not None])
     from diffbench.report.pages.audit import write_audit_page  # the charts' libraries take a second to start
@@ -53,6 +59,14 @@ def run(
         print(json_format.dumps(as_json(audited)))
         return
     print("\n".join([*_lines(audited), "", f"Wrote {out} and {page}"]))
+
+
+def _layout(text: str | None) -> Layout | None:
+    """The axes that an option names."""
+    named: tuple[Layout, ...] = get_args(Layout)
+    if text is None or text in named:
+        return next((each for each in named if each == text), None)
+    raise DiffbenchError(f"--layout: give one of {', '.join(named)} (got {text})")
 
 
 def as_json(audited: Audit) -> dict[str, dict[str, Any]]:

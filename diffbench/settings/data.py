@@ -1,8 +1,34 @@
 """Which images a study is about, and how they are split."""
 
-from pydantic import Field
+from typing import Any, Literal
 
-from diffbench.settings.base import MOST, Seed, Size, Strict
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+
+from diffbench.settings.base import MOST, Imported, ImportName, Seed, Size, Strict
+
+LATENTS = "latents"
+"""Name of the data set that is the user's own latents."""
+
+Layout = Literal["CHW", "HWC", "HW"]
+"""Axes of one image: channels, height, width."""
+
+
+class Decoder(Imported):
+    """What turns latents into pictures, made elsewhere."""
+
+    factory: ImportName = Field(
+        alias="import", description="package.module:factory; the factory returns a function of latents (m, C, H, W)."
+    )
+    weights: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File or folder that the factory gets as `weights`; relative to the working directory.",
+    )
+    arguments: dict[str, JsonValue] = Field(default_factory=dict, description="Keywords of the factory.")
+
+
+LATER = ("layout", "channels", "decoder")
+"""Keys that studies of version 1 did not have."""
 
 
 class DataSettings(Strict):
@@ -17,6 +43,15 @@ class DataSettings(Strict):
     )
     images: str | None = Field(default=None, description="Name of the array of images in a file.")
     labels: str | None = Field(default=None, description="Name of the array of class labels in a file.")
+    layout: Layout | None = Field(
+        default=None, description="Axes of each image in an array, where its shape does not tell them."
+    )
+    channels: Size | None = Field(
+        default=None, description="Take the first so many channels: of moments, the means without the deviations."
+    )
+    decoder: ImportName | Decoder | None = Field(
+        default=None, description="What turns latents into pictures: package.module:factory, or with its weights."
+    )
     resize: Size | None = Field(
         default=None, description="Side in pixels that images are reduced to, by area averaging."
     )
@@ -37,6 +72,16 @@ class DataSettings(Strict):
     split_seed: Seed = Field(
         default=0, description="Seed of the split into validation and training pool, or of the draw."
     )
+
+    @property
+    def decoding(self) -> Decoder | None:
+        """The decoder, however it was given."""
+        return Decoder.model_validate({"import": self.decoder}) if isinstance(self.decoder, str) else self.decoder
+
+    @model_serializer(mode="wrap")
+    def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keys that came later are left out where they are not given, so that a study's results stay its own."""
+        return {name: value for name, value in handler(self).items() if value is not None or name not in LATER}
 
     @property
     def files_given(self) -> dict[str, str]:
