@@ -185,7 +185,7 @@ def _measure(lineage: Lineage, out: Path) -> None:
 
     study = lineage.study
     (cell,) = study.cells
-    for stage in in_order(map(layout.stage_of, study.files)):
+    for stage in in_order(map(layout.stage_of, study.files), study.decoded_kinds):
         if stage != layout.DATA.stage:
             _tell(stage)
             run_stage(stage, lineage, cell.factors, out)
