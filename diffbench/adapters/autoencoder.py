@@ -73,7 +73,7 @@ def _to_codes(config: Any) -> Callable[[Tensor], Tensor]:
 
 def _autoencoder_class() -> Any:
     try:
-        from diffusers import AutoencoderKL
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     except ImportError as error:
         raise DiffbenchError(f"needs the package diffusers ({error}): pip install 'diffbench[diffusers]'") from None
     return AutoencoderKL

@@ -15,13 +15,13 @@ from diffbench.data.formats import cifar, download, idx, own_images
 from diffbench.data.formats.download import Download, fetch
 from diffbench.data.formats.own_images import Asked, Blames
 from diffbench.data.image_source import ImageSource, Key
-from diffbench.data.raw_images import Contents, Facts, RawImages, balanced_count, mistake
+from diffbench.data.raw_images import Contents, Facts, RawImages, are_latents, balanced_count, mistake
 from diffbench.data.subsets import Split
 from diffbench.files.surroundings import path_of
 from diffbench.settings.data import LATENTS, DataSettings
 
-OF_OWN = ("path", "images", "layout", "channels", "held_out")
-OPTIONAL_KEYS = (*OF_OWN, "labels", "resize", "decoder", "points", "noise")
+OF_OWN = ("path", "images", "layout", "channels", "held_out", "decoder")
+OPTIONAL_KEYS = (*OF_OWN, "labels", "resize", "points", "noise")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
 
@@ -146,11 +146,11 @@ class CifarSet(ImageSource):
         return cifar.load(path_of(spec.path) if spec.path else fetch(self.name, self.remote) / archive, self.layout)
 
 
-@dataclass(frozen=True)
 class Own(ImageSource):
     """A user's own file or folder."""
 
-    keys: tuple[str, ...]
+    def __init__(self, *keys: str) -> None:
+        self.keys = (*OF_OWN, *keys)
 
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Told by the file's header and the labels, or by the names of files and the first of them."""
@@ -159,6 +159,14 @@ class Own(ImageSource):
     def load(self, spec: DataSettings, key: Key) -> RawImages:
         """All images, and their classes if labels are named or they lie in sub-folders."""
         return own_images.load(_path(spec, key), _asked(spec), spec.labels, Blames.of_key(key))
+
+    def outlook(self, spec: DataSettings) -> list[str]:
+        """The same of latents, with their shape and what decodes them."""
+        shape = self.contents(spec, "path").shape
+        if spec.name != LATENTS and not spec.decoding and not are_latents(shape):
+            return super().outlook(spec)
+        decoder = f"decoded by {spec.decoding.factory}" if spec.decoding else "no decoder: pages show their channels"
+        return [f"latents: {'x'.join(map(str, shape))}, {decoder}", *super().outlook(spec)]
 
 
 def _asked(spec: DataSettings) -> Asked:
@@ -186,8 +194,8 @@ SOURCES: dict[str, Source] = {
     "fashion-mnist": IdxSet("fashion-mnist", download.FASHION_MNIST, 70_000, DEBIAN_FASHION_MNIST),
     "cifar10": CifarSet("cifar10", download.CIFAR10, cifar.CIFAR10),
     "cifar100": CifarSet("cifar100", download.CIFAR100, cifar.CIFAR100),
-    "file": Own((*OF_OWN, "labels", "resize")),
-    "folder": Own((*OF_OWN, "resize")),
-    LATENTS: Own((*OF_OWN, "labels", "decoder")),
+    "file": Own("labels", "resize"),
+    "folder": Own("resize"),
+    LATENTS: Own("labels"),
     **{name: Planar() for name in points.NAMES},
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.account import as_attribute, line
-from diffbench.data.raw_images import RawImages, mistake
+from diffbench.data.raw_images import RawImages, are_latents, mistake
 from diffbench.data.scales import scale_of
 from diffbench.data.sources import source
 from diffbench.data.subsets import Split
@@ -40,7 +40,7 @@ def run(spec: DataSpec, out: Path) -> None:
         variables |= _files(read)
     known: dict[str, object] = {**parts.scaling.attributes, "classes": parts.pool.class_count}
     known |= {"class_names": list(parts.class_names)}
-    if spec.name == LATENTS:
+    if spec.name == LATENTS or are_latents(parts.pool.images.shape[1:]):
         known |= {"space": estimates.LATENTS}
     if parts.sets:
         scale = scale_of(parts.pool.images, DiffbenchError)

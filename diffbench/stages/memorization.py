@@ -6,7 +6,7 @@ import numpy as np
 
 from diffbench.data.training_set import Images, TrainingSet, read_training_set
 from diffbench.files import provenance, store
-from diffbench.files.estimates import DECODED, PIXELS, Estimate, scalar_variables
+from diffbench.files.estimates import DECODED, LATENTS, PIXELS, Estimate, scalar_variables
 from diffbench.measures.battery import extraction_variables, memorization_battery
 from diffbench.measures.inference_gap import Classes
 from diffbench.measures.jacobian import sample_estimates
@@ -51,7 +51,7 @@ def run(
     jacobian = sample_estimates(drawn.arrays, distance_ratios(battery.samples))
     scalars = battery.estimates | jacobian | quality | seen
     spaces = dict.fromkeys(quality, reference.space.name) | dict.fromkeys(seen, PIXELS)
-    variables |= scalar_variables(scalars, spaces, training_set.space) | {
+    variables |= scalar_variables(scalars, spaces, LATENTS if seen else training_set.space) | {
         "nearest": store.Variable(battery.samples.nearest, ("sample",), "index of the nearest training image"),
         "distance": store.Variable(
             np.stack([battery.samples.first, battery.samples.second], axis=1),

@@ -165,6 +165,11 @@ class Study(Strict):
         return (layout.PIXELS, layout.DECODED) if self.data.decoding else ()
 
     @property
+    def pictured(self) -> layout.Kind:
+        """File of the images as they are looked at."""
+        return layout.PIXELS if self.data.decoding else layout.DATA
+
+    @property
     def decoder_weights(self) -> str | None:
         """The file or folder that the decoder is read from, if it has one."""
         return self.data.decoding.weights if self.data.decoding else None

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from diffbench.data.raw_images import Blame
+from diffbench.data.raw_images import COLOURS, Blame
 from diffbench.settings.data import Layout
 
-COLOURS = (1, 3)
-"""Numbers of channels that pictures have, and hardly a side."""
 ONE_PICTURE = {0: (3, 4), 2: (1, 3, 4)}
 """Lengths of the first and the last of three axes with which an array may be one picture as well as many grey ones."""
 

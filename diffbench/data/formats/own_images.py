@@ -1,6 +1,6 @@
 """A user's own images, in an array file or a folder: the one reader of studies, inspections and audits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,7 +56,7 @@ class OwnImages:
     names: tuple[str, ...] = ()
     """Of the images, where they have any."""
     left_out: LeftOut = field(default_factory=LeftOut)
-    beside: Mapping[str, Array] = field(default_factory=dict)
+    beside: dict[str, Array] = field(default_factory=dict)
     """All arrays of the file, by name."""
 
 

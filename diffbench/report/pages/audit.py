@@ -9,12 +9,16 @@ from diffbench.data.image_set import ImageSet
 from diffbench.files.estimates import Estimate
 from diffbench.measures.audit import Audit
 from diffbench.measures.near_duplicates import THRESHOLD
-from diffbench.report.charts.pictures import png
+from diffbench.report.charts.pictures import png, told_of_latents
 from diffbench.report.pages.page import write_page
 from diffbench.shapes import Real
 
 PICTURED = 48
 """Pairs on the page."""
+
+
+DECODED = "Samples and training images are pictures that latents are decoded to, and distances those of pictures. "
+"""What is to be said of the pairs of an audit of latents."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,15 @@ class Row:
 
 
 def write_audit_page(path: Path, audit: Audit, samples: ImageSet, train: ImageSet, validation: ImageSet | None) -> None:
-    """Write the page to `path`; it needs no other file."""
+    """Write the page to `path`; it needs no other file. The sets are those of the pictures, where there are any."""
     write_page(
         path,
         "audit.html",
         [],
         rows=[Row(name, estimate, audit.spaces[name]) for name, estimate in audit.estimates.items()],
         notes=audit.notes,
-        pairs=_pairs(audit, samples, train),
+        pairs=_pairs(audit.pictures or audit, samples, train),
+        told=DECODED if audit.pictures else told_of_latents(train.shape),
         sets=[images for images in (samples, train, validation) if images is not None],
     )
 
