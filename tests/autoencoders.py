@@ -23,7 +23,7 @@ def networks() -> tuple[nn.Module, nn.Module]:
     return encoder, nn.Sequential(nn.Conv2d(CHANNELS, 24, 3, 1, 1), nn.SiLU(), upwards, nn.SiLU(), nn.Conv2d(24, 1, 1))
 
 
-def train(folder: Path, steps: int = 300) -> float:
+def train(folder: Path, steps: int = 150) -> float:
     """Write latents.npy (n, 4, 4, 4), labels in latents.npz and decoder.pt; returns the mean square error."""
     torch.manual_seed(0)
     images = torch.from_numpy(digits())

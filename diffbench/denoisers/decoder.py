@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from diffbench.data.formats.spool import spooled
 from diffbench.data.raw_images import block_length
 from diffbench.denoisers.external import kind_of, made_by_factory
 from diffbench.denoisers.outside import contained
+from diffbench.files.store import StoredArray
 from diffbench.settings.data import Decoder
 from diffbench.shapes import Float
 
@@ -20,15 +20,8 @@ AT_ONCE = 8
 """Latents that a decoder is handed: the autoencoders of today take hundreds of MB for each."""
 
 
-class Latents(Protocol):
-    """Raw latents (n, C, H, W), in memory or in a file."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of all of them."""
-        ...
-
-    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+Latents = StoredArray | np.ndarray
+"""Raw latents (n, C, H, W), in a file or in memory."""
 
 
 class PictureDecoder:

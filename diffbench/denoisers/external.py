@@ -13,6 +13,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.scales import BYTES, NORMALISED, misfit
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.outside import contained
+from diffbench.files.estimates import LATENTS
 from diffbench.settings.data import Decoder
 from diffbench.settings.models import External
 from diffbench.shapes import Float, Int64
@@ -150,7 +151,8 @@ def _range(definition: External, training_set: TrainingSet) -> tuple[float, floa
     if training_set.raw_type == "uint8" and scale.ends == BYTES:
         return BYTES
     low, high = scale.ends or (scale.low, scale.high)
-    form = "scale: raw, if it knows them as they are" if scale.name == NORMALISED else f"range: [{low:g}, {high:g}]"
+    as_they_are = scale.name == NORMALISED or training_set.space == LATENTS
+    form = "scale: raw, if it knows them as they are" if as_they_are else f"range: [{low:g}, {high:g}]"
     raise DiffbenchError(
         f"model '{definition.factory}': say which raw values are -1 and 1 to it, such as {form};"
         f" the images are stored as {training_set.raw_type}, their values lie in {scale.text}"
