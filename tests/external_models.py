@@ -116,3 +116,13 @@ def linear_gaussian(weights: Path):
         return ((spread**2 * flat + noise * (label @ matrix.T)) / (spread**2 + noise)).view_as(x)
 
     return denoise
+
+
+def scheduled():
+    """A network of a schedule that knows little noise."""
+    from diffbench.adapters.prediction import PredictionDenoiser
+    from diffbench.adapters.schedules import TableSchedule
+
+    return PredictionDenoiser(
+        lambda x, t, label: x, "epsilon", TableSchedule.from_alphas_cumprod(np.linspace(0.99, 0.2, 50))
+    )

@@ -41,7 +41,7 @@ class ImageSource(ABC):
         if spec.held_out is not None:
             other = self._check_held_out(spec, own)
             check_vectors_alike(vector_shape(spec, "held_out", other.count), conditions)
-            return Facts(own.count, len(own.class_names), shape, conditions)
+            return Facts(own.count, len(own.class_names), shape, conditions, other.count)
         if spec.held_out_conditions is not None:
             raise mistake("held_out_conditions", "goes with the key held_out; leave it out")
         pool = own.balanced - spec.validation

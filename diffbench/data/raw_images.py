@@ -60,6 +60,8 @@ class Facts:
     """Shape of one image."""
     conditions: tuple[int, ...] | None = None
     """Shape (d,) or (tokens, d) of an image's condition, where conditions are vectors."""
+    held_out: int | None = None
+    """Held-out images that are given, where they are: repeated ones, and those that are not used, included."""
     equidistant: bool = False
     """Whether an n-subset is every k-th of the pool, so that n must divide it, rather than its first n."""
 

@@ -2,7 +2,8 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
@@ -92,10 +93,34 @@ class ExternalDenoiser:
         return DiffbenchError(f"model '{self._name}': {text}")
 
 
+Model = Callable[..., object]
+"""A function D_f(x, sigma, label)."""
+
+_AT_HAND: dict[str, Model] = {}
+
+
+@contextmanager
+def at_hand(definition: External, model: Model) -> Iterator[None]:
+    """Within it this model stands for what the definition's factory would make: it is made once, or by the caller."""
+    key = definition.model_dump_json()
+    _AT_HAND[key] = model
+    try:
+        yield
+    finally:
+        del _AT_HAND[key]
+
+
 def load_external(definition: External, training_set: TrainingSet, device: torch.device) -> ExternalDenoiser:
+    """The model that a definition names, as a denoiser. DiffbenchError if there is none, or if its factory fails."""
+    affine, conditional = pixel_scale(definition, training_set), training_set.label_count > 1
+    model = _AT_HAND.get(definition.model_dump_json()) or make_model(definition)
+    with contained(definition.factory, "moving the model to its device raised"):
+        return ExternalDenoiser(model, definition.factory, device, affine, conditional, training_set.vectors)
+
+
+def make_model(definition: External) -> Model:
     """Call the factory that a definition names. DiffbenchError if there is none, or if it fails."""
     name = definition.factory
-    affine = pixel_scale(definition, training_set)
     keywords: dict[str, object] = deepcopy(dict(definition.arguments))
     if definition.weights is not None:
         path = Path(definition.weights)
@@ -107,7 +132,7 @@ def load_external(definition: External, training_set: TrainingSet, device: torch
         model = factory(**keywords)
         if not callable(model):
             raise DiffbenchError(f"the factory returned {_kind(model)}; a function D(x, sigma, label) is expected")
-        return ExternalDenoiser(model, name, device, affine, training_set.label_count > 1, training_set.vectors)
+    return model
 
 
 def import_factory(name: str) -> Callable[..., object]:
