@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tqdm import tqdm
 
 from diffbench.data.preview import Told, check_sizes, preview
-from diffbench.planning.cost import Cost, cost
 from diffbench.planning.jobs import jobs
 from diffbench.study.file import DEFAULT, load_study
 from diffbench.study.study import Study
 from diffbench.summary.planned import Planned, fingerprint_of
+
+if TYPE_CHECKING:
+    from diffbench.planning.cost import Cost
 
 
 def run(
@@ -28,6 +30,9 @@ def run(
     print("\n".join(describe(plan, seen.lines)), flush=True)
     check_sizes(plan.data, seen, {run.train_size for run in plan.runs})
     with _bar("measuring") as told:
+        told("networks", 0, 1)
+        from diffbench.planning.cost import cost  # torch takes seconds to import: whatever is wrong was told before
+
         expected = cost(plan, told)
     print("\n".join(estimate(plan, expected)))
     if out is not None:
@@ -65,7 +70,7 @@ def _bar(verb: str) -> Iterator[Told]:
         yield told
 
 
-def estimate(study: Study, expected: Cost) -> list[str]:
+def estimate(study: Study, expected: "Cost") -> list[str]:
     """The cost by stage, and what it was measured by."""
     cores = os.cpu_count() or 1
     lines = [
