@@ -242,11 +242,22 @@ def report_what_exists():
     )
 
 
+def report_written():
+    """What tells a report from one that was made before it, if there is one."""
+    try:
+        state = os.stat(at(layout.page("index")))
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
+
+
+REPORT_BEFORE = report_written()
+
+
 def name_report():
-    """Print where the report lies, if there is one."""
-    page = Path(at(layout.page("index"))).resolve()
-    if page.exists():
-        print(f"Report: {page}", flush=True)
+    """Print where the report lies, if this run made one."""
+    if report_written() not in (None, REPORT_BEFORE):
+        print(f"Report: {Path(at(layout.page('index'))).resolve()}", flush=True)
 
 
 def fail_if_damaged():
