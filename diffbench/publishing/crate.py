@@ -101,7 +101,11 @@ def write_crate(
         "#run",
         object=_one_or_all([study_file, *_add_own_files(crate, manifest["contents"])]),
         result=parts,
-        properties={"name": f"run of study {asked.study.name}", "description": _where(origins), "agent": _one_or_all(authors)},
+        properties={
+            "name": f"run of study {asked.study.name}",
+            "description": _where(origins),
+            "agent": _one_or_all(authors),
+        },
     )
     with atomic(out) as temporary:
         crate.write_zip(temporary)
