@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.formats.arrays import Array
-from diffbench.data.formats.own_images import Asked, Blames, opened_images
+from diffbench.data.formats.own_images import Asked, Blames, as_images, opened_images
 from diffbench.data.formats.spool import spooled
 from diffbench.data.raw_images import Blame, block_length
 from diffbench.data.scales import BYTES, DEEP, Ends, Scale, misfit, scale_of
@@ -76,24 +76,48 @@ def read_image_set(
     for NaN, and for values outside the declared ones.
     """
     path, array_name = _split(location)
-    asked = Asked(array_name, layout, shapeless=True)
-
-    def blame(text: str) -> DiffbenchError:
-        return DiffbenchError(f"{name}: {text}")
-
-    blames = Blames(blame, lambda text: blame(f"{text}; give FILE:ARRAY"), lambda text: blame(f"{text} (--layout)"))
-    with opened_images(path, asked, blames) as own:
-        _check(path, own.array, blame)
+    blames = _blames(name, "; give FILE:ARRAY", " (--layout)")
+    with opened_images(path, Asked(array_name, layout, shapeless=True), blames) as own:
+        _check(path, own.array, blames.file)
         images = own.array.mapped()
+    origin = f"{path}:{array_name}" if array_name else str(path)
+    return _set(name, images, origin, declared, generated, blames.file)
+
+
+def image_set(
+    name: str,
+    images: np.ndarray,
+    origin: str,
+    declared: Ends | None = None,
+    generated: bool = False,
+    layout: Layout | None = None,
+) -> ImageSet:
+    """Images (n, ...) of a type that `read_image_set` takes as a set; values and errors as there."""
+    blames = _blames(name)
+    _check(origin, images, blames.file)
+    array = Array(images.shape, images.dtype, lambda: images, lambda: images)
+    placed = as_images(array, origin, Asked(layout=layout, shapeless=True), blames).read()
+    return _set(name, placed, origin, declared, generated, blames.file)
+
+
+def _blames(name: str, of_array: str = "", of_layout: str = "") -> Blames:
+    """Makers of errors about a set; those about its array and its axes end with these words."""
+
+    def ending(words: str) -> Blame:
+        return lambda text: DiffbenchError(f"{name}: {text}{words}")
+
+    return Blames(ending(""), ending(of_array), ending(of_layout))
+
+
+def _set(name: str, images: np.ndarray, origin: str, declared: Ends | None, generated: bool, blame: Blame) -> ImageSet:
     scale = scale_of(images, blame)
     if declared is not None and (problem := misfit(scale, declared, generated)):
-        raise blame(f"{path}: {problem}")
+        raise blame(f"{origin}: {problem}")
     ends = declared or WHOLE.get(images.dtype.str[1:])
     if ends is not None:
         images = _moved(images, ends)
     elif not images.flags.c_contiguous:
         images = _copied(images, images.dtype, lambda block: block)
-    origin = f"{path}:{array_name}" if array_name else str(path)
     flat = images.reshape(len(images), -1)
     return ImageSet(name, origin, flat, tuple(images.shape[1:]), scale, ends, declared is not None)
 
@@ -106,7 +130,7 @@ def _split(location: str) -> tuple[Path, str | None]:
     return Path(file), array
 
 
-def _check(path: Path, array: Array, blame: Blame) -> None:
+def _check(path: Path | str, array: Array | np.ndarray, blame: Blame) -> None:
     if array.dtype.str[1:] not in WHOLE and array.dtype.kind != "f":
         raise blame(f"{path}: values are of type {array.dtype}; give uint8 (0 to 255), uint16 or floats")
     if len(array.shape) < 2 or 0 in array.shape:

@@ -20,7 +20,7 @@ from diffbench.data.subsets import Split
 from diffbench.files.surroundings import path_of
 from diffbench.settings.data import LATENTS, DataSettings
 
-OF_OWN = ("path", "images", "layout", "channels", "held_out", "decoder")
+OF_OWN = ("path", "images", "layout", "channels", "held_out", "conditions", "held_out_conditions", "decoder")
 OPTIONAL_KEYS = (*OF_OWN, "labels", "resize", "points", "noise")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
@@ -80,7 +80,7 @@ class Planar:
 class Digits(ImageSource):
     """Handwritten digits: 1,797 images of 1x8x8, values 0..16; shipped with scikit-learn."""
 
-    keys = ("resize",)
+    keys = ("resize", "conditions")
 
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Always the same."""
@@ -98,7 +98,7 @@ class Digits(ImageSource):
 class IdxSet(ImageSource):
     """MNIST or a relative: from data.path, from where a package installed it, or fetched."""
 
-    keys = ("path", "resize")
+    keys = ("path", "resize", "conditions")
 
     name: str
     remote: Download
@@ -127,7 +127,7 @@ class IdxSet(ImageSource):
 class CifarSet(ImageSource):
     """CIFAR-10 or CIFAR-100: from data.path or fetched."""
 
-    keys = ("path", "resize")
+    keys = ("path", "resize", "conditions")
 
     name: str
     remote: Download
@@ -154,11 +154,11 @@ class Own(ImageSource):
 
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Told by the file's header and the labels, or by the names of files and the first of them."""
-        return own_images.contents(_path(spec, key), _asked(spec), spec.labels, Blames.of_key(key))
+        return own_images.contents(_path(spec, key), asked_of(spec), spec.labels, Blames.of_key(key))
 
     def load(self, spec: DataSettings, key: Key) -> RawImages:
         """All images, and their classes if labels are named or they lie in sub-folders."""
-        return own_images.load(_path(spec, key), _asked(spec), spec.labels, Blames.of_key(key))
+        return own_images.load(_path(spec, key), asked_of(spec), spec.labels, Blames.of_key(key))
 
     def outlook(self, spec: DataSettings) -> list[str]:
         """The same of latents, with their shape and what decodes them."""
@@ -169,7 +169,8 @@ class Own(ImageSource):
         return [f"latents: {'x'.join(map(str, shape))}, {decoder}", *super().outlook(spec)]
 
 
-def _asked(spec: DataSettings) -> Asked:
+def asked_of(spec: DataSettings) -> Asked:
+    """What a study asks for of its file or folder."""
     return Asked(spec.images, spec.layout, spec.channels)
 
 

@@ -1,5 +1,6 @@
 """Which images a study is about, and how they are split."""
 
+from pathlib import PurePath
 from typing import Any, Literal
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
@@ -30,6 +31,9 @@ class Decoder(Imported):
 LATER = ("layout", "channels", "decoder")
 """Keys that studies of version 1 did not have."""
 
+ARRAY_FILES = (".npy", ".npz", ".h5", ".hdf5")
+"""Endings of files that hold arrays."""
+
 
 class DataSettings(Strict):
     """Which images, and how they are split. The split has a seed of its own: all seeds of a study share it.
@@ -59,6 +63,15 @@ class DataSettings(Strict):
         default=None,
         description="File or folder of held-out images like those of path, all of which then are the training pool.",
     )
+    conditions: str | None = Field(
+        default=None,
+        description="Conditions that are vectors, one per image in the order in which images are read: the name of an"
+        " array beside the images in their file, or another file, as FILE or FILE:ARRAY.",
+    )
+    held_out_conditions: str | None = Field(
+        default=None,
+        description="The same of held_out; left out where conditions names an array beside the images.",
+    )
     points: int | None = Field(
         default=None, ge=4, le=100_000_000, description="Points of the plane to draw, for planar sets."
     )
@@ -78,13 +91,29 @@ class DataSettings(Strict):
         """The decoder, however it was given."""
         return Decoder.model_validate({"import": self.decoder}) if isinstance(self.decoder, str) else self.decoder
 
-    @model_serializer(mode="wrap")
-    def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keys that came later are left out where they are not given, so that a study's results stay its own."""
-        return {name: value for name, value in handler(self).items() if value is not None or name not in LATER}
-
     @property
     def files_given(self) -> dict[str, str]:
         """Paths of the files or folders that images are read from, by the keys that name them."""
         given = {"path": self.path, "held_out": self.held_out}
+        given |= {key: place_of(getattr(self, key))[0] for key in CONDITIONS.values()}
         return {key: path for key, path in given.items() if path is not None}
+
+    @model_serializer(mode="wrap")
+    def _with_what_is_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without keys that came later where they are not given, so that results of before stay what they are."""
+        absent = {key for key in (*LATER, *CONDITIONS.values()) if getattr(self, key) is None}
+        return {name: value for name, value in handler(self).items() if name not in absent}
+
+
+CONDITIONS = {"path": "conditions", "held_out": "held_out_conditions"}
+"""The key that says where the conditions of the images of either key are."""
+
+
+def place_of(location: str | None) -> tuple[str | None, str | None]:
+    """The file and the array that FILE, FILE:ARRAY or ARRAY names, by the file's ending; None for what it does not."""
+    if location is None:
+        return None, None
+    file, _, array = location.rpartition(":")
+    if PurePath(file).suffix in ARRAY_FILES:
+        return file, array
+    return (location, None) if PurePath(location).suffix in ARRAY_FILES else (None, location)

@@ -5,7 +5,7 @@ What lies there and is not read is counted: a set that is smaller than its owner
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,9 @@ MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "LA": "LA", "PA": "RGBA",
 """What Pillow's kinds of image are read as: grey or colour, 8 bits a channel, and how opaque it is."""
 DEEP = {"I;16", "I;16L", "I;16B", "I;16N"}
 """Its kinds of grey with 16 bits, which are kept. It has none of colours with as many."""
+
+TOLD = 100
+"""Files after which progress is told."""
 
 ORIENTATION = 0x0112
 """EXIF's tag of how a picture is to be turned; 1: not at all."""
@@ -149,7 +152,9 @@ def pictures(folder: Path, listing: Listing, blame: Blame) -> Array:
     return in_parts((len(listing.files), *first.shape), first.dtype, parts)
 
 
-def check_alike(path: Path, image: np.ndarray, other_path: Path, other: np.ndarray, blame: Blame) -> None:
+def check_alike(
+    path: Path, image: np.ndarray | Array, other_path: Path, other: np.ndarray | Array, blame: Blame
+) -> None:
     """An error of `blame` where two images differ in shape or type."""
     if image.shape != other.shape:
         raise blame(f"{path}: has shape {image.shape}, but {other_path} has {other.shape}; make all alike")
@@ -199,3 +204,30 @@ def _kind(image: Any) -> str:
     described = [tile[3] for tile in image.tile]
     deep = any("16" in str(part) or "65535" in str(part) for part in described)
     return f"{image.mode} of 16 bits" if deep and image.mode in MODES else image.mode
+
+
+def look(files: list[Path], blame: Blame, told: Callable[[int, int], None]) -> None:
+    """Open all files and compare their headers; one that differs from the first is read, as `pictures` would.
+
+    An error of `blame` names a file that is no image, or of another shape. told: hears how many are done, of how many.
+    """
+    first, pixels = _header(files[0]), read(files[0], blame).pixels
+    for count, path in enumerate(files):
+        if count % TOLD == 0:
+            told(count, len(files))
+        header = _header(path)
+        if header is None or header != first:
+            check_alike(path, read(path, blame).pixels, files[0], pixels, blame)
+
+
+def _header(path: Path) -> tuple[object, ...] | None:
+    """What a file says of its image, that it may not keep; None if it says nothing, or not whether it is opaque."""
+    from PIL import Image
+
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            turned = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
+            opaque = "transparency" not in image.info and image.mode not in ("LA", "PA", "RGBA")
+            return (image.format, image.size, _kind(image), turned) if opaque else None
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return None

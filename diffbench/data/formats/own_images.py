@@ -1,6 +1,6 @@
 """A user's own images, in an array file or a folder: the one reader of studies, inspections and audits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,7 +68,7 @@ def opened_images(path: Path, asked: Asked, blames: Blames) -> Iterator[OwnImage
         return
     with opened(path, blames.file) as arrays:
         array = chosen(path, arrays, asked.images, blames.array)
-        yield OwnImages(_as_images(array, str(path), asked, blames), beside=arrays)
+        yield OwnImages(as_images(array, str(path), asked, blames), beside=arrays)
 
 
 def contents(path: Path, asked: Asked, labels: str | None, blames: Blames) -> Contents:
@@ -128,21 +128,41 @@ def _of_folder(path: Path, asked: Asked, blames: Blames) -> OwnImages:
     return OwnImages(array, classes, names, listing.left_out)
 
 
+def look(path: Path, asked: Asked, blames: Blames, told: Callable[[int, int], None]) -> None:
+    """Open all files of a folder, without reading their images: errors as of `load`, for headers that differ.
+
+    told: hears how many are done, of how many.
+    """
+    files = folder.listed(path, blames.file).files
+    if files[0].suffix.lower() not in folder.ARRAYS:
+        folder.look(files, blames.file, told)
+        return
+    with _opened_image(files[0], asked, blames) as first:
+        pass
+    for count_done, each in enumerate(files):
+        if count_done % folder.TOLD == 0:
+            told(count_done, len(files))
+        with _opened_image(each, asked, blames) as image:
+            folder.check_alike(each, image, files[0], first, blames.file)
+
+
 def _arrays(listing: folder.Listing, asked: Asked, blames: Blames) -> Array:
     """The images of a folder in which each is an array of its own, (C, H, W) say, or (1, C, H, W)."""
-    first = _image(listing.files[0], asked, blames)
+    with _opened_image(listing.files[0], asked, blames) as first:
+        pass
 
     def parts() -> Iterator[np.ndarray]:
         for path in listing.files:
-            image = _image(path, asked, blames)
-            folder.check_alike(path, image, listing.files[0], first, blames.file)
-            yield image[None]
+            with _opened_image(path, asked, blames) as image:
+                folder.check_alike(path, image, listing.files[0], first, blames.file)
+                yield image.read()[None]
 
     return in_parts((len(listing.files), *first.shape), first.dtype, parts)
 
 
-def _image(path: Path, asked: Asked, blames: Blames) -> np.ndarray:
-    """The image (C, H, W) in a file of its own."""
+@contextmanager
+def _opened_image(path: Path, asked: Asked, blames: Blames) -> Iterator[Array]:
+    """The image (C, H, W) in a file of its own, unread."""
     with opened(path, blames.file) as arrays:
         array = chosen(path, arrays, asked.images, blames.array)
         _check_kind(array, str(path), blames)
@@ -150,12 +170,17 @@ def _image(path: Path, asked: Asked, blames: Blames) -> np.ndarray:
         if len(shape) not in (2, 3) or 0 in shape:
             expected = "none of (H, W), (C, H, W), (H, W, C); give a file for each image, or all in one"
             raise blames.file(f"{path}: shape {array.shape} is {expected}")
-        image = array.read().reshape(1, *shape)
-    return channels_first(image, layout_of(image.shape, asked.layout, str(path), blames.layout))[0]
+        layout = layout_of((1, *shape), asked.layout, str(path), blames.layout)
+
+        def read() -> np.ndarray:
+            return channels_first(array.read().reshape(1, *shape), layout)[0]
+
+        turned = shape_of_images((1, *shape), layout, str(path), blames.layout)[1:]
+        yield Array(turned, array.dtype, read, read)
 
 
-def _as_images(array: Array, text: str, asked: Asked, blames: Blames) -> Array:
-    """An array (n, H, W), (n, C, H, W) or (n, H, W, C) as one with the channels first."""
+def as_images(array: Array, text: str, asked: Asked, blames: Blames) -> Array:
+    """An array (n, H, W), (n, C, H, W) or (n, H, W, C) as one with the channels first. text: names it in errors."""
     _check_kind(array, text, blames)
     if len(array.shape) not in (3, 4) or 0 in array.shape:
         if asked.shapeless:
