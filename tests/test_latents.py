@@ -132,7 +132,7 @@ def test_another_decoder_trains_nothing_anew(folder: Path, tmp_path: Path) -> No
     assert planned_jobs(tmp_path, STUDY) == {}
     expected = {"pixels": 1, "decode": 4, "features": 1, "memorization": 4, "summary": 1, "report": 1, "all": 1}
     other = STUDY | {"data": STUDY["data"] | {"decoder": STUDY["data"]["decoder"] | {"arguments": {"gain": 2}}}}
-    assert planned_jobs(tmp_path, other) == expected
+    assert planned_jobs(tmp_path, other) == expected, "gain"
     torch.save(autoencoders.networks()[1].state_dict(), tmp_path / "decoder.pt")
     assert planned_jobs(tmp_path, STUDY) == expected
     without = {key: value for key, value in STUDY["data"].items() if key != "decoder"}
