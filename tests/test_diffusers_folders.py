@@ -95,8 +95,8 @@ def test_edm_and_flow_pipelines_see_their_own_times(tmp_path: Path) -> None:
 def test_times_are_rounded_where_the_network_looks_them_up_in_a_table(tmp_path: Path) -> None:
     model = tiny_unet(time_embedding_type="learned", num_train_timesteps=1000)
     save(tmp_path, model, "unet", prediction_type="sample")
-    x, ratio = torch.randn(1, 1, 8, 8), (np.log(np.divide(*moment(400)[::-1])) + np.log(np.divide(*moment(401)[::-1])))
-    sigma = float(np.exp(ratio / 2)) * 1.0001  # just beyond the middle between two steps
+    x, (before, after) = torch.randn(1, 1, 8, 8), (noise / alpha for alpha, noise in map(moment, (400, 401)))
+    sigma = 1.0001 * (before * after) ** 0.5  # just beyond the middle between two steps
     alpha = 1 / np.hypot(1, sigma)
     expected = model(x * alpha, torch.tensor([401])).sample
     assert torch.allclose(pipeline(tmp_path)(x, torch.tensor([sigma]), None), expected, atol=1e-5)
@@ -170,7 +170,8 @@ def test_prompts_are_embedded_as_the_library_does(stable_diffusion: Path) -> Non
         "tokenizer": CLIPTokenizer.from_pretrained(stable_diffusion / "tokenizer"),
     }
     none: Any = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    theirs: Any = StableDiffusionPipeline(unet=model, scheduler=PNDMScheduler(skip_prk_steps=True), **parts, **none)
+    scheduler: Any = PNDMScheduler(skip_prk_steps=True)
+    theirs: Any = StableDiffusionPipeline(unet=model, scheduler=scheduler, **parts, **none)
     cat, empty = theirs.encode_prompt("a cat", "cpu", 1, True)
     x, (alpha, noise) = torch.randn(2, 4, 8, 8), moment(500)
     sigma = torch.full((2,), noise / alpha)
@@ -200,7 +201,7 @@ def test_conditions_and_latents_that_do_not_fit_are_refused(stable_diffusion: Pa
     np.save(stable_diffusion / "infinite.npy", np.full((3, 8, 16), np.inf, np.float32))
     np.savez(stable_diffusion / "named.npz", embeddings=np.zeros((3, 8, 16), np.float32))
     np.save(stable_diffusion / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    for arguments, message in (
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"conditions": "narrow.npy"}, r"conditions: encoder_hidden_states has the shape \(3, 8, 12\); .* has 16"),
         ({"unconditional": "narrow.npy"}, "unconditional: encoder_hidden_states has the shape"),
         ({"conditions": "named.npz"}, "conditions: holds embeddings; the model takes encoder_hidden_states"),
@@ -210,7 +211,8 @@ def test_conditions_and_latents_that_do_not_fit_are_refused(stable_diffusion: Pa
         ({"prompts": "absent.txt"}, "prompts: .*absent.txt"),
         ({"prompts": ["a"], "conditions": "narrow.npy"}, "give either conditions or prompts"),
         ({"null_label": 3}, "null_label: the model does not take it"),
-    ):
+    ]
+    for arguments, message in refused:
         with pytest.raises(DiffbenchError, match=message):
             pipeline(stable_diffusion, **arguments)
 

@@ -47,7 +47,7 @@ class DiffusersNetwork(nn.Module):
         self._check(tuple(x.shape[1:]))
         if self.in_a_table:
             time = time.round().long()
-        keywords = self.conditions(label, len(x))
+        keywords = self.conditions(label, x)
         return self.model(x, timestep=time, **keywords).sample[:, : self.channels]
 
     def _check(self, shape: tuple[int, ...]) -> None:
