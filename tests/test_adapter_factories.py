@@ -29,7 +29,7 @@ def test_a_network_of_edms_form_gets_one_hot_labels() -> None:
     assert torch.allclose(denoiser(X, SIGMA, None), exact(X, SIGMA, 0.0))
     assert torch.allclose(denoiser(X, SIGMA, torch.eye(3).double()[LABEL]), SHIFTED), "vectors are handed over"
     for label, message in (
-        (torch.tensor([0, 1, 3]), "label 3 is asked for; the model knows 3 classes, from 0"),
+        (torch.tensor([0, 1, 3]), "label 3 is asked for; there are 3 classes, from 0"),
         (torch.zeros(3, 4), r"the conditions have the shape \(4,\), not \(3,\)"),
     ):
         with pytest.raises(DiffbenchError, match=message):

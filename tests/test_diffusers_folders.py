@@ -19,6 +19,7 @@ from tests.diffusers_models import (
     tiny_dit,
     tiny_pixart,
     tiny_sd3,
+    tiny_sdxl,
     tiny_text_unet,
     tiny_unet,
 )
@@ -189,13 +190,13 @@ def test_conditions_and_latents_that_do_not_fit_are_refused(stable_diffusion: Pa
     for images, label, message in (
         (x, torch.zeros(2, 8, 12), r"encoder_hidden_states has the shape \(2, 8, 12\); the model's last axis has 16"),
         (x, torch.zeros(2, 5, 16), r"embeddings of \(5, 16\), the unconditional one of \(8, 16\); pad them"),
-        (x, torch.tensor([0, 2]), "label 2 is asked for; the model knows 2 conditions, from 0"),
+        (x, torch.tensor([0, 2]), "label 2 is asked for; there are 2 conditions, from 0"),
         (x[:, :3], None, r"made for latents of 4 channels, not 3; give latents as its VAE makes them, \(n, C, H, W\)"),
         (x[..., :4], None, "made for latents of 8x8, not 8x4; give its own$"),
     ):
         with pytest.raises(DiffbenchError, match=message):
             denoiser(images, sigma, label)
-    with pytest.raises(DiffbenchError, match=r"the conditions are numbers; give arguments: \{conditions: FILE.npy\}"):
+    with pytest.raises(DiffbenchError, match=r"the conditions are classes; give arguments: \{conditions: FILE.npy\}"):
         pipeline(stable_diffusion)(x, sigma, torch.tensor([0, 1]))
     np.save(stable_diffusion / "narrow.npy", np.zeros((3, 8, 12), np.float32))
     np.save(stable_diffusion / "infinite.npy", np.full((3, 8, 16), np.inf, np.float32))
@@ -238,15 +239,39 @@ def test_embeddings_by_file_for_networks_that_take_several_arrays(tmp_path: Path
         denoiser(x, sigmas, torch.zeros(2, 5, 12))
     with pytest.raises(DiffbenchError, match=r"none stands for no condition; give arguments: \{unconditional"):
         pipeline(tmp_path)(x, sigmas, None)
-    shutil.rmtree(tmp_path / "transformer")
-    model = tiny_pixart()
-    save(tmp_path, model, "transformer")
-    np.save(tmp_path / "text.npy", arrays["encoder_hidden_states"])
-    alpha, noise = moment(600)
-    text = given["encoder_hidden_states"]
-    output = model(alpha * x, timestep=torch.tensor([600, 600]), encoder_hidden_states=text).sample[:, :4]
-    denoised = pipeline(tmp_path, conditions="text.npy")(x, torch.full((2,), noise / alpha), torch.tensor([0, 2]))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["pixart", "pixart with sizes", "sdxl"])
+def test_further_conditions_go_where_the_model_looks_for_them(kind: str, tmp_path: Path) -> None:
+    rng, label = np.random.default_rng(0), torch.tensor([2, 0])
+    shapes: dict[str, tuple[int, ...]]
+    if kind == "sdxl":
+        model, shapes = tiny_sdxl(), {"encoder_hidden_states": (3, 5, 16), "text_embeds": (3, 10), "time_ids": (3, 6)}
+    else:
+        model, shapes = tiny_pixart(use_additional_conditions=True), {"resolution": (3, 2), "aspect_ratio": (3, 1)}
+        if kind == "pixart":
+            model, shapes = tiny_pixart(), {}
+        shapes |= {"encoder_hidden_states": (3, 5, 12), "encoder_attention_mask": (3, 5)}
+    arrays = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    if kind != "sdxl":
+        arrays["encoder_attention_mask"] = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
+    save(tmp_path, model, "unet" if kind == "sdxl" else "transformer")
+    np.savez(tmp_path / "conditions.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    given: dict[str, Any] = {name: torch.tensor(array)[label] for name, array in arrays.items()}
+    given = {name: array.float() if array.is_floating_point() else array for name, array in given.items()}
+    apart = {
+        name: given.pop(name) for name in ("text_embeds", "time_ids", "resolution", "aspect_ratio") if name in given
+    }
+    x, (alpha, noise) = torch.randn(2, 4, 8, 8), moment(600)
+    given |= {"added_cond_kwargs": apart} if apart else {}
+    output = model(alpha * x, timestep=torch.tensor([600, 600]), **given).sample[:, :4]
+    denoised = pipeline(tmp_path, conditions="conditions.npz")(x, torch.full((2,), noise / alpha), label)
     assert torch.allclose(denoised, x - noise / alpha * output, atol=2e-3)
+    del arrays["encoder_hidden_states"]
+    np.savez(tmp_path / "conditions.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DiffbenchError, match=r"conditions: holds .*; the model takes encoder_hidden_states, "):
+        pipeline(tmp_path, conditions="conditions.npz")
 
 
 def test_labels_that_do_not_suit_the_model_are_refused(tmp_path: Path) -> None:
@@ -260,7 +285,7 @@ def test_labels_that_do_not_suit_the_model_are_refused(tmp_path: Path) -> None:
     denoiser = pipeline(tmp_path / "classes")
     for given, message in (
         (None, r"give arguments: \{null_label: ...\}"),
-        (label, "label 4 is asked for; the model knows 4 classes, from 0"),
+        (label, "label 4 is asked for; there are 4 classes, from 0"),
         (torch.zeros(2, 3), "has classes, and the conditions are vectors; use granularity classes"),
     ):
         with pytest.raises(DiffbenchError, match=message):

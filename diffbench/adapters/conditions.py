@@ -109,8 +109,8 @@ class ArrayConditions(nn.Module):
     def _chosen(self, label: Shaped[Tensor, " m"]) -> Arrays:
         if not self._table:
             raise DiffbenchError(
-                "the model takes embeddings, and the conditions are numbers; give arguments: {conditions: FILE.npy}"
-                " with an embedding for each, {prompts: [...]} with a text for each, or conditions that are vectors"
+                "the model takes embeddings, and the conditions are classes; give arguments: {conditions: FILE.npy}"
+                " with an embedding for each class, {prompts: [...]} with a text, or conditions that are vectors"
             )
         check_numbers(label, len(self._of("table", self._table[0])), "conditions")
         return {name: self._of("table", name)[label] for name in self._table}
@@ -134,7 +134,7 @@ def check_numbers(label: Tensor, known: int | None, what: str) -> None:
     if label.ndim != 1:
         raise DiffbenchError(f"labels have the shape {tuple(label.shape)}; one number per image is expected")
     if known is not None and len(label) and int(label.max()) >= known:
-        raise DiffbenchError(f"label {int(label.max())} is asked for; the model knows {known} {what}, from 0")
+        raise DiffbenchError(f"label {int(label.max())} is asked for; there are {known} {what}, from 0")
 
 
 def read_arrays(path: Path, keyword: str) -> Arrays:
