@@ -55,7 +55,7 @@ def exact_network(prediction: Prediction, alpha: Any, sigma: Any):
 
 
 def edm_target(alpha: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-    """F = (x0 - c_skip x) / c_out of Karras et al., where x = x0 + sigma n and 1 / alpha^2 = sigma^2 + sd^2."""
+    """F = (x0 - c_skip x) / c_out of Karras et al., table 1; 1 / alpha^2 = sigma^2 + sd^2, x = x0 + sigma n."""
     sigma = s / alpha
     sd = (1 / alpha**2 - sigma**2).sqrt()
     total = sigma**2 + sd**2
