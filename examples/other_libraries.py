@@ -91,7 +91,6 @@ def train_diffusers(folder: Path, batches: Batches) -> dict[str, object]:
     return {"model": "pipeline", "weights": "pipeline", "arguments": {}}
 
 
-MODULES = {"pipeline": "diffbench.adapters.pipeline:pipeline"}
 TRAININGS = {"diffusers": train_diffusers, "azula": train_azula, "flow": train_flow}
 
 
@@ -124,7 +123,10 @@ def train(library: str, folder: Path, steps: int = 1500, count: int = 300) -> di
 if __name__ == "__main__":
     library, target, steps = (*sys.argv[1:], *("flow", "build/other-library", "1500")[len(sys.argv) - 1 :])
     found = train(library, Path(target), int(steps))
-    factory = MODULES.get(str(found["model"]), f"diffbench.adapters.factories:{found['model']}")
-    print(f"python -m diffbench inspect --model {factory} --weights {target}/{found['weights']} \\")
-    print(f"    --arguments '{json.dumps(found['arguments'])}' --range 0,16 --out build/inspection \\")
-    print(f"    --train {target}/train.npz --held-out {target}/held-out.npz --images x")
+    module = "pipeline" if found["model"] == "pipeline" else "factories"
+    labels = " --labels y --granularity classes" if library == "flow" else ""
+    print(f"python -m diffbench inspect --model diffbench.adapters.{module}:{found['model']}", end=" ")
+    print(f"--weights {target}/{found['weights']} \\")
+    print(f"    --arguments '{json.dumps(found['arguments'])}' \\")
+    print(f"    --range 0,16 --out build/inspection --train {target}/train.npz --held-out {target}/held-out.npz \\")
+    print(f"    --images x{labels}")

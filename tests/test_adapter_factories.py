@@ -34,6 +34,8 @@ def test_a_network_of_edms_form_gets_one_hot_labels() -> None:
     ):
         with pytest.raises(DiffbenchError, match=message):
             denoiser(X, SIGMA, label)
+    own = edm("examples.own_model:Denoiser", options={"width": 8})
+    assert own(torch.zeros(3, 1, 8, 8), SIGMA.float()).shape == (3, 1, 8, 8), "that of the tutorial"
     with pytest.raises(DiffbenchError, match=r"takes no conditions; use granularity none, or arguments: \{classes"):
         edm("tests.outside_networks:EdmForm")(X, SIGMA, LABEL)
 
