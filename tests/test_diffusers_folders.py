@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from diffbench.adapters.conditions import encode
+from diffbench.adapters.libraries import hide_broken_torchvision
 from diffbench.adapters.pipeline import pipeline
 from diffbench.conventions import DiffbenchError
 from tests.diffusers_models import (
@@ -326,6 +328,23 @@ def test_folders_that_are_no_such_pipeline_are_refused(tmp_path: Path, monkeypat
         path.unlink()
     with pytest.raises(DiffbenchError, match="unet: Error no file named"):
         pipeline(tmp_path)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(DiffbenchError, match=r"needs the package transformers .*pip install"):
+        encode(tmp_path, ["a cat"])
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(DiffbenchError, match=r"needs the package diffusers .*pip install 'diffbench\[diffusers\]'"):
         pipeline(tmp_path)
+
+
+def test_a_torchvision_that_does_not_fit_torch_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Diffusers and transformers go without one, but not with one that cannot be imported."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision/part.py").write_text("")
+    broken = "import torchvision.part\nraise RuntimeError('operator torchvision::nms does not exist')\n"
+    (tmp_path / "torchvision/__init__.py").write_text(broken)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    hide_broken_torchvision()
+    left = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("torchvision")}
+    assert left == {"torchvision": None}

@@ -90,5 +90,5 @@ def test_examples_keep_to_stable_names() -> None:
     assert len(programs) == 4
     for program in programs:
         text = program.read_text()
-        assert set(re.findall(r"^\s*(?:import|from) diffbench.*", text, re.MULTILINE)) <= {"import diffbench"}, program
+        assert set(re.findall(r"^ *(?:import|from) diffbench.*", text, re.MULTILINE)) <= {"import diffbench"}, program
         assert set(re.findall(r"\bdiffbench\.(\w+)\(", text)) <= set(diffbench.__all__), program

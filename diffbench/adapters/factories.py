@@ -52,7 +52,7 @@ def velocity(
     stands for "no condition"; a network without classes is called as net(x, t).
     """
     if noise_at not in (0, 1):
-        raise DiffbenchError(f"noise_at: {noise_at} is neither 0 nor 1, the time at which x_t is noise")
+        raise DiffbenchError(f"noise_at: {noise_at!r} is neither 0 nor 1, the time at which x_t is noise")
     labelled = LabelledNetwork(built(network, options, weights, key), null_label)
     if noise_at == 1:
         return PredictionDenoiser(labelled, "flow", linear_flow(steps))
