@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import diffbench
 from tests.snakemake_runs import ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -49,6 +50,7 @@ def test_results_open_as_tables_and_arrays(inspected: Path) -> None:
     said = run("examples/open_results.py", RESULTS=str(inspected))
     assert re.search(r"memorized_floor\s+memorized_fraction", said)
     assert re.search(r"best known training images: \[\s*\d+", said)
+    assert re.search(r"scaled from -\d\S* to \d\S*, raw from -?\d", said)
     chart = (inspected / "my-chart.html").read_text()
     assert "vega" in chart
     assert not re.search(r'<script[^>]+src="http', chart), "the chart asks the network"
@@ -71,8 +73,10 @@ def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_examples_keep_to_stable_names() -> None:
-    """They read files and call the command line, so that a moved module breaks none of them."""
+    """They use the command line and what `import diffbench` names, so that a moved module breaks none of them."""
     programs = sorted((ROOT / "examples").glob("*.py"))
     assert len(programs) == 3
     for program in programs:
-        assert not re.search(r"^\s*(import|from) diffbench", program.read_text(), re.MULTILINE), program
+        text = program.read_text()
+        assert set(re.findall(r"^\s*(?:import|from) diffbench.*", text, re.MULTILINE)) <= {"import diffbench"}, program
+        assert set(re.findall(r"\bdiffbench\.(\w+)\(", text)) <= set(diffbench.__all__), program

@@ -73,15 +73,26 @@ def read_image_set(name: str, location: str, declared: Ends | None = None, gener
         array, array_name = _chosen(path, arrays, array_name, blame)
         _check(path, array, blame)
         images = array.mapped()
+    return image_set(name, images, f"{path}:{array_name}" if array_name else str(path), declared, generated)
+
+
+def image_set(
+    name: str, images: np.ndarray, origin: str, declared: Ends | None = None, generated: bool = False
+) -> ImageSet:
+    """Images (n, ...) of a type that `read_image_set` takes as a set; values and errors as there."""
+
+    def blame(text: str) -> DiffbenchError:
+        return DiffbenchError(f"{name}: {text}")
+
+    _check(origin, images, blame)
     scale = scale_of(images, blame)
     if declared is not None and (problem := misfit(scale, declared, generated)):
-        raise blame(f"{path}: {problem}")
+        raise blame(f"{origin}: {problem}")
     ends = declared or (BYTES if images.dtype == np.uint8 else None)
     if ends is not None:
         images = _moved(images, ends)
     elif not images.flags.c_contiguous:
         images = _copied(images, images.dtype, lambda block: block)
-    origin = f"{path}:{array_name}" if array_name else str(path)
     flat = images.reshape(len(images), -1)
     return ImageSet(name, origin, flat, tuple(images.shape[1:]), scale, ends, declared is not None)
 
@@ -104,7 +115,7 @@ def _chosen(path: Path, arrays: dict[str, Array], array_name: str | None, blame:
     return arrays[array_name], array_name
 
 
-def _check(path: Path, array: Array, blame: Blame) -> None:
+def _check(path: Path | str, array: Array | np.ndarray, blame: Blame) -> None:
     if array.dtype != np.uint8 and array.dtype.kind != "f":
         raise blame(f"{path}: values are of type {array.dtype}; give uint8 (0 to 255) or floats")
     if len(array.shape) < 2 or 0 in array.shape:

@@ -1,7 +1,8 @@
 """An audit of samples against the training images they may copy: checks of the input, measures, suspicious pairs."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from diffbench.measures.neighbors import Images, blocks
 from diffbench.measures.quality_battery import quality_battery
 from diffbench.measures.rescaled_copies import rescaled_copies
 from diffbench.shapes import Float, Float64, Int64
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DIMENSIONS = 64
 """Principal components in which quality is measured, where images have more values than that."""
@@ -39,6 +43,15 @@ class Audit:
     ratios: Float64[np.ndarray, " m"]  # d1/d2
     suspicious: Int64[np.ndarray, " m"]  # samples, least d1/d2 first, then least distance
     battery: MemorizationBattery  # where training images are counted without those that repeat others
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The estimates as a frame: a row per measure, with value, low, high, n, space and reason."""
+        import pandas as pd
+
+        rows = {name: asdict(estimate) | {"space": self.spaces[name]} for name, estimate in self.estimates.items()}
+        columns = ["value", "low", "high", "n", "space", "reason"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("measure")
 
 
 def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed: int = 0) -> Audit:

@@ -5,6 +5,7 @@ What lies there and is not read is counted: a set that is smaller than its owner
 
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's readers of them; by itself it goes by the content, and runs programs for some, such as Ghostscript."""
 MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
 """What Pillow's kinds of image are read as: grey or colour, 8 bits a channel."""
+
+TOLD = 100
+"""Files after which progress is told."""
 
 ORIENTATION = 0x0112
 """EXIF's tag of how a picture is to be turned; 1: not at all."""
@@ -177,3 +181,31 @@ def _kind(image: Any) -> str:
     described = [tile[3] for tile in image.tile]
     deep = any("16" in str(part) or "65535" in str(part) for part in described)
     return f"{image.mode} of 16 bits" if deep and image.mode in MODES else image.mode
+
+
+def look(files: list[Path], blame: Blame, told: Callable[[int, int], None]) -> None:
+    """Open all files and compare their headers; one that differs from the first is read, as `load` would.
+
+    An error of `blame` names a file that is no image, or of another shape. told: hears how many are done, of how many.
+    """
+    first, shape = _header(files[0]), image_shape(files[0], blame)
+    for count, path in enumerate(files):
+        if count % TOLD == 0:
+            told(count, len(files))
+        header = _header(path)
+        if header is None or header != first:
+            found = image_shape(path, blame)
+            if found != shape:
+                raise blame(f"{path}: has shape {found}, but {files[0]} has {shape}; make all alike")
+
+
+def _header(path: Path) -> tuple[object, ...] | None:
+    """What a file says of its image, that it may not keep; None if it says nothing."""
+    from PIL import Image
+
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            turned = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
+            return image.format, image.size, _kind(image), "transparency" in image.info, turned
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return None

@@ -117,16 +117,19 @@ def _summary_table(folder: Path, manifest: Mapping[str, Any], name: str, study: 
 
 
 def read_table(source: Path | BytesIO, study: Study) -> pd.DataFrame:
-    """A table of the summary; only empty text is undefined, since a condition may be called "none", and models "2".
+    """A table of the summary, in which values of the guidance factor stand in words, as in `shown_factors`."""
+    table = plain_table(source)
+    if "guidance" in table:
+        table["guidance"] = table["guidance"].map({name: each.text for name, each in study.guidances.items()})
+    return table
 
-    Values of the guidance factor stand in words, as in `shown_factors`.
-    """
+
+def plain_table(source: Path | BytesIO) -> pd.DataFrame:
+    """A table as written; only empty text is undefined, since a condition may be called "none", and models "2"."""
     names = dict.fromkeys(("model", "guidance"), object)
     table = pd.read_csv(source, keep_default_na=False, na_values=[""], dtype=names)
     if table.empty:  # where every cell failed; pandas cannot tell its columns' types then
         table = table.astype({name: float for name in NUMBERS if name in table})
-    if "guidance" in table:
-        table["guidance"] = table["guidance"].map({name: each.text for name, each in study.guidances.items()})
     if "reason" in table:
         table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), "")
     return table
