@@ -60,6 +60,7 @@ GROUPS = {
         "adopt": "let results that were copied be left as they are where they are what a study asks for",
         "verify": "read every file of results that were moved or stored, and say what is wrong with them",
         "merge": "bring the results of several machines, or of studies that share cells, together in one folder",
+        "crate": "pack results and a description of each file into one archive to publish, an RO-Crate",
     },
     "to look up": {
         "circle": "print the peak of the denoising gap on the symmetric circle",

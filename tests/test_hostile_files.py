@@ -160,7 +160,7 @@ def test_a_pipelines_folder_is_not_unpickled_and_brings_no_code(mark: Path, tmp_
     import json
 
     from diffbench.adapters.pipeline import pipeline
-    from tests.test_adapters import save, tiny_unet
+    from tests.diffusers_models import save, tiny_unet
 
     save(tmp_path, tiny_unet(), "unet")
     weights = tmp_path / "unet/diffusion_pytorch_model"

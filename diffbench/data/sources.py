@@ -20,7 +20,10 @@ from diffbench.data.subsets import Split
 from diffbench.files.surroundings import path_of, plain_text
 from diffbench.settings.data import DataSettings
 
-OPTIONAL_KEYS = ("path", "images", "labels", "resize", "held_out", "points", "noise")
+OPTIONAL_KEYS = (
+    *("path", "images", "labels", "resize", "held_out", "conditions", "held_out_conditions"),
+    *("points", "noise"),
+)
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
 
@@ -79,7 +82,7 @@ class Planar:
 class Digits(ImageSource):
     """Handwritten digits: 1,797 images of 1x8x8, values 0..16; shipped with scikit-learn."""
 
-    keys = ("resize",)
+    keys = ("resize", "conditions")
 
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Always the same."""
@@ -97,7 +100,7 @@ class Digits(ImageSource):
 class IdxSet(ImageSource):
     """MNIST or a relative: from data.path, from where a package installed it, or fetched."""
 
-    keys = ("path", "resize")
+    keys = ("path", "resize", "conditions")
 
     name: str
     remote: Download
@@ -126,7 +129,7 @@ class IdxSet(ImageSource):
 class CifarSet(ImageSource):
     """CIFAR-10 or CIFAR-100: from data.path or fetched."""
 
-    keys = ("path", "resize")
+    keys = ("path", "resize", "conditions")
 
     name: str
     remote: Download
@@ -148,7 +151,7 @@ class CifarSet(ImageSource):
 class ArrayFile(ImageSource):
     """A user's own array file."""
 
-    keys = ("path", "images", "labels", "resize", "held_out")
+    keys = ("path", "images", "labels", "resize", "held_out", "conditions", "held_out_conditions")
 
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Told by the file's header and the labels."""
@@ -169,7 +172,7 @@ class ArrayFile(ImageSource):
 class Folder(ImageSource):
     """A user's own folder of image files."""
 
-    keys = ("path", "resize", "held_out")
+    keys = ("path", "resize", "held_out", "conditions", "held_out_conditions")
 
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Told by the names of the files and the first of them."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from diffbench.data.conditions import Labels
 from diffbench.data.raw_images import block_length
 from diffbench.data.scales import Scale, scale_of
 from diffbench.data.scaling import Scaling
+from diffbench.data.vectors import Vectors
 from diffbench.files import store
-from diffbench.files.store import StageHeader, StoredArray
+from diffbench.files.store import StageFile, StageHeader, StoredArray
+from diffbench.settings.models import check_conditions
 
 Images = NDArray[np.float32]
 
@@ -44,6 +47,8 @@ class TrainingSet:
     """True classes (n,); all 0 where images have none."""
     unseen_classes: Labels
     """The same of the unseen images (u,)."""
+    vectors: Vectors | None = None
+    """The condition that each label stands for, (label_count, d) or (label_count, tokens, d), where these are given."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,6 +66,19 @@ class TrainingSet:
         known = self.unseen is self.validation
         held_out = self.unseen_classes if known else np.zeros(len(self.validation), np.int64)
         return {"train": self.train_classes, "validation": held_out}
+
+    @property
+    def scaled_vectors(self) -> Vectors | None:
+        """The vectors as networks that are trained here see them: over training images of mean 0 and mean square 1.
+
+        Encoders differ in scale by factors of a hundred. DiffbenchError for tokens, which these networks do not take.
+        """
+        if self.vectors is None:
+            return None
+        check_conditions(self.vectors.shape[1:])
+        seen = self.vectors[self.train_labels].astype(np.float64)
+        mean = seen.mean(axis=0)
+        return ((self.vectors - mean) / np.sqrt(np.square(seen - mean).mean())).astype(np.float32)
 
     @property
     def raw_scales(self) -> dict[str, Scale]:
@@ -96,13 +114,24 @@ def read_training_set(data: Path, conditions: Path, made_by: Mapping[str, str] =
     made_by: fingerprints of the specs that must have made `data` and `conditions`, by these names, if they are known.
     """
     labels = store.read(conditions, "conditions", made_by.get("conditions"))
-    images = read_images(data, len(labels["train_label"]), bool(labels.attributes["twin"]), made_by.get("data"))
+    subset = (data, len(labels["train_label"]), bool(labels.attributes["twin"]), made_by.get("data"))
     return replace(
-        images,
+        read_images(*subset),
         train_labels=labels["train_label"],
         validation_labels=labels["validation_label"],
         label_count=int(labels.attributes["label_count"]),
+        vectors=_vector_table(labels, *subset) if labels.attributes.get("given") else None,
     )
+
+
+def _vector_table(labels: StageFile, *subset: Any) -> Vectors:
+    """The vector that each label stands for."""
+    vectors = read_vectors(*subset)
+    if vectors is None:
+        raise DiffbenchError(f"{subset[0]}: lacks the conditions that {labels.path} numbers; run snakemake again")
+    table = np.empty((int(labels.attributes["label_count"]), *vectors[0].shape[1:]), np.float32)
+    table[labels["train_label"]], table[labels["validation_label"]] = vectors
+    return table
 
 
 def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | None = None) -> TrainingSet:
@@ -129,6 +158,16 @@ def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | 
         train_classes=train_classes,
         unseen_classes=file["unseen_class"][:] if own_draws else validation_classes,
     )
+
+
+def read_vectors(
+    data: Path, train_size: int, twin: bool = False, made_by: str | None = None
+) -> tuple[Vectors, Vectors] | None:
+    """Conditions of the same training subset (n, *b) and of the validation images (v, *b), where these are vectors."""
+    file = store.header(data, "data", made_by)
+    if "pool_condition" not in file.arrays:
+        return None
+    return file["pool_condition"][_subset(file, train_size, twin)], file["validation_condition"][:]
 
 
 def read_chosen(data: Path, train_size: int, rows: NDArray[np.int64], made_by: str | None = None) -> Images:

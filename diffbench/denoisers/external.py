@@ -2,10 +2,12 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +16,7 @@ from diffbench.data.scales import BYTES, NORMALISED, misfit
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.outside import contained
 from diffbench.settings.models import External
-from diffbench.shapes import Float, Int64
+from diffbench.shapes import Float, Float32, Int64
 
 
 class ExternalDenoiser:
@@ -22,7 +24,8 @@ class ExternalDenoiser:
 
     x_f = x0_f + p sigma n where x = x0 + sigma n, so D(x, sigma) = (D_f(p x + q, p sigma) - q) / p exactly. D_f gets
     float32 x (m, *shape), float32 sigma (m,) and int64 label (m,), or None in a study without conditions and where
-    classifier-free guidance asks for the unconditional model. All are its own to write into, and its result is copied.
+    classifier-free guidance asks for the unconditional model. Where labels stand for `vectors` (labels, *b) it gets
+    these, float32 (m, *b), in their place. All are its own to write into, and its result is copied.
     DiffbenchError for whatever it returns that is no estimate of the images, or raises.
     """
 
@@ -33,6 +36,7 @@ class ExternalDenoiser:
         device: torch.device,
         affine: tuple[float, float] = (1.0, 0.0),
         conditional: bool = True,
+        vectors: Float32[np.ndarray, " labels *b"] | None = None,
     ) -> None:
         self.network = model.to(device).eval().requires_grad_(False) if isinstance(model, nn.Module) else None
         self.device = device
@@ -40,6 +44,7 @@ class ExternalDenoiser:
         self._name = name
         self._factor, self._offset = affine
         self._conditional = conditional
+        self._vectors = None if vectors is None else torch.from_numpy(vectors).to(device)
 
     @torch.no_grad()
     def __call__(
@@ -48,11 +53,11 @@ class ExternalDenoiser:
         """Estimate of x0. DiffbenchError if the model gives none; torch's own error where memory runs out."""
         theirs = (self._factor * x + self._offset).float()
         noise = (self._factor * sigma).float()
-        label = label.clone() if label is not None and self._conditional else None
-        given = "without a label" if label is None else "with labels"
+        condition = self._condition(label) if label is not None and self._conditional else None
+        given = "without a label" if condition is None else "with labels"
         with contained(self._name, f"D(x, sigma, label), {given}, raised"):
             try:
-                output = self._model(theirs, noise, label)
+                output = self._model(theirs, noise, condition)
             except torch.OutOfMemoryError as error:
                 output = error
             except DiffbenchError as error:
@@ -60,6 +65,10 @@ class ExternalDenoiser:
         if isinstance(output, torch.OutOfMemoryError):
             raise output  # no fault of the model's: fewer images at once may fit
         return (self._checked(output, x, sigma).to(x.dtype) - self._offset) / self._factor
+
+    def _condition(self, label: Int64[Tensor, " m"]) -> Tensor:
+        """A copy of the labels, or of the vectors that they stand for."""
+        return label.clone() if self._vectors is None else self._vectors[label]
 
     def _checked(
         self, output: object, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"]
@@ -84,10 +93,34 @@ class ExternalDenoiser:
         return DiffbenchError(f"model '{self._name}': {text}")
 
 
+Model = Callable[..., object]
+"""A function D_f(x, sigma, label)."""
+
+_AT_HAND: dict[str, Model] = {}
+
+
+@contextmanager
+def at_hand(definition: External, model: Model) -> Iterator[None]:
+    """Within it this model stands for what the definition's factory would make: it is made once, or by the caller."""
+    key = definition.model_dump_json()
+    _AT_HAND[key] = model
+    try:
+        yield
+    finally:
+        del _AT_HAND[key]
+
+
 def load_external(definition: External, training_set: TrainingSet, device: torch.device) -> ExternalDenoiser:
+    """The model that a definition names, as a denoiser. DiffbenchError if there is none, or if its factory fails."""
+    affine, conditional = pixel_scale(definition, training_set), training_set.label_count > 1
+    model = _AT_HAND.get(definition.model_dump_json()) or make_model(definition)
+    with contained(definition.factory, "moving the model to its device raised"):
+        return ExternalDenoiser(model, definition.factory, device, affine, conditional, training_set.vectors)
+
+
+def make_model(definition: External) -> Model:
     """Call the factory that a definition names. DiffbenchError if there is none, or if it fails."""
     name = definition.factory
-    affine = pixel_scale(definition, training_set)
     keywords: dict[str, object] = deepcopy(dict(definition.arguments))
     if definition.weights is not None:
         path = Path(definition.weights)
@@ -99,7 +132,7 @@ def load_external(definition: External, training_set: TrainingSet, device: torch
         model = factory(**keywords)
         if not callable(model):
             raise DiffbenchError(f"the factory returned {_kind(model)}; a function D(x, sigma, label) is expected")
-        return ExternalDenoiser(model, name, device, affine, training_set.label_count > 1)
+    return model
 
 
 def import_factory(name: str) -> Callable[..., object]:

@@ -50,8 +50,10 @@ class Memory:
     """MB of each job of a study. A GPU's own memory is not counted."""
 
     def __init__(self, study: Study) -> None:
-        self._study, self._shape = study, facts(study.data).shape
-        self._dimension, self._pool = math.prod(self._shape), facts(study.data).pool + study.data.validation
+        known = facts(study.data)
+        self._study, self._shape, self._pool = study, known.shape, known.pool + study.data.validation
+        self._dimension = math.prod(self._shape)
+        self._conditions = math.prod(known.conditions) if known.conditions else 0
         self._snakemake = SNAKEMAKE + PER_CELL * len(study.cells)
         self._network = lru_cache(maxsize=None)(self._of_a_network)
 
@@ -61,7 +63,7 @@ class Memory:
 
     def used(self, rule: str, factors: Mapping[str, str]) -> float:
         """Of the process that does a job's work."""
-        pool = POOL.get(rule, 0) * self._pool * self._dimension / 1e6
+        pool = POOL.get(rule, 0) * self._pool * (self._dimension + self._conditions) / 1e6
         if rule in LIBRARIES:
             tables = TABLED * len(self._study.cells) if rule in WHOLE else 0.0
             return LIBRARIES[rule] + pool + tables + self._images(rule, factors)
@@ -87,8 +89,9 @@ class Memory:
         return copies + min(BLOCKS, copies)
 
     def _values(self, factors: Mapping[str, str]) -> int:
-        """Values of the training and validation images of a job."""
-        return (int(factors["train_size"]) + self._study.data.validation) * self._dimension
+        """Values of the training and validation images of a job, and of their conditions."""
+        images = int(factors["train_size"]) + self._study.data.validation
+        return images * (self._dimension + self._conditions)
 
     def _of_a_network(self, rule: str, model: str) -> float:
         """A network's weights and what its blocks put out; on a GPU neither is in the host's memory but to be read."""

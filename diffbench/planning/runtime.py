@@ -76,7 +76,8 @@ class Runtime:
     def _conditions(self, factors: Mapping[str, str]) -> float:
         granularity, images = Granularity.parse(factors["granularity"]), min(int(factors["train_size"]), CLUSTERED)
         clusters = granularity.count if granularity.kind == "kmeans" else 0
-        return 2 * ROUNDS * images * clusters * self._dimension / OPTIMUM_RATE
+        clustered = math.prod(self._facts.conditions or self._facts.shape)
+        return 2 * ROUNDS * images * clusters * clustered / OPTIMUM_RATE
 
     def _train(self, factors: Mapping[str, str]) -> float:
         """From its first step: a run's state is not kept where that took no two minutes, and may be damaged."""

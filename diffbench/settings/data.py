@@ -1,8 +1,14 @@
 """Which images a study is about, and how they are split."""
 
-from pydantic import Field
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from diffbench.settings.base import MOST, Seed, Size, Strict
+
+ARRAY_FILES = (".npy", ".npz", ".h5", ".hdf5")
+"""Endings of files that hold arrays."""
 
 
 class DataSettings(Strict):
@@ -24,6 +30,15 @@ class DataSettings(Strict):
         default=None,
         description="File or folder of held-out images like those of path, all of which then are the training pool.",
     )
+    conditions: str | None = Field(
+        default=None,
+        description="Conditions that are vectors, one per image in the order in which images are read: the name of an"
+        " array beside the images in their file, or another file, as FILE or FILE:ARRAY.",
+    )
+    held_out_conditions: str | None = Field(
+        default=None,
+        description="The same of held_out; left out where conditions names an array beside the images.",
+    )
     points: int | None = Field(
         default=None, ge=4, le=100_000_000, description="Points of the plane to draw, for planar sets."
     )
@@ -42,4 +57,25 @@ class DataSettings(Strict):
     def files_given(self) -> dict[str, str]:
         """Paths of the files or folders that images are read from, by the keys that name them."""
         given = {"path": self.path, "held_out": self.held_out}
+        given |= {key: place_of(getattr(self, key))[0] for key in CONDITIONS.values()}
         return {key: path for key, path in given.items() if path is not None}
+
+    @model_serializer(mode="wrap")
+    def _with_what_is_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without conditions where there are none, so that results of before there could be any stay what they are."""
+        absent = {key for key in CONDITIONS.values() if getattr(self, key) is None}
+        return {name: value for name, value in handler(self).items() if name not in absent}
+
+
+CONDITIONS = {"path": "conditions", "held_out": "held_out_conditions"}
+"""The key that says where the conditions of the images of either key are."""
+
+
+def place_of(location: str | None) -> tuple[str | None, str | None]:
+    """The file and the array that FILE, FILE:ARRAY or ARRAY names, by the file's ending; None for what it does not."""
+    if location is None:
+        return None, None
+    file, _, array = location.rpartition(":")
+    if PurePath(file).suffix in ARRAY_FILES:
+        return file, array
+    return (location, None) if PurePath(location).suffix in ARRAY_FILES else (None, location)

@@ -197,5 +197,12 @@ def check_shape(definition: TrainedDefinition, shape: tuple[int, ...]) -> None:
         )
 
 
+def check_conditions(shape: tuple[int, ...] | None) -> None:
+    """Refuse conditions that are no plain vectors: networks that are trained here take no sequences of tokens."""
+    if shape is not None and len(shape) > 1:
+        size = "x".join(map(str, shape))
+        raise DiffbenchError(f"conditions of {size} are tokens; to train on them give their mean, one vector per image")
+
+
 def _remedy(definition: Unet | Dit) -> str:
     return "give fewer multipliers" if isinstance(definition, Unet) else "give another patch"

@@ -87,7 +87,12 @@ def _flat(raw: RawImages) -> np.ndarray:
 
 def _variables(name: str, dim: str, raw: RawImages, long_name: str) -> dict[str, store.Variable]:
     axes = tuple(f"axis{index}" for index in range(raw.images.ndim - 1))
-    return {
+    given = {}
+    if raw.conditions is not None:
+        parts = tuple(f"condition_axis{index}" for index in range(raw.conditions.ndim - 1))
+        text = "condition: the vector of each image"
+        given[f"{name}_condition"] = store.Variable(raw.conditions, (dim, *parts), text, compressed=False)
+    return given | {
         name: store.Variable(raw.images, (dim, *axes), long_name, compressed=False),  # nearly all jobs read them
         f"{name}_class": store.Variable(raw.classes, (dim,), "true class; 0 where there are none"),
     }

@@ -8,9 +8,10 @@ from typing import Any
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.raw_images import Facts
+from diffbench.settings.granularity import GIVEN
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.guidance import problems as problems_of_guidance
-from diffbench.settings.models import PRESETS, External, TrainedDefinition, Variant, check_shape
+from diffbench.settings.models import PRESETS, External, TrainedDefinition, Variant, check_conditions, check_shape
 from diffbench.study.layout import FOLDERS
 from diffbench.study.study import Study
 
@@ -90,9 +91,21 @@ def _problems_of_factors(study: Study, data: Facts) -> Iterator[str]:
                 yield f"key '{where}train_size': {problem}"
     for factors in study.combinations():
         granularity, size = factors["granularity"], factors["train_size"]
-        if problem := catalog.bad_granularity(study.data, data, granularity, size):
+        if problem := catalog.bad_granularity(study.data, data, granularity, size) or _tokens(study, data, factors):
             yield f"granularity '{granularity}': {problem}"
             return
+
+
+def _tokens(study: Study, data: Facts, factors: Mapping[str, Any]) -> str | None:
+    """Why a model cannot be trained on the conditions that are given, if so."""
+    model = factors["model"]
+    if factors["granularity"] != GIVEN or not isinstance(study.definition(model), TrainedDefinition):
+        return None
+    try:
+        check_conditions(data.conditions)
+    except DiffbenchError as error:
+        return f"'{model}': {error}"
+    return None
 
 
 def _problems_of_model(study: Study, model: str, data: Facts) -> Iterator[str]:

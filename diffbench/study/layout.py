@@ -102,6 +102,8 @@ ROWS = ".rows"
 """Rows of the summary's tables by file, so that it opens none again that stays as it is."""
 INSPECTION = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""
+STUDY_FILE, CRATE_METADATA = "study.yaml", "ro-crate-metadata.json"
+"""What a crate of the results holds beside them."""
 CHART_DATA = "data/{name}.csv"
 """Table of a chart, from its page."""
 UNFINISHED = "report/data/unfinished.csv"
@@ -164,7 +166,7 @@ def is_run_state(path: str) -> bool:
 
 def lies_beside(path: str) -> bool:
     """Whether runs leave a file of this path beside results: logs, the report and its tables, caches, the plan."""
-    named = (CLAIMS, LAWS, LOCK, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST)
+    named = (CLAIMS, LAWS, LOCK, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST, STUDY_FILE, CRATE_METADATA)
     return path in named or is_result(path) or _BESIDE.fullmatch(path) is not None
 
 

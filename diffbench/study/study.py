@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from diffbench.data import catalog
 from diffbench.settings.base import Count, Name, Positive, Seed, Strict
@@ -56,6 +56,9 @@ class Study(Strict):
     lab: LabSettings | None = Field(
         default=None, description="The 2D laboratory, which judges the fifth claim; without it none of its jobs exist."
     )
+    note: str | None = Field(
+        default=None, max_length=500, description="A sentence that stands at the top of every page of the report."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes a free GPU."
     )
@@ -65,6 +68,12 @@ class Study(Strict):
     runtime_factor: Positive = Field(
         default=1.0, description="Of a site: times the minutes that jobs ask of its scheduler; no result depends on it."
     )
+
+    @model_serializer(mode="wrap")
+    def _without_absent_note(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a note where there is none, so that results of before there could be one stay what they are."""
+        written = handler(self)
+        return written if self.note is not None else {name: each for name, each in written.items() if name != "note"}
 
     def definition(self, model: str) -> ModelDefinition:
         """What a model's name stands for, the study's own definitions first; of a variant, what it varies."""

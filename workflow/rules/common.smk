@@ -12,6 +12,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
 from diffbench.forkserver import start as forkserver
+from diffbench.forkserver.interruption import Interruption
 from diffbench.planning.ahead import plan_ahead
 from diffbench.planning.memory import Memory
 from diffbench.planning.runtime import Runtime
@@ -188,6 +189,7 @@ def nothing_stale(wildcards):
     return []
 
 
+INTERRUPTION = Interruption()
 LOCK = FileLock(at(layout.LOCK), timeout=0)
 
 
@@ -226,6 +228,11 @@ def start_server():
             f"note: every job starts by itself, seconds slower: {error}",
             file=sys.stderr,
         )
+
+
+def end_at_once():
+    """End a run that was told to, without summary and report, for which nobody waits."""
+    sys.exit(f"diffbench: ended by {INTERRUPTION.by}, with all its jobs")
 
 
 def report_what_exists():
