@@ -72,11 +72,19 @@ def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "audited/audit.html").exists()
 
 
+def test_arrays_and_a_denoiser_at_hand_are_measured(tmp_path: Path) -> None:
+    said = run("examples/in_python.py", str(tmp_path / "found"))
+    assert re.search(r"memorized_fraction +0\.5 ", said)
+    assert re.search(r"memorized_floor +0\.0 ", said)
+    assert "memorized samples: 1.0" in said
+    assert (tmp_path / "found/report/index.html").exists()
+
+
 def test_examples_keep_to_stable_names() -> None:
     """They use the command line and what `import diffbench` names, so that a moved module breaks none of them."""
     programs = sorted((ROOT / "examples").glob("*.py"))
-    assert len(programs) == 3
+    assert len(programs) == 4
     for program in programs:
         text = program.read_text()
-        assert set(re.findall(r"^\s*(?:import|from) diffbench.*", text, re.MULTILINE)) <= {"import diffbench"}, program
+        assert set(re.findall(r"^ *(?:import|from) diffbench.*", text, re.MULTILINE)) <= {"import diffbench"}, program
         assert set(re.findall(r"\bdiffbench\.(\w+)\(", text)) <= set(diffbench.__all__), program
