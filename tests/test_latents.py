@@ -143,7 +143,7 @@ def test_another_decoder_trains_nothing_anew(folder: Path, tmp_path: Path) -> No
 
 def test_pages_show_what_latents_are_decoded_to(folder: Path) -> None:
     page = (results(folder) / "report/index.html").read_text()
-    assert "What the latents are decoded to. d1/d2 is of these pictures." in page
+    assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in page
     assert "memorized in pixels" in page
 
 

@@ -24,6 +24,8 @@ OPTIONS = {
     r"key 'data\.decoder[^']*'": "--decoder",
     r"key 'center\.granularity'": "--granularity",
     r"granularity '(\S+)'": r"--granularity \1",
+    r"use granularity (\w+)": r"use --granularity \1",
+    r"give arguments: (?=\{)": "give --arguments ",
     r"key 'device'": "--device",
     r"data\.(images|labels|resize|conditions)": r"--\1",
     r"beyond data\.validation": f"beyond the {HELD_OUT:,} that are used at most",
