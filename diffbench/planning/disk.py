@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbench.data.catalog import facts
+from diffbench.data.raw_images import are_latents
 from diffbench.planning.evaluations import PIXELS, Evaluations
 from diffbench.planning.flops import weights
+from diffbench.planning.memory import pictured_values
 from diffbench.planning.standing import files_of
 from diffbench.settings.models import TrainedDefinition
 from diffbench.study import layout
@@ -78,7 +80,11 @@ def _parts(study: Study, kind: Kind, factors: Mapping[str, Any]) -> Iterator[flo
     images = known.pool + study.data.validation
     counts = Evaluations(study, known, dimension)
     if kind is layout.DATA:
-        yield images * (dimension + LABEL)
+        yield images * (dimension * (FLOAT if are_latents(known.shape) else 1) + LABEL)
+    elif kind is layout.PIXELS:
+        yield images * (pictured_values(known.shape) * FLOAT + LABEL)
+    elif kind is layout.DECODED:
+        yield samples * pictured_values(known.shape) * FLOAT
     elif kind is layout.FEATURES:
         yield images * FEATURES * FLOAT
     elif kind is layout.CONDITIONS:

@@ -41,6 +41,7 @@ FORMATS = {
 
 KINDS = {
     layout.DATA: "images and their split into training pool and validation images",
+    layout.PIXELS: "pictures that the images, which are latents, are decoded to",
     layout.FEATURES: "feature space in which the quality of samples is measured",
     layout.CONDITIONS: "training subset and its labels",
     layout.OPTIMUM: "denoising losses of the closed-form optimum and of the best linear filter",
@@ -48,6 +49,7 @@ KINDS = {
     layout.DENOISE: "denoising losses, gap, skill and attacks over the noise level",
     layout.EQUIVALENT: "error as that of a closed form in the plane",
     layout.SAMPLES: "samples",
+    layout.DECODED: "pictures that the samples, which are latents, are decoded to",
     layout.TRAJECTORIES: "sampling trajectories",
     layout.MEMORIZATION: "memorization and quality among the samples",
     layout.OVERLAP: "overlap of sampling trajectories with noised data",
