@@ -79,12 +79,10 @@ def _parts(study: Study, kind: Kind, factors: Mapping[str, Any]) -> Iterator[flo
     dimension = math.prod(known.shape)
     images = known.pool + study.data.validation
     counts = Evaluations(study, known, dimension)
-    if kind is layout.DATA:
-        yield images * (dimension * (FLOAT if are_latents(known.shape) else 1) + LABEL)
-    elif kind is layout.PIXELS:
-        yield images * (pictured_values(known.shape) * FLOAT + LABEL)
-    elif kind is layout.DECODED:
-        yield samples * pictured_values(known.shape) * FLOAT
+    if kind in study.decoded_kinds:
+        yield {layout.PIXELS: images, layout.DECODED: samples}[kind] * pictured_values(known.shape) * FLOAT
+    elif kind is layout.DATA:
+        yield images * (dimension * (1, FLOAT)[are_latents(known.shape)] + LABEL)
     elif kind is layout.FEATURES:
         yield images * FEATURES * FLOAT
     elif kind is layout.CONDITIONS:
