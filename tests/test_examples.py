@@ -84,6 +84,14 @@ def test_a_network_that_a_plain_loop_trained_is_measured_by_the_command_that_is_
     assert losses.iloc[-1] < 0.2, "at high noise it is the mean of a class, of images whose variance is 0.25"
 
 
+def test_arrays_and_a_denoiser_at_hand_are_measured(tmp_path: Path) -> None:
+    said = run("examples/in_python.py", str(tmp_path / "found"))
+    assert re.search(r"memorized_fraction +0\.5 ", said)
+    assert re.search(r"memorized_floor +0\.0 ", said)
+    assert "memorized samples: 1.0" in said
+    assert (tmp_path / "found/report/index.html").exists()
+
+
 def test_examples_keep_to_stable_names() -> None:
     """They use the command line and what `import diffbench` names, so that a moved module breaks none of them."""
     programs = sorted((ROOT / "examples").glob("*.py"))
