@@ -3,12 +3,13 @@
 TYPE_CHECKING = False  # that of typing, which takes longer to import than all of this
 if TYPE_CHECKING:
     from diffbench.api.audit import audit
+    from diffbench.api.inspect import inspect
     from diffbench.api.results import Results, load_results
     from diffbench.conventions import DiffbenchError
     from diffbench.study.file import load_study
     from diffbench.study.study import Study
 
-__all__ = ["DiffbenchError", "Results", "Study", "__version__", "audit", "load_results", "load_study"]
+__all__ = ["DiffbenchError", "Results", "Study", "__version__", "audit", "inspect", "load_results", "load_study"]
 
 __version__ = "0.1.0"
 
@@ -17,6 +18,7 @@ _HOMES = {
     "Results": "api.results",
     "Study": "study.study",
     "audit": "api.audit",
+    "inspect": "api.inspect",
     "load_results": "api.results",
     "load_study": "study.file",
 }

@@ -39,14 +39,32 @@ def test_what_stands_after_two_dashes_goes_to_snakemake(handed: list[str]) -> No
     assert handed[-6:] == ["--cores", "3", "--until", "train", "--", "x"]
 
 
-@pytest.mark.parametrize("elsewhere", [["--profile", "slurm"], ["--", "--executor", "slurm"], ["--", "-j", "9"]])
-def test_other_machines_have_their_own_number_of_cores(handed: list[str], elsewhere: list[str]) -> None:
-    assert cli.main(["run", "smoke", *elsewhere]) == 0
-    assert "--cores" not in handed
+@pytest.mark.parametrize(
+    ("told", "own"),
+    [
+        (["--profile", "slurm"], True),
+        (["--", "--executor=slurm"], True),
+        (["--", "-j9"], True),
+        (["--profile", "default"], False),
+        (["--", "--jobname", "x", "--config", "device=cpu"], False),
+    ],
+)
+def test_other_machines_have_their_own_number_of_cores(
+    handed: list[str], monkeypatch: pytest.MonkeyPatch, told: list[str], own: bool
+) -> None:
+    monkeypatch.setattr("diffbench.bundled.profile.find_spec", lambda name: name)
+    assert cli.main(["run", "smoke", *told]) == 0
+    assert ("--cores" not in handed) == own
 
 
-def test_profiles_are_those_that_come_along_or_paths(handed: list[str]) -> None:
+def test_profiles_are_those_that_come_along_or_paths(
+    handed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert {"default", "slurm", "cluster-generic"} <= set(bundled.profiles())
+    monkeypatch.setattr("diffbench.bundled.profile.find_spec", lambda name: None)
+    assert cli.main(["run", "smoke", "--profile", "slurm"]) == 1
+    assert "slurm needs snakemake-executor-plugin-slurm, which is not installed: pip" in capsys.readouterr().err
+    monkeypatch.setattr("diffbench.bundled.profile.find_spec", lambda name: name)
     assert cli.main(["run", "smoke", "--profile", "slurm"]) == 0
     assert "executor: slurm" in Path(option(handed, "--profile"), "profile.yaml").read_text()
     handed.clear()
@@ -67,7 +85,7 @@ def test_results_elsewhere_are_found_by_a_link(handed: list[str], tmp_path: Path
     [
         (["smok"], "smok: no file, nor a study that comes along; did you mean smoke?"),
         (["none.yaml"], "none.yaml: cannot be read: No such file or directory"),
-        (["smoke", "--profile", "slrm"], "--profile: slrm: no profile, nor the name of one that comes along; did you"),
+        (["smoke", "--profile", "slrm"], "--profile: slrm: no profile, nor one that comes along; did you mean slurm?"),
         (["smoke", "--profile", "empty"], "--profile: empty: no profile"),
         (["smoke", "--dry-run"], "--dry-run: no option of this command; diffbench run --help lists"),
         (["--until", "smoke"], "--until: no option of this command; diffbench run --help lists"),

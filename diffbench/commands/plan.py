@@ -85,6 +85,8 @@ def estimate(study: Study, expected: "Cost") -> list[str]:
     lines += [f"measured here: {name}: {note}" for name, note in expected.notes.items()]
     external = sorted(name for name, model in study.models.items() if model.kind == "external")
     lines += [f"not measured, and not in the estimate: evaluations of {name}" for name in external]
+    if study.data.decoding:
+        lines.append(f"not measured, and not in the estimate: decoding by {study.data.decoding.factory}")
     return lines
 
 

@@ -5,14 +5,15 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from diffbench.bundled import nearest, profiles, snakefile, study_file
+from diffbench.bundled import profiles, snakefile, study_file
+from diffbench.bundled.profile import find_profile
 from diffbench.conventions import RESULTS, DiffbenchError
 from diffbench.files.output import unwritable
 from diffbench.study import layout
 from diffbench.study.file import load_study
 from diffbench.summary.manifest import read_manifest
 
-ELSEWHERE = ("-c", "--cores", "-j", "--jobs", "-e", "--executor")
+LONG, SHORT = ("--cores", "--jobs", "--executor"), ("-c", "-j", "-e")
 """Options of Snakemake that say how many jobs run at a time, or that other machines run them."""
 
 
@@ -33,36 +34,20 @@ def run(
         raise DiffbenchError(f"--cores: {cores} is no number of cores; give 1 or more")
     options = ["--snakefile", str(snakefile()), "--configfile", str(path)]
     options += ["--workflow-profile", str(profiles()["default"])]
+    said = list(snakemake)
     if profile is not None:
-        options += ["--profile", _profile(profile)]
+        found = find_profile(profile)
+        options += ["--profile", str(found.path)]
+        said += [f"--{key}" for key in found.settings]
     if cores is not None:
         options += ["--cores", str(cores)]
-    elif profile is None and not any(option.startswith(ELSEWHERE) for option in snakemake):
+    elif not any(option.partition("=")[0] in LONG or option[:2] in SHORT for option in said):
         options += ["--cores", "all"]
     if results is not None:
         _lead_to(results, name)
     os.execv(  # this Python and fixed words, but for what the user wrote  # nosec B606
         sys.executable, [sys.executable, "-m", "snakemake", *options, *snakemake]
     )
-
-
-def _profile(given: str) -> str:
-    """A profile by its path, or by the name of one that comes along, or that Snakemake keeps for user or site."""
-    if Path(given).is_file() or _is_profile(Path(given)):
-        return given
-    known = profiles()
-    if given in known:
-        return str(known[given])
-    user = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
-    if any(_is_profile(place / "snakemake" / given) for place in (user, Path("/etc/xdg"))):
-        return given
-    raise DiffbenchError(
-        f"--profile: {given}: no profile, nor the name of one that comes along; {nearest(given, known)}"
-    )
-
-
-def _is_profile(folder: Path) -> bool:
-    return any(path.suffix == ".yaml" for name in ("profile", "config") for path in folder.glob(f"{name}.*"))
 
 
 def _lead_to(folder: Path, name: str) -> None:
