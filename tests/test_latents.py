@@ -69,7 +69,7 @@ def results(folder: Path) -> Path:
     return folder / "results" / "latents"
 
 
-def measured(folder: Path) -> pd.DataFrame:
+def measured(folder: Path) -> Any:
     """Value and space of each measure, by model and measure."""
     table = pd.read_csv(results(folder) / "summary/memorization.csv")
     return table.set_index(["model", "measure"])
