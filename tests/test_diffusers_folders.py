@@ -154,7 +154,7 @@ def test_a_state_dict_of_a_folders_network(tmp_path: Path) -> None:
         ("last.pt", None, r"last.pt: is no state dict; it holds ema, step; give arguments: \{key: ...\}"),
         ("last.pt", "model", "has no 'model'; it holds ema, step"),
         ("other.pt", None, "other.pt: .*size mismatch"),
-        ("evil.pt", None, "evil.pt: holds more than tensors, and no code of it is run here"),
+        ("evil.pt", None, "evil.pt: cannot be read: it holds more than tensors, and no code of it is run here"),
         ("cut.safetensors", None, "cut.safetensors: cannot be read"),
         ("unet", None, "unet: is a folder; give the file of a state dict"),
     ):
