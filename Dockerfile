@@ -17,4 +17,4 @@ RUN pip install --no-cache-dir -c requirements.lock -e '.[cluster]' \
 # Results go to the folder that is mounted here, whoever runs the container; Snakemake wants a home.
 WORKDIR /work
 ENV HOME=/tmp USER=diffbench
-CMD ["snakemake", "--snakefile", "/opt/diffbench/Snakefile", "--workflow-profile", "/opt/diffbench/profiles/default", "--configfile", "/opt/diffbench/config/config.yaml", "--cores", "all"]
+CMD ["diffbench", "run", "digits"]

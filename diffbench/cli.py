@@ -29,11 +29,13 @@ from diffbench.study.layout import cost_of, root_of
 
 STAGES = {
     "data": "split a data set into training pool and validation images",
+    "pixels": "decode the latents of a study to pictures",
     "conditions": "label a training subset at one granularity",
     "train": "train one segment of a run",
     "optimum": "measure the denoising losses of the closed-form optimum",
     "denoise": "measure the denoising losses of a checkpoint",
     "sample": "draw the samples and trajectories of a cell",
+    "decode": "decode the samples of a cell to pictures",
     "plant": "make the samples of a control without a denoiser",
     "features": "fit the space in which the quality of samples is measured",
     "memorization": "measure memorization among the samples of a cell",

@@ -56,11 +56,19 @@ def tiny_text_unet(**keys: Any) -> Any:
     return UNet2DConditionModel(**defaults | blocks | sizes | keys).eval()
 
 
-def tiny_pixart() -> Any:
+def tiny_sdxl() -> Any:
+    """Text, and an embedding of the whole text beside six sizes of the image."""
+    return tiny_text_unet(
+        addition_embed_type="text_time", addition_time_embed_dim=4, projection_class_embeddings_input_dim=6 * 4 + 10
+    )
+
+
+def tiny_pixart(**keys: Any) -> Any:
     from diffusers.models.transformers.pixart_transformer_2d import PixArtTransformer2DModel
 
-    sizes: Any = {"num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 1, "cross_attention_dim": 16}
-    return filled(PixArtTransformer2DModel(sample_size=8, in_channels=4, out_channels=8, caption_channels=12, **sizes))
+    sizes: Any = {"num_attention_heads": 2, "attention_head_dim": 6, "num_layers": 1, "cross_attention_dim": 12}
+    shape: Any = {"sample_size": 8, "in_channels": 4, "out_channels": 8, "caption_channels": 12}
+    return filled(PixArtTransformer2DModel(**shape, **sizes, **keys))
 
 
 def tiny_sd3() -> Any:

@@ -158,3 +158,17 @@ def test_bad_schedules_and_predictions_are_refused() -> None:
 def test_pure_noise_at_the_last_time_is_left_out() -> None:
     schedule = TableSchedule([0.9, 0.5, 0.0], [0.1, 0.8, 1.0])
     assert schedule.at(np.array([1.6])).time == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (lambda x: x[:1], r"shape \(1, 5\); a tensor of the shape \(2, 5\)"),
+        (lambda x: torch.cat([x, x], dim=1), r"shape \(2, 10\); a tensor of the shape \(2, 5\)"),
+        (lambda x: (x, x), r"a tuple; a tensor of the shape \(2, 5\)"),
+    ],
+)
+def test_networks_that_return_another_shape_are_refused(returned: Any, said: str) -> None:
+    denoiser = PredictionDenoiser(lambda x, t, c: returned(x), "flow", linear_flow())
+    with pytest.raises(DiffbenchError, match=f"the network returned {said} is expected"):
+        denoiser(torch.zeros(2, 5), torch.ones(2))

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from diffbench.adapters.conditions import encode
+from diffbench.adapters.libraries import hide_broken_torchvision
 from diffbench.adapters.pipeline import pipeline
 from diffbench.conventions import DiffbenchError
 from tests.diffusers_models import (
@@ -19,6 +21,7 @@ from tests.diffusers_models import (
     tiny_dit,
     tiny_pixart,
     tiny_sd3,
+    tiny_sdxl,
     tiny_text_unet,
     tiny_unet,
 )
@@ -95,8 +98,8 @@ def test_edm_and_flow_pipelines_see_their_own_times(tmp_path: Path) -> None:
 def test_times_are_rounded_where_the_network_looks_them_up_in_a_table(tmp_path: Path) -> None:
     model = tiny_unet(time_embedding_type="learned", num_train_timesteps=1000)
     save(tmp_path, model, "unet", prediction_type="sample")
-    x, ratio = torch.randn(1, 1, 8, 8), (np.log(np.divide(*moment(400)[::-1])) + np.log(np.divide(*moment(401)[::-1])))
-    sigma = float(np.exp(ratio / 2)) * 1.0001  # just beyond the middle between two steps
+    x, (before, after) = torch.randn(1, 1, 8, 8), (noise / alpha for alpha, noise in map(moment, (400, 401)))
+    sigma = 1.0001 * (before * after) ** 0.5  # just beyond the middle between two steps
     alpha = 1 / np.hypot(1, sigma)
     expected = model(x * alpha, torch.tensor([401])).sample
     assert torch.allclose(pipeline(tmp_path)(x, torch.tensor([sigma]), None), expected, atol=1e-5)
@@ -170,7 +173,8 @@ def test_prompts_are_embedded_as_the_library_does(stable_diffusion: Path) -> Non
         "tokenizer": CLIPTokenizer.from_pretrained(stable_diffusion / "tokenizer"),
     }
     none: Any = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    theirs: Any = StableDiffusionPipeline(unet=model, scheduler=PNDMScheduler(skip_prk_steps=True), **parts, **none)
+    scheduler: Any = PNDMScheduler(skip_prk_steps=True)
+    theirs: Any = StableDiffusionPipeline(unet=model, scheduler=scheduler, **parts, **none)
     cat, empty = theirs.encode_prompt("a cat", "cpu", 1, True)
     x, (alpha, noise) = torch.randn(2, 4, 8, 8), moment(500)
     sigma = torch.full((2,), noise / alpha)
@@ -188,19 +192,19 @@ def test_conditions_and_latents_that_do_not_fit_are_refused(stable_diffusion: Pa
     for images, label, message in (
         (x, torch.zeros(2, 8, 12), r"encoder_hidden_states has the shape \(2, 8, 12\); the model's last axis has 16"),
         (x, torch.zeros(2, 5, 16), r"embeddings of \(5, 16\), the unconditional one of \(8, 16\); pad them"),
-        (x, torch.tensor([0, 2]), "label 2 is asked for; the model knows 2 conditions, from 0"),
+        (x, torch.tensor([0, 2]), "label 2 is asked for; there are 2 conditions, from 0"),
         (x[:, :3], None, r"made for latents of 4 channels, not 3; give latents as its VAE makes them, \(n, C, H, W\)"),
         (x[..., :4], None, "made for latents of 8x8, not 8x4; give its own$"),
     ):
         with pytest.raises(DiffbenchError, match=message):
             denoiser(images, sigma, label)
-    with pytest.raises(DiffbenchError, match=r"the conditions are numbers; give arguments: \{conditions: FILE.npy\}"):
+    with pytest.raises(DiffbenchError, match=r"the conditions are classes; give arguments: \{conditions: FILE.npy\}"):
         pipeline(stable_diffusion)(x, sigma, torch.tensor([0, 1]))
     np.save(stable_diffusion / "narrow.npy", np.zeros((3, 8, 12), np.float32))
     np.save(stable_diffusion / "infinite.npy", np.full((3, 8, 16), np.inf, np.float32))
     np.savez(stable_diffusion / "named.npz", embeddings=np.zeros((3, 8, 16), np.float32))
     np.save(stable_diffusion / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    for arguments, message in (
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"conditions": "narrow.npy"}, r"conditions: encoder_hidden_states has the shape \(3, 8, 12\); .* has 16"),
         ({"unconditional": "narrow.npy"}, "unconditional: encoder_hidden_states has the shape"),
         ({"conditions": "named.npz"}, "conditions: holds embeddings; the model takes encoder_hidden_states"),
@@ -210,7 +214,8 @@ def test_conditions_and_latents_that_do_not_fit_are_refused(stable_diffusion: Pa
         ({"prompts": "absent.txt"}, "prompts: .*absent.txt"),
         ({"prompts": ["a"], "conditions": "narrow.npy"}, "give either conditions or prompts"),
         ({"null_label": 3}, "null_label: the model does not take it"),
-    ):
+    ]
+    for arguments, message in refused:
         with pytest.raises(DiffbenchError, match=message):
             pipeline(stable_diffusion, **arguments)
 
@@ -236,15 +241,39 @@ def test_embeddings_by_file_for_networks_that_take_several_arrays(tmp_path: Path
         denoiser(x, sigmas, torch.zeros(2, 5, 12))
     with pytest.raises(DiffbenchError, match=r"none stands for no condition; give arguments: \{unconditional"):
         pipeline(tmp_path)(x, sigmas, None)
-    shutil.rmtree(tmp_path / "transformer")
-    model = tiny_pixart()
-    save(tmp_path, model, "transformer")
-    np.save(tmp_path / "text.npy", arrays["encoder_hidden_states"])
-    alpha, noise = moment(600)
-    text = given["encoder_hidden_states"]
-    output = model(alpha * x, timestep=torch.tensor([600, 600]), encoder_hidden_states=text).sample[:, :4]
-    denoised = pipeline(tmp_path, conditions="text.npy")(x, torch.full((2,), noise / alpha), torch.tensor([0, 2]))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["pixart", "pixart with sizes", "sdxl"])
+def test_further_conditions_go_where_the_model_looks_for_them(kind: str, tmp_path: Path) -> None:
+    rng, label = np.random.default_rng(0), torch.tensor([2, 0])
+    shapes: dict[str, tuple[int, ...]]
+    if kind == "sdxl":
+        model, shapes = tiny_sdxl(), {"encoder_hidden_states": (3, 5, 16), "text_embeds": (3, 10), "time_ids": (3, 6)}
+    else:
+        model, shapes = tiny_pixart(use_additional_conditions=True), {"resolution": (3, 2), "aspect_ratio": (3, 1)}
+        if kind == "pixart":
+            model, shapes = tiny_pixart(), {}
+        shapes |= {"encoder_hidden_states": (3, 5, 12), "encoder_attention_mask": (3, 5)}
+    arrays = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    if kind != "sdxl":
+        arrays["encoder_attention_mask"] = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
+    save(tmp_path, model, "unet" if kind == "sdxl" else "transformer")
+    np.savez(tmp_path / "conditions.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    given: dict[str, Any] = {name: torch.tensor(array)[label] for name, array in arrays.items()}
+    given = {name: array.float() if array.is_floating_point() else array for name, array in given.items()}
+    apart = {
+        name: given.pop(name) for name in ("text_embeds", "time_ids", "resolution", "aspect_ratio") if name in given
+    }
+    x, (alpha, noise) = torch.randn(2, 4, 8, 8), moment(600)
+    given |= {"added_cond_kwargs": apart} if apart else {}
+    output = model(alpha * x, timestep=torch.tensor([600, 600]), **given).sample[:, :4]
+    denoised = pipeline(tmp_path, conditions="conditions.npz")(x, torch.full((2,), noise / alpha), label)
     assert torch.allclose(denoised, x - noise / alpha * output, atol=2e-3)
+    del arrays["encoder_hidden_states"]
+    np.savez(tmp_path / "conditions.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DiffbenchError, match=r"conditions: holds .*; the model takes encoder_hidden_states, "):
+        pipeline(tmp_path, conditions="conditions.npz")
 
 
 def test_labels_that_do_not_suit_the_model_are_refused(tmp_path: Path) -> None:
@@ -258,7 +287,7 @@ def test_labels_that_do_not_suit_the_model_are_refused(tmp_path: Path) -> None:
     denoiser = pipeline(tmp_path / "classes")
     for given, message in (
         (None, r"give arguments: \{null_label: ...\}"),
-        (label, "label 4 is asked for; the model knows 4 classes, from 0"),
+        (label, "label 4 is asked for; there are 4 classes, from 0"),
         (torch.zeros(2, 3), "has classes, and the conditions are vectors; use granularity classes"),
     ):
         with pytest.raises(DiffbenchError, match=message):
@@ -299,6 +328,23 @@ def test_folders_that_are_no_such_pipeline_are_refused(tmp_path: Path, monkeypat
         path.unlink()
     with pytest.raises(DiffbenchError, match="unet: Error no file named"):
         pipeline(tmp_path)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(DiffbenchError, match=r"needs the package transformers .*pip install"):
+        encode(tmp_path, ["a cat"])
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(DiffbenchError, match=r"needs the package diffusers .*pip install 'diffbench\[diffusers\]'"):
         pipeline(tmp_path)
+
+
+def test_a_torchvision_that_does_not_fit_torch_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Diffusers and transformers go without one, but not with one that cannot be imported."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision/part.py").write_text("")
+    broken = "import torchvision.part\nraise RuntimeError('operator torchvision::nms does not exist')\n"
+    (tmp_path / "torchvision/__init__.py").write_text(broken)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    hide_broken_torchvision()
+    left = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("torchvision")}
+    assert left == {"torchvision": None}

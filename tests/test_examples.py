@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,17 @@ def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
     assert "100 samples are copies; 100 of them were planted" in said
     assert re.search(r"memorized_fraction\s+0\.500", said)
     assert (tmp_path / "audited/audit.html").exists()
+
+
+def test_a_network_that_a_plain_loop_trained_is_measured_by_the_command_that_is_printed(tmp_path: Path) -> None:
+    said = run("examples/other_libraries.py", "flow", str(tmp_path), "500")
+    command = shlex.split(said.replace("build/inspection", str(tmp_path / "found")).replace("\\\n", " "))
+    run(*command[1:], "--samples", "32", "--device", "cpu")
+    table = pd.read_csv(tmp_path / "found/summary/denoise.csv").set_index("measure")
+    losses = table[table.index == "mse_train"].sort_values("sigma")["value"]
+    assert losses.iloc[0] < 1e-4, "at low noise the answer is nearly x"
+    assert losses.is_monotonic_increasing
+    assert losses.iloc[-1] < 0.2, "at high noise it is the mean of a class, of images whose variance is 0.25"
 
 
 def test_arrays_and_a_denoiser_at_hand_are_measured(tmp_path: Path) -> None:

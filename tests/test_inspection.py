@@ -234,6 +234,7 @@ def test_conditions_that_are_not_finite_are_told_with_nothing_left_behind(
         ("inspect: key 'sampling.sigma_max': a; inspect: key 'measures.gap.sigma_max': a", "--sigma-max: a"),
         ("inspect: key 'sampling.samples': a; inspect: key 'device': b", "--samples: a; --device: b"),
         ("key 'data.held_out_conditions': as data.conditions", "--held-out-conditions: as --conditions"),
+        ("model 'a:b': x; use granularity classes", "model 'a:b': x; use --granularity classes"),
         ("/data.path/x.npz: no such file", "/data.path/x.npz: no such file"),
     ],
 )

@@ -91,7 +91,7 @@ def test_a_file_that_the_data_job_would_end_at_ends_the_plan(
 
 
 def test_a_split_of_ones_own_is_looked_at_on_both_sides(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (10, 8, 8)).astype(np.uint8)
     np.save(tmp_path / "train.npy", images[[0, 1, 1, 2, 3, 4]])
     np.save(tmp_path / "held.npy", images[5:])
     given = DataSettings(
@@ -99,7 +99,7 @@ def test_a_split_of_ones_own_is_looked_at_on_both_sides(tmp_path: Path) -> None:
     )
     seen = preview(given, quiet)
     assert "path: 6 read, 0 not read, 1 repeated, 0 unused, 5 used" in seen.lines[0]
-    assert "held_out: 4 read, 0 not read, 0 repeated, 1 unused beyond data.validation, 3 used" in seen.lines[0]
+    assert "held_out: 5 read, 0 not read, 0 repeated, 2 unused beyond data.validation, 3 used" in seen.lines[0]
     assert seen.pool == 5
 
 

@@ -1,4 +1,4 @@
-"""Profiles: each key says why it stands there, and each schedules what it should, by commands that stand in for a scheduler's."""
+"""Profiles: each key has its reason, and each asks a scheduler for what it should, which other commands stand in for."""
 
 import importlib.util
 import json

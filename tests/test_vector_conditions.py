@@ -285,7 +285,7 @@ def test_a_network_learns_what_vectors_tell_and_carries_it_over_to_unseen_ones()
         (lambda v: v[:, 0], "conditions of shape (60,) are neither (n, d) nor (n, tokens, d)"),
         (lambda v: v.astype(np.int64), "conditions are of type int64; give floats, and numbers of classes as labels"),
         (lambda v: v[:, :4], "a held-out image's condition has shape (5,), a training image's (4,); make both"),
-        (lambda v: {"a": v, "b": v}, "holds several arrays or none; name one of a, b"),
+        (lambda v: {"a": v, "b": v}, "has several arrays or none, name one of a, b"),
     ],
 )  # fmt: skip
 def test_conditions_that_do_not_fit_are_refused_before_anything_runs(
@@ -339,7 +339,7 @@ def test_the_study_refuses_what_does_not_go_together(files: Path) -> None:
             {},
             "key 'data.held_out_conditions': held-out images need conditions",
         ),
-        (keys(files, conditions="no"), {}, "train.npz: holds no array 'no'; name one of text, x, y"),
+        (keys(files, conditions="no"), {}, "train.npz: has no array 'no', it has text, x, y"),
         ({"name": "digits", "conditions": "text"}, {}, "key 'data.conditions': 'text' is no file of arrays; give FILE"),
         (keys(files, conditions=None, held_out_conditions="text"), {}, "the training images have no conditions"),
         (keys(files, **tokens), {}, "'mlp-small': conditions of 7x5 are tokens; to train on them give their mean"),

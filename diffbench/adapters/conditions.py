@@ -25,7 +25,7 @@ Arrays = dict[str, Tensor]
 class NoConditions(nn.Module):
     """Of a network without conditions."""
 
-    def forward(self, label: Label, count: int) -> Arrays:
+    def forward(self, label: Label, x: Float[Tensor, "m ..."]) -> Arrays:
         """No keywords."""
         if label is not None:
             raise DiffbenchError("the model takes no conditions; use granularity none")
@@ -40,17 +40,16 @@ class ClassConditions(nn.Module):
         if null_label is not None and classes is not None and not 0 <= null_label < classes:
             raise DiffbenchError(f"null_label: {null_label} is none of the model's classes, 0 to {classes - 1}")
         self.classes, self.null_label = classes, null_label
-        self.register_buffer("device_of", torch.empty(0), persistent=False)
 
-    def forward(self, label: Label, count: int) -> Arrays:
-        """class_labels of `count` images."""
+    def forward(self, label: Label, x: Float[Tensor, "m ..."]) -> Arrays:
+        """class_labels of noised images x."""
         if label is None:
             if self.null_label is None:
                 raise DiffbenchError(
                     "the model has classes, and none that stands for no condition; give arguments: {null_label: ...},"
                     " or labels and no guidance"
                 )
-            return {"class_labels": torch.full((count,), self.null_label, device=self.device_of.device)}
+            return {"class_labels": torch.full((len(x),), self.null_label, device=x.device)}
         if label.is_floating_point():
             raise DiffbenchError("the model has classes, and the conditions are vectors; use granularity classes")
         check_numbers(label, self.classes, "classes")
@@ -78,10 +77,10 @@ class ArrayConditions(nn.Module):
             for name, array in arrays.items():
                 self.register_buffer(f"{kind}_{name}", array, persistent=False)
 
-    def forward(self, label: Label, count: int) -> dict[str, Any]:
-        """Keywords of the network for `count` images."""
+    def forward(self, label: Label, x: Float[Tensor, "m ..."]) -> dict[str, Any]:
+        """Keywords of the network for noised images x."""
         if label is None:
-            given = {name: self._of("null", name).expand(count, *self._of("null", name).shape) for name in self._null}
+            given = {name: self._of("null", name).expand(len(x), *self._of("null", name).shape) for name in self._null}
             if not given:
                 raise DiffbenchError(
                     "the model takes embeddings, and none stands for no condition; give arguments: {unconditional:"
@@ -110,8 +109,8 @@ class ArrayConditions(nn.Module):
     def _chosen(self, label: Shaped[Tensor, " m"]) -> Arrays:
         if not self._table:
             raise DiffbenchError(
-                "the model takes embeddings, and the conditions are numbers; give arguments: {conditions: FILE.npy}"
-                " with an embedding for each, {prompts: [...]} with a text for each, or conditions that are vectors"
+                "the model takes embeddings, and the conditions are classes; give arguments: {conditions: FILE.npy}"
+                " with an embedding for each class, {prompts: [...]} with a text, or conditions that are vectors"
             )
         check_numbers(label, len(self._of("table", self._table[0])), "conditions")
         return {name: self._of("table", name)[label] for name in self._table}
@@ -135,7 +134,7 @@ def check_numbers(label: Tensor, known: int | None, what: str) -> None:
     if label.ndim != 1:
         raise DiffbenchError(f"labels have the shape {tuple(label.shape)}; one number per image is expected")
     if known is not None and len(label) and int(label.max()) >= known:
-        raise DiffbenchError(f"label {int(label.max())} is asked for; the model knows {known} {what}, from 0")
+        raise DiffbenchError(f"label {int(label.max())} is asked for; there are {known} {what}, from 0")
 
 
 def read_arrays(path: Path, keyword: str) -> Arrays:

@@ -6,7 +6,7 @@ package.module:Net is a class or a function that returns the network, called wit
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ def edm(
 
 def velocity(
     network: str,
-    noise_at: Literal[0, 1],
+    noise_at: int,
     weights: Path | None = None,
     options: dict[str, Any] | None = None,
     key: str | None = None,
@@ -52,7 +52,7 @@ def velocity(
     stands for "no condition"; a network without classes is called as net(x, t).
     """
     if noise_at not in (0, 1):
-        raise DiffbenchError(f"noise_at: {noise_at} is neither 0 nor 1, the time at which x_t is noise")
+        raise DiffbenchError(f"noise_at: {noise_at!r} is neither 0 nor 1, the time at which x_t is noise")
     labelled = LabelledNetwork(built(network, options, weights, key), null_label)
     if noise_at == 1:
         return PredictionDenoiser(labelled, "flow", linear_flow(steps))
@@ -73,7 +73,7 @@ def azula(
     """
     denoiser = built(network, options, weights, key)
     schedule: Any = getattr(denoiser, "schedule", None)
-    if not callable(schedule):
+    if schedule is None:
         raise DiffbenchError(f"{network} returned a {type(denoiser).__name__}, which has no schedule of azula's")
 
     def part(index: int) -> Callable[[Float[np.ndarray, " m"]], Float[np.ndarray, " m"]]:

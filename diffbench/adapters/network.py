@@ -15,7 +15,7 @@ ARRAYS = ("UNet2DConditionModel", "PixArtTransformer2DModel", "SD3Transformer2DM
 LEGACY = "Transformer2DModel"
 """What older versions of diffusers called a DiT or a PixArt; its from_pretrained returns the class of today."""
 ADDITIONS: dict[str | None, tuple[str, ...]] = {None: (), "text": (), "text_time": ("text_embeds", "time_ids")}
-"""Further conditions of a UNet2DConditionModel by its addition_embed_type."""
+"""Further conditions of a UNet2DConditionModel by its addition_embed_type; the last one is Stable Diffusion XL's."""
 
 
 class DiffusersNetwork(nn.Module):
@@ -47,7 +47,7 @@ class DiffusersNetwork(nn.Module):
         self._check(tuple(x.shape[1:]))
         if self.in_a_table:
             time = time.round().long()
-        keywords = self.conditions(label, len(x))
+        keywords = self.conditions(label, x)
         return self.model(x, timestep=time, **keywords).sample[:, : self.channels]
 
     def _check(self, shape: tuple[int, ...]) -> None:
@@ -87,7 +87,7 @@ def array_widths(model: nn.Module) -> dict[str, int | None]:
             return {TEXT: config.joint_attention_dim, "pooled_projections": config.pooled_projection_dim}
         case "PixArtTransformer2DModel":
             sizes = ("resolution", "aspect_ratio") if model.use_additional_conditions else ()
-            return {TEXT: config.caption_channels} | dict.fromkeys(sizes)
+            return {TEXT: config.caption_channels} | dict.fromkeys(("encoder_attention_mask", *sizes))
     addition = config.addition_embed_type
     if addition not in ADDITIONS or config.encoder_hid_dim_type not in (None, "text_proj"):
         raise DiffbenchError(f"its conditions ({addition or config.encoder_hid_dim_type}) are not understood")

@@ -45,9 +45,9 @@ def pipeline(
     folder: where weights is a file, .safetensors or .pt: the folder whose configuration it belongs to; key: the entry
     of a checkpoint that holds the state dict.
     null_label: class of a U-Net that stands for "no condition"; a DiT has one after its last class by itself.
-    conditions, unconditional: .npy or .npz files, relative to that folder, of arrays for numbers as labels, and of
-    those that stand for no condition. prompts: texts for numbers as labels, or a file of one per line, which the
-    pipeline's own text encoder embeds.
+    conditions, unconditional: .npy or .npz files, relative to that folder: the network's arrays (K, ...) for each of
+    K classes, and those (...) that stand for no condition. prompts: a text for each class, or a file of one per line,
+    which the pipeline's own text encoder embeds; then, and where it has one, "" is what stands for no condition.
     DiffbenchError for whatever the folder lacks, or is not understood.
     """
     diffusers = library("diffusers")

@@ -57,8 +57,9 @@ class PredictionDenoiser(nn.Module):
                 np.minimum(1, wanted * moment.alpha / moment.sigma),
             )
         )
-        clean = of_x * x + of_output * self.network(alpha * x, time, label)
-        return torch.lerp(x, clean, share)
+        output = self.network(alpha * x, time, label)
+        _check(output, x)
+        return torch.lerp(x, of_x * x + of_output * output, share)
 
 
 def clean_parts(prediction: str, moment: Moment) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
@@ -81,3 +82,10 @@ def clean_parts(prediction: str, moment: Moment) -> tuple[Float[np.ndarray, " m"
             return skip, sign * s * np.sqrt(skip) / alpha
         case _:
             return np.zeros_like(s), np.ones_like(s)
+
+
+def _check(output: object, x: Tensor) -> None:
+    """Refuse what would be taken for another shape without a sound, or break with a message of arithmetic."""
+    found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    if not isinstance(output, Tensor) or output.shape != x.shape:
+        raise DiffbenchError(f"the network returned {found}; a tensor of the shape {tuple(x.shape)} is expected")

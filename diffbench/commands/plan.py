@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tqdm import tqdm
 
 from diffbench.data.preview import Told, check_sizes, preview
+from diffbench.planning.disk import room
 from diffbench.planning.jobs import jobs
 from diffbench.study.file import DEFAULT, load_study
 from diffbench.study.study import Study
@@ -79,10 +80,18 @@ def estimate(study: Study, expected: "Cost") -> list[str]:
     ]
     stages = expected.stages | {"start and end": expected.alone}
     lines += [f"  {name:<15} {seconds / 60:8.1f} min" for name, seconds in stages.items() if seconds]
+    taken = room(study)
+    lines.append(f"disk: {_bytes(taken.kept)}, and while it runs up to {_bytes(taken.states)} more")
     lines += [f"measured here: {name}: {note}" for name, note in expected.notes.items()]
     external = sorted(name for name, model in study.models.items() if model.kind == "external")
     lines += [f"not measured, and not in the estimate: evaluations of {name}" for name in external]
+    if study.data.decoding:
+        lines.append(f"not measured, and not in the estimate: decoding by {study.data.decoding.factory}")
     return lines
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _duration(seconds: float) -> str:

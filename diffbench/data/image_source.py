@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from diffbench.data.account import BEYOND_VALIDATION, FOR_BALANCE, Account, as_attribute, line, numbered
 from diffbench.data.held_out import check_alike, given_split, renumbered
@@ -19,7 +19,7 @@ Key = Literal["path", "held_out"]
 class ImageSource(ABC):
     """A set of images: a part of it is held out, or, where it takes the key held_out, another set of the kind is."""
 
-    keys: ClassVar[tuple[str, ...]]
+    keys: tuple[str, ...]
     """The optional keys of the data section that it takes."""
 
     @abstractmethod

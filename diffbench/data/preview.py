@@ -8,10 +8,10 @@ from functools import partial
 from diffbench.conventions import DiffbenchError
 from diffbench.data.account import as_attribute, line
 from diffbench.data.catalog import bad_train_size, facts
-from diffbench.data.formats import folder
+from diffbench.data.formats import own_images
+from diffbench.data.formats.own_images import Blames
 from diffbench.data.image_source import ImageSource, Key
-from diffbench.data.raw_images import mistake
-from diffbench.data.sources import source
+from diffbench.data.sources import Own, asked_of, source
 from diffbench.files.surroundings import path_of
 from diffbench.settings.data import DataSettings
 
@@ -49,13 +49,14 @@ def preview(spec: DataSettings, told: Told) -> Preview:
         return Preview([*lines, "repeated images are looked for when the study runs: there are too many for a plan"])
     told("images", 0, count)
     parts = chosen.split(spec)
-    return Preview([f"images: {line(as_attribute(parts.sets))}", *lines[1:]], len(parts.pool.images))
+    counted = f"images: {line(as_attribute(parts.sets))}"
+    return Preview([counted if each.startswith("images: ") else each for each in lines], len(parts.pool.images))
 
 
 def _look_at_headers(spec: DataSettings, key: Key, told: Told) -> None:
     place = path_of(spec.files_given[key])
-    if place.is_dir() and spec.name == "folder":
-        folder.look(folder.listed(place).files, partial(mistake, key), partial(told, "headers of images"))
+    if place.is_dir() and isinstance(source(spec), Own):
+        own_images.look(place, asked_of(spec), Blames.of_key(key), partial(told, "headers of images"))
 
 
 def check_sizes(spec: DataSettings, seen: Preview, sizes: set[int]) -> None:

@@ -16,6 +16,10 @@ BLOCK_VALUES = 2**22
 """Values that are handled at once in float64 (32 MiB), where a whole set would not fit."""
 
 
+COLOURS = (1, 3)
+"""Numbers of channels that are seen as a picture, grey or coloured."""
+
+
 @dataclass(frozen=True)
 class RawImages:
     """Images (n, *shape) of a real type, and classes (n,) in [0, class_count); all 0 where there are none."""
@@ -79,6 +83,11 @@ class Contents:
     """Shape (C, H, W) of one image as it is stored."""
     left_out: LeftOut = field(default_factory=LeftOut)
     """What lies beside them."""
+
+
+def are_latents(shape: tuple[int, ...]) -> bool:
+    """Whether images (C, H, W) are taken for latents: their channels are no colours."""
+    return len(shape) == 3 and shape[0] not in COLOURS
 
 
 def mistake(key: str, text: str) -> DiffbenchError:

@@ -16,6 +16,7 @@ from diffbench.data.scales import Scale, scale_of
 from diffbench.data.scaling import Scaling
 from diffbench.data.vectors import Vectors
 from diffbench.files import store
+from diffbench.files.estimates import PIXELS
 from diffbench.files.store import StageFile, StageHeader, StoredArray
 from diffbench.settings.models import check_conditions
 
@@ -49,6 +50,8 @@ class TrainingSet:
     """The same of the unseen images (u,)."""
     vectors: Vectors | None = None
     """The condition that each label stands for, (label_count, d) or (label_count, tokens, d), where these are given."""
+    space: str = PIXELS
+    """What distances between the images are named: pixels, or latents."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,19 +111,22 @@ class TrainingSet:
         return _flat(self.validation)
 
 
-def read_training_set(data: Path, conditions: Path, made_by: Mapping[str, str] = UNKNOWN) -> TrainingSet:
+def read_training_set(
+    data: Path, conditions: Path, made_by: Mapping[str, str] = UNKNOWN, stage: str = "data"
+) -> TrainingSet:
     """The training set that the data file and a conditions file describe together.
 
     made_by: fingerprints of the specs that must have made `data` and `conditions`, by these names, if they are known.
+    stage: data, or pixels, of a file with what latents were decoded to.
     """
     labels = store.read(conditions, "conditions", made_by.get("conditions"))
-    subset = (data, len(labels["train_label"]), bool(labels.attributes["twin"]), made_by.get("data"))
+    subset = (data, len(labels["train_label"]), bool(labels.attributes["twin"]), made_by.get(stage), stage)
     return replace(
         read_images(*subset),
         train_labels=labels["train_label"],
         validation_labels=labels["validation_label"],
         label_count=int(labels.attributes["label_count"]),
-        vectors=_vector_table(labels, *subset) if labels.attributes.get("given") else None,
+        vectors=_vector_table(labels, *subset[:4]) if labels.attributes.get("given") and stage == "data" else None,
     )
 
 
@@ -134,14 +140,16 @@ def _vector_table(labels: StageFile, *subset: Any) -> Vectors:
     return table
 
 
-def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | None = None) -> TrainingSet:
+def read_images(
+    data: Path, train_size: int, twin: bool = False, made_by: str | None = None, stage: str = "data"
+) -> TrainingSet:
     """The training subset of `train_size` images from the data file, labelled with the true classes.
 
     A twin's subset is as large and shares no image with it: it comes next in the pool. No more of the file is read
-    than that. made_by: fingerprint of the spec that must have made the file, if it is known. DiffbenchError if the pool
-    has no such subset.
+    than that. made_by: fingerprint of the spec that must have made the file, if it is known; stage: that made it.
+    DiffbenchError if the pool has no such subset.
     """
-    file = store.header(data, "data", made_by)
+    file = store.header(data, stage, made_by)
     scaling, pool = Scaling.of(file.attributes), file["pool"]
     subset, (held_out, name) = _subset(file, train_size, twin), _held_out(file, train_size)
     validation, train_classes = read_scaled(file[name], held_out, scaling), file["pool_class"][subset]
@@ -157,6 +165,7 @@ def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | 
         raw_type=str(pool.dtype),
         train_classes=train_classes,
         unseen_classes=file["unseen_class"][:] if own_draws else validation_classes,
+        space=file.attributes.get("space", PIXELS),
     )
 
 
@@ -170,9 +179,11 @@ def read_vectors(
     return file["pool_condition"][_subset(file, train_size, twin)], file["validation_condition"][:]
 
 
-def read_chosen(data: Path, train_size: int, rows: NDArray[np.int64], made_by: str | None = None) -> Images:
+def read_chosen(
+    data: Path, train_size: int, rows: NDArray[np.int64], made_by: str | None = None, stage: str = "data"
+) -> Images:
     """Scaled images (r, *shape) at `rows` of the training subset; no others are read. The rest as of `read_images`."""
-    file = store.header(data, "data", made_by)
+    file = store.header(data, stage, made_by)
     scaling, pool = Scaling.of(file.attributes), file["pool"]
     in_pool = np.arange(len(pool))[_subset(file, train_size, twin=False)][rows]
     images = [read_scaled(pool, slice(row, row + 1), scaling) for row in in_pool.tolist()]
@@ -189,8 +200,8 @@ def read_classes(data: Path, train_size: int, made_by: str | None = None) -> lis
     return [names[number] for number in classes]
 
 
-def read_scaled(stored: StoredArray, rows: slice, scaling: Scaling) -> Images:
-    """These rows of an array of the data file, scaled, block by block."""
+def read_scaled(stored: StoredArray | np.ndarray, rows: slice, scaling: Scaling) -> Images:
+    """These rows of raw images in a file, scaled, block by block."""
     indices = range(len(stored))[rows]
     result = np.empty((len(indices), *stored.shape[1:]), np.float32)
     length = block_length(stored.shape[1:])

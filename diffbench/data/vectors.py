@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.data.formats.arrays import Array, opened
+from diffbench.data.formats.arrays import Array, chosen, opened
 from diffbench.data.raw_images import Blame, digests, mistake
 from diffbench.files.surroundings import path_of
 from diffbench.settings.data import CONDITIONS, DataSettings, place_of
@@ -80,18 +80,14 @@ def _place(spec: DataSettings, key: str) -> tuple[Path, str | None, Blame] | Non
     if file is None and array is None:
         return None
     beside = getattr(spec, key)
-    if file is None and (spec.name != "file" or beside is None):
+    if file is None and place_of(beside)[0] is None:
         raise mistake(own, f"'{array}' is no file of arrays; give FILE or FILE:ARRAY, of .npy, .npz or .h5 files")
     return path_of(file or beside), array, partial(mistake, own)
 
 
 def _checked(path: Path, arrays: dict[str, Array], name: str | None, images: int, blame: Blame) -> Array:
     """The array of conditions, unread, if it may hold those of so many images."""
-    name = next(iter(arrays)) if name is None and len(arrays) == 1 else name
-    if name is None or name not in arrays:
-        lack = f"no array '{name}'" if name is not None else "several arrays or none"
-        raise blame(f"{path}: holds {lack}; name one of {', '.join(sorted(filter(None, arrays))) or 'none'}")
-    array = arrays[name]
+    array = chosen(path, arrays, name, blame)
     if len(array.shape) not in (2, 3) or 0 in array.shape:
         raise blame(f"{path}: conditions of shape {array.shape} are neither (n, d) nor (n, tokens, d)")
     if array.dtype.kind != "f":

@@ -15,6 +15,8 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.scales import BYTES, NORMALISED, misfit
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.outside import contained
+from diffbench.files.estimates import LATENTS
+from diffbench.settings.data import Decoder
 from diffbench.settings.models import External
 from diffbench.shapes import Float, Float32, Int64
 
@@ -76,7 +78,7 @@ class ExternalDenoiser:
         """What the model returned, if that is an estimate of x0."""
         shape = tuple(x.shape)
         if not isinstance(output, Tensor):
-            raise self._error(f"returned {_kind(output)}; a tensor of shape {shape} is expected")
+            raise self._error(f"returned {kind_of(output)}; a tensor of shape {shape} is expected")
         if tuple(output.shape) != shape:
             raise self._error(f"returned shape {tuple(output.shape)}; {shape} is expected, that of x")
         if output.dtype not in (torch.float32, torch.float64):
@@ -120,33 +122,38 @@ def load_external(definition: External, training_set: TrainingSet, device: torch
 
 def make_model(definition: External) -> Model:
     """Call the factory that a definition names. DiffbenchError if there is none, or if it fails."""
+    return made_by_factory(definition, "model", "a function D(x, sigma, label)")
+
+
+def made_by_factory(definition: External | Decoder, what: str, expected: str) -> Callable[..., object]:
+    """The function that a definition's factory returns; what: it is, for messages. DiffbenchError if there is none."""
     name = definition.factory
     keywords: dict[str, object] = deepcopy(dict(definition.arguments))
     if definition.weights is not None:
         path = Path(definition.weights)
         if not path.exists():
-            raise DiffbenchError(f"model '{name}': weights: {path}: no such file or folder")
+            raise DiffbenchError(f"{what} '{name}': weights: {path}: no such file or folder")
         keywords["weights"] = path
-    factory = import_factory(name)
-    with contained(name, "the factory raised"):
-        model = factory(**keywords)
-        if not callable(model):
-            raise DiffbenchError(f"the factory returned {_kind(model)}; a function D(x, sigma, label) is expected")
-    return model
+    factory = import_factory(name, what)
+    with contained(name, "the factory raised", what=what):
+        made = factory(**keywords)
+        if not callable(made):
+            raise DiffbenchError(f"the factory returned {kind_of(made)}; {expected} is expected")
+    return made
 
 
-def import_factory(name: str) -> Callable[..., object]:
+def import_factory(name: str, what: str = "model") -> Callable[..., object]:
     """The function "package.module:function", also from the working directory. DiffbenchError if it is not there."""
     module_name, _, attribute = name.partition(":")
     if str(Path.cwd()) not in sys.path and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     here = f"; install it, or run where its folder is (here: {Path.cwd()})"
-    with contained(name, f"{module_name} cannot be imported:", here):
+    with contained(name, f"{module_name} cannot be imported:", here, what):
         module = importlib.import_module(module_name)
     factory = getattr(module, attribute, None)
     if not callable(factory):
         lack = "has no" if factory is None else "has no function"
-        raise DiffbenchError(f"model '{name}': {module.__file__ or module_name} {lack} '{attribute}'")
+        raise DiffbenchError(f"{what} '{name}': {module.__file__ or module_name} {lack} '{attribute}'")
     return factory
 
 
@@ -175,12 +182,14 @@ def _range(definition: External, training_set: TrainingSet) -> tuple[float, floa
     if training_set.raw_type == "uint8" and scale.ends == BYTES:
         return BYTES
     low, high = scale.ends or (scale.low, scale.high)
-    form = "scale: raw, if it knows them as they are" if scale.name == NORMALISED else f"range: [{low:g}, {high:g}]"
+    as_they_are = scale.name == NORMALISED or training_set.space == LATENTS
+    form = "scale: raw, if it knows them as they are" if as_they_are else f"range: [{low:g}, {high:g}]"
     raise DiffbenchError(
         f"model '{definition.factory}': say which raw values are -1 and 1 to it, such as {form};"
         f" the images are stored as {training_set.raw_type}, their values lie in {scale.text}"
     )
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What a value is, for messages."""
     return "None" if value is None else f"a value of type {type(value).__module__}.{type(value).__qualname__}"

@@ -95,7 +95,7 @@ def _clear(out: Path, study: Study) -> None:
     if mark.is_file():
         for name in (*layout.FOLDERS, *_models_of(mark)):
             shutil.rmtree(out / name, ignore_errors=True)
-        for path in (layout.DATA.pattern, layout.FEATURES.pattern, layout.CLAIMS, layout.LAWS):
+        for path in (layout.DATA.pattern, layout.PIXELS.pattern, layout.FEATURES.pattern, layout.CLAIMS, layout.LAWS):
             (out / path).unlink(missing_ok=True)
     with atomic(mark) as temporary:
         temporary.write_text(study.model_dump_json(indent=2), encoding="utf-8")
@@ -134,7 +134,11 @@ def _measure(lineage: Lineage, out: Path, facts: Facts) -> None:
 
     study = lineage.study
     (cell,) = study.cells
-    stages = [stage for stage in in_order(map(layout.stage_of, study.files)) if stage != layout.DATA.stage]
+    stages = [
+        stage
+        for stage in in_order(map(layout.stage_of, study.files), study.decoded_kinds)
+        if stage != layout.DATA.stage
+    ]
     counts = _evaluations(study, facts)
     for number, stage in enumerate(stages, start=1):
         with _telling(stage, f"{stage} ({number} of {len(stages) + 1})", counts):

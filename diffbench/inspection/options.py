@@ -10,7 +10,7 @@ from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.data.raw_images import Facts
 from diffbench.files.surroundings import plain_text
-from diffbench.settings.data import DataSettings
+from diffbench.settings.data import LATENTS, DataSettings
 from diffbench.settings.granularity import GIVEN
 from diffbench.study.file import parse_study
 from diffbench.study.study import Study
@@ -49,6 +49,11 @@ class Inspection:
     range: Annotated[str | None, "raw values that are -1 and 1 to the model, as LOW,HIGH; 0,255 if left out"] = None
     images: Annotated[str | None, "name of the array of images in the files"] = None
     labels: Annotated[str | None, "name of the array of class labels in the files"] = None
+    layout: Annotated[str | None, "axes of each image in an array where shapes do not tell: CHW, HWC or HW"] = None
+    channels: Annotated[int | None, "take the first so many channels"] = None
+    decoder: Annotated[str | None, "of latents: package.module:factory, which returns a function of them"] = None
+    decoder_weights: Annotated[str | None, "file or folder that its factory gets as `weights`"] = None
+    decoder_arguments: Annotated[str, "keywords of its factory, a JSON object"] = "{}"
     conditions: Annotated[
         str | None, "vectors that the model is conditioned on: the name of an array in the files, FILE or FILE:ARRAY"
     ] = None
@@ -114,11 +119,21 @@ class Inspection:
         return self.granularity or ("none" if self.conditions is None else GIVEN)
 
     def _data(self) -> dict[str, Any]:
-        source = {"name": "folder" if self.train.is_dir() else "file", "validation": HELD_OUT}
+        source = {"name": self._source(), "validation": HELD_OUT}
         source |= {"path": plain_text(str(self.train)), "held_out": plain_text(str(self.held_out))}
         given = {"images": self.images, "labels": self.labels, "resize": self.resize}
         given |= {"conditions": self.conditions, "held_out_conditions": self.held_out_conditions}
+        given |= {"layout": self.layout, "channels": self.channels}
+        if self.decoder is not None:
+            keywords = _parsed("decoder-arguments", self.decoder_arguments, dict)
+            given["decoder"] = {"import": self.decoder, "weights": self.decoder_weights, "arguments": keywords}
         return source | {key: value for key, value in given.items() if value is not None}
+
+    def _source(self) -> str:
+        """Name of the data set: latents may have as many channels as pictures."""
+        if self.decoder is not None:
+            return LATENTS
+        return "folder" if self.train.is_dir() else "file"
 
     def _definition(self) -> dict[str, Any]:
         definition = {"import": self.model, "weights": self.weights, "scale": self.scale}

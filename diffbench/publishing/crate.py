@@ -18,7 +18,7 @@ from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
 
 from diffbench.files.output import atomic
-from diffbench.publishing.citation import DOI, ORCID, SPDX, Author, Citation
+from diffbench.publishing.citation import DOI, SPDX, Author, Citation
 from diffbench.study import layout
 from diffbench.summary.manifest import read_manifest
 from diffbench.verification.asked import Asked

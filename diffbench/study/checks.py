@@ -29,7 +29,7 @@ def problems(study: Study) -> Iterator[str]:
     except DiffbenchError as error:
         yield str(error)
         return
-    alone = [*_problems_of_names(study), *_problems_of_quality(study, data)]
+    alone = [*_problems_of_names(study), *_problems_of_quality(study, data), *_problems_of_decoder(study)]
     yield from alone
     if of_models := list(_problems_of_models(study)):
         yield from of_models
@@ -59,6 +59,12 @@ def _problems_of_names(study: Study) -> Iterator[str]:
 def _problems_of_quality(study: Study, data: Facts) -> Iterator[str]:
     if study.measures.quality.space == "classifier" and data.classes < 2:
         yield f"key 'measures.quality.space': '{study.data.name}' has no classes to train a classifier on; use pca"
+
+
+def _problems_of_decoder(study: Study) -> Iterator[str]:
+    weights = study.decoder_weights
+    if weights is not None and not Path(weights).exists():
+        yield f"key 'data.decoder.weights': {weights}: no such file or folder"
 
 
 def _problems_of_models(study: Study) -> Iterator[str]:

@@ -169,11 +169,26 @@ class Study(Strict):
         return [definition.weights] if isinstance(definition, External) and definition.weights is not None else []
 
     @property
+    def decoded_kinds(self) -> tuple[layout.Kind, ...]:
+        """Files of what latents are decoded to, of the images and of each cell's samples, where there is a decoder."""
+        return (layout.PIXELS, layout.DECODED) if self.data.decoding else ()
+
+    @property
+    def pictured(self) -> layout.Kind:
+        """File of the images as they are looked at."""
+        return layout.PIXELS if self.data.decoding else layout.DATA
+
+    @property
+    def decoder_weights(self) -> str | None:
+        """The file or folder that the decoder is read from, if it has one."""
+        return self.data.decoding.weights if self.data.decoding else None
+
+    @property
     def user_files(self) -> list[str]:
         """Files and folders of the user's own whose content results depend on, each once, sorted."""
         weights = {path for model in self.models for path in self.weights_of(model)}
-        encoder = self.measures.quality.encoder
-        return sorted({*self.data.files_given.values(), *weights, *([encoder] if encoder is not None else [])})
+        others = [self.measures.quality.encoder, self.decoder_weights]
+        return sorted({*self.data.files_given.values(), *weights, *(path for path in others if path is not None)})
 
     @cached_property
     def guidances(self) -> dict[str, Guidance]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a Kubernetes Job of a job of Snakemake's, and print its name: submit.py JOBSCRIPT.
 
-The Job is job.yaml beside this script. Cores, MB, minutes and GPUs are those that the script's line of properties holds.
+The Job is job.yaml beside this script; cores, MB, minutes and GPUs are those that the job script says itself.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,10 +24,10 @@ def main(script: Path) -> None:
     asked = json.loads(next(line for line in lines if line.startswith(PROPERTIES)).removeprefix(PROPERTIES))
     fill(job, script, asked["threads"], asked["resources"])
     command = ["kubectl", "create", "--filename", "-", "--output", "name"]
-    print(subprocess.run(command, input=json.dumps(job), text=True, check=True, stdout=subprocess.PIPE).stdout, end="")
+    subprocess.run(command, input=json.dumps(job), text=True, check=True)  # fixed words  # nosec B603
 
 
-def fill(job: dict, script: Path, threads: int, resources: dict) -> None:
+def fill(job: dict[str, Any], script: Path, threads: int, resources: dict[str, Any]) -> None:
     """Add what one job asks for. Kubernetes takes GPUs under limits alone."""
     pod = job["spec"]["template"]["spec"]
     container = pod["containers"][0]

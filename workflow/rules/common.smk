@@ -120,6 +120,14 @@ EXTERNAL_WEIGHTS = (
 )
 
 
+DECODER_WEIGHTS = ancient([each] if (each := STUDY.decoder_weights) else [])
+
+
+def decoded(kind):
+    """Files of what latents are decoded to, as a pattern; none where the study has no decoder."""
+    return at(kind) if kind in STUDY.decoded_kinds else []
+
+
 def guide_checkpoint(wildcards):
     """The checkpoint of a cell's guide; classifier-free guidance and guides that need no training have none."""
     guided = Checkpoint.of(wildcards)  # a twin's is a twin too

@@ -8,11 +8,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.training_set import Images, read_chosen
 from diffbench.files.store import StageFile
 from diffbench.report.tables.estimates import Estimates, Stored
+from diffbench.shapes import Int64
 from diffbench.study import layout
 from diffbench.study.grid import Cell
 from diffbench.study.layout import Kind
@@ -66,6 +69,12 @@ class Results:
     def cells(self) -> pd.DataFrame:
         """FACTORS of every cell of the study, as `shown_factors`."""
         return pd.DataFrame([shown_factors(cell) for cell in self.study.cells], columns=FACTORS)
+
+    def pictures(self, train_size: int, rows: Int64[np.ndarray, " r"]) -> Images:
+        """Images (r, *shape) at rows of a training subset, as they are looked at. DiffbenchError as of `read`."""
+        kind = self.study.pictured
+        with self.reader.noting(kind, {}) as path:
+            return read_chosen(path, train_size, rows, self.reader.lineage.fingerprint(kind, {}), kind.stage)
 
     def read(self, kind: Kind, factors: Mapping[str, Any]) -> StageFile:
         """The file of this kind with these factors. DiffbenchError if it is missing, broken, stale or unreadable."""
