@@ -12,9 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import diffbench
 from diffbench import cli
+from diffbench.api.units import tell_units
+from diffbench.data.scaling import Scaling
+from diffbench.study import layout
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
 
@@ -88,3 +92,18 @@ def test_an_inspection_of_what_makes_no_sense_is_refused_and_writes_nothing(
         diffbench.inspect(**given | change, out=tmp_path / "out", device="cpu")
     assert message in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_measured_in_decoded_pictures_is_on_their_scale() -> None:
+    scalings = {layout.DATA: Scaling(1.0, 2.0), layout.PIXELS: Scaling(3.0, 4.0)}
+    names = ("distance", "distance_decoded", "value")
+    opened = xr.Dataset({name: ("sample", np.zeros(2), {"units": "1"}) for name in names})
+    tell_units(opened, layout.MEMORIZATION, scalings.__getitem__)
+    told = {name: opened[name].attrs for name in names}
+    assert told["distance"] == {"units": "scaled", "mean": 1.0, "scale": 2.0}
+    assert told["distance_decoded"] == {"units": "scaled", "mean": 3.0, "scale": 4.0}
+    assert told["value"] == {"units": "1"}
+    pictures = xr.Dataset({"pool": ("image", np.zeros(2)), "pool_class": ("image", np.zeros(2))})
+    tell_units(pictures, layout.PIXELS, scalings.__getitem__)
+    assert pictures["pool"].attrs == {"units": "raw", "mean": 3.0, "scale": 4.0}
+    assert pictures["pool_class"].attrs == {}
