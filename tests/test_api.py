@@ -20,7 +20,7 @@ from diffbench.api.units import tell_units
 from diffbench.data.scaling import Scaling
 from diffbench.study import layout
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 6, 6)).astype(np.uint8)
 
 
 def test_nothing_is_imported_before_a_name_is_asked_for() -> None:
@@ -59,7 +59,7 @@ def test_an_audit_of_arrays_is_that_of_files(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"samples": IMAGES[:5].astype(int)}, "samples: array (5, 4, 4): values are of type int64"),
+        ({"samples": IMAGES[:5].astype(int)}, "samples: array (5, 6, 6): values are of type int64"),
         ({"samples": []}, "samples: array (0,): "),
         ({"validation": IMAGES[:30]}, "validation: 30 distinct images are training images too"),
         ({"train_range": (1, 0)}, "train_range: give two numbers, the lower one first, such as (-1, 1) (got (1, 0))"),
