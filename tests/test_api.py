@@ -67,7 +67,7 @@ def test_an_audit_of_arrays_is_that_of_files(tmp_path: Path, capsys: pytest.Capt
     ],
 )
 def test_an_audit_of_what_makes_no_sense_is_refused_in_a_line(change: dict[str, Any], message: str) -> None:
-    given = {"samples": IMAGES[40:], "train": IMAGES[:30], "validation": IMAGES[30:40]} | change
+    given: dict[str, Any] = {"samples": IMAGES[40:], "train": IMAGES[:30], "validation": IMAGES[30:40]} | change
     with pytest.raises(diffbench.DiffbenchError, match=re.escape(message)):
         diffbench.audit(**given)
 

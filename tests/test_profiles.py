@@ -1,4 +1,4 @@
-"""Profiles: each key has its reason, and each asks a scheduler for what it should, which other commands stand in for."""
+"""Profiles: each key has its reason, and a scheduler, which other commands stand in for, is asked for what it should."""
 
 import importlib.util
 import json

@@ -1,6 +1,6 @@
 """Bytes that a study's results take, file by file, from the sizes that decide them.
 
-What compression saves is not counted, but for labels and references. Names, text and tables of a file are those measured of small ones.
+What compression saves is not counted, but for labels and references. What a file holds whatever its sizes was measured.
 """
 
 import math
