@@ -63,8 +63,11 @@ def inspect(
         given, names = _as_files(Path(folder), {"train": train, "held_out": held_out}, images, beside)
         inspection = Inspection(
             model=FACTORY,
-            **given,
-            **names,
+            train=given["train"],
+            held_out=given["held_out"],
+            images=names.get("images"),
+            labels=names.get("labels"),
+            conditions=names.get("conditions"),
             out=Path(out),
             name=name,
             layout=layout,
@@ -97,6 +100,6 @@ def _as_files(
     if wrong := [name for name, value in beside.items() if isinstance(value, str) or len(value) != len(sets)]:
         raise DiffbenchError(f"{wrong[0]}: give two arrays, one of the training images and one of the held-out images")
     for number, (key, each) in enumerate(sets.items()):
-        arrays = {name: np.asarray(value[number]) for name, value in beside.items()}
+        arrays: dict[str, Any] = {name: np.asarray(value[number]) for name, value in beside.items()}
         np.savez(folder / f"{key}.npz", images=np.asarray(each), **arrays)
     return {key: folder / f"{key}.npz" for key in sets}, {name: name for name in ("images", *beside)}
