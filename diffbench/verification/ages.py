@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from diffbench.conventions import DiffbenchError
 from diffbench.study import layout
+from diffbench.study.lock import lock_of, what_to_do
 
 SECOND = 10**9
 """In nanoseconds."""
@@ -17,11 +18,12 @@ SECOND = 10**9
 @contextmanager
 def held(results: Path) -> Iterator[None]:
     """Keep all runs from `results`. DiffbenchError where one writes it."""
+    lock = lock_of(results)
     try:
-        with FileLock(results / layout.LOCK, timeout=0):
+        with lock:
             yield
     except Timeout:
-        raise DiffbenchError(f"{results}: a run writes it; wait for it or stop it") from None
+        raise DiffbenchError(f"{results}: a run writes it; {what_to_do(lock)}") from None
 
 
 def age_alike(results: Path, paths: Iterable[str]) -> None:
