@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Undisturbed
-from tests.faults.study import NAME, begun, completed, run, spent, wrong
+from tests.faults.study import NAME, begun, completed, run, wrong
 
 pytestmark = pytest.mark.pipeline
 
@@ -18,7 +18,7 @@ REFUSED = f"diffbench: error: another run writes {NAME}; wait for it or stop it"
 
 
 def test_a_second_run_is_refused_and_one_that_is_let_in_does_no_harm(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """All in one folder. The lock is taken away from under the first run: so both hold one, as where locks do nothing."""
+    """The lock is taken away from under the first run: so both hold one, as where locks do nothing."""
     folder = tmp_path / "run"
     with begun(folder) as first:
         while not (folder / NAME / "logs").exists():
