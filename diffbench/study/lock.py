@@ -5,7 +5,7 @@ import fcntl
 import tempfile
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, SoftFileLock
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from diffbench.study.layout import HOLDER, LOCK
 
@@ -13,15 +13,24 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 """What file systems answer that have no locks, such as Lustre by default, or whose server of them is not running."""
 
 
-def lock_of(results: Path) -> BaseFileLock:
-    """The lock of results, not taken yet; who finds it taken gives up at once.
+class LockedError(Exception):
+    """Another holds the lock; says what can be done."""
+
+
+def taken(results: Path) -> BaseFileLock:
+    """The lock of results, taken. LockedError if another has it, OSError if `results` cannot be written.
 
     The system drops its lock with the process, also when that is killed. A file stays: on the machine that wrote it
-    others see that its process is gone; on another it must be deleted by hand. OSError if `results` cannot be written.
+    others see that its process is gone; on another it must be deleted by hand.
     """
-    if has_locks(results):
-        return FileLock(results / LOCK, timeout=0)
-    return SoftFileLock(results / HOLDER, timeout=0)
+    on_disk = has_locks(results)
+    lock = FileLock(results / LOCK, timeout=0) if on_disk else SoftFileLock(results / HOLDER, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        advice = "" if on_disk else f"; if it was killed on another machine delete {lock.lock_file}"
+        raise LockedError(f"wait for it or stop it{advice}") from None
+    return lock
 
 
 def has_locks(folder: Path) -> bool:
@@ -34,11 +43,3 @@ def has_locks(folder: Path) -> bool:
                 return False
             raise
     return True
-
-
-def what_to_do(lock: BaseFileLock) -> str:
-    """Advice to who finds it taken."""
-    advice = "wait for it or stop it"
-    if not isinstance(lock, SoftFileLock):
-        return advice
-    return f"{advice}; if it was killed on another machine delete {lock.lock_file}"

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import Timeout
-
 from diffbench.conventions import DiffbenchError
+from diffbench.files.output import unwritable
 from diffbench.study import layout
-from diffbench.study.lock import lock_of, what_to_do
+from diffbench.study.lock import LockedError, taken
 
 SECOND = 10**9
 """In nanoseconds."""
@@ -17,13 +16,17 @@ SECOND = 10**9
 
 @contextmanager
 def held(results: Path) -> Iterator[None]:
-    """Keep all runs from `results`. DiffbenchError where one writes it."""
-    lock = lock_of(results)
+    """Keep all runs from `results`. DiffbenchError where one writes it, or the system lets no lock be written."""
     try:
-        with lock:
-            yield
-    except Timeout:
-        raise DiffbenchError(f"{results}: a run writes it; {what_to_do(lock)}") from None
+        lock = taken(results)
+    except LockedError as error:
+        raise DiffbenchError(f"{results}: a run writes it; {error}") from None
+    except OSError as error:
+        raise unwritable(results / layout.LOCK, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def age_alike(results: Path, paths: Iterable[str]) -> None:

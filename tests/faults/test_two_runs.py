@@ -37,10 +37,9 @@ def test_a_second_run_is_refused_and_one_that_is_let_in_does_no_harm(undisturbed
 
 
 LOCKING = (
-    "import sys, time; from pathlib import Path; from filelock import Timeout;"
-    "from diffbench.study.lock import lock_of, what_to_do; lock = lock_of(Path(sys.argv[1]))\n"
-    "try: lock.acquire()\n"
-    "except Timeout: sys.exit(what_to_do(lock))\n"
+    "import sys, time; from pathlib import Path; from diffbench.study.lock import LockedError, taken\n"
+    "try: lock = taken(Path(sys.argv[1]))\n"
+    "except LockedError as error: sys.exit(str(error))\n"
     "print('taken', flush=True); time.sleep(float(sys.argv[2]))"
 )
 

@@ -5,7 +5,6 @@ import re
 import sys
 from pathlib import Path
 
-from filelock import Timeout
 from snakemake.common.configfile import load_configfile
 
 from diffbench import conventions
@@ -23,7 +22,7 @@ from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.inventory import is_made_by, outdated, reported_damage
 from diffbench.study.lineage import Lineage
-from diffbench.study.lock import lock_of, what_to_do
+from diffbench.study.lock import LockedError, taken
 from diffbench.summary import TABLES
 
 try:
@@ -125,6 +124,14 @@ EXTERNAL_WEIGHTS = (
 )
 
 
+DECODER_WEIGHTS = ancient([each] if (each := STUDY.decoder_weights) else [])
+
+
+def decoded(kind):
+    """Files of what latents are decoded to, as a pattern; none where the study has no decoder."""
+    return at(kind) if kind in STUDY.decoded_kinds else []
+
+
 def guide_checkpoint(wildcards):
     """The checkpoint of a cell's guide; classifier-free guidance and guides that need no training have none."""
     guided = Checkpoint.of(wildcards)  # a twin's is a twin too
@@ -202,13 +209,11 @@ def hold_lock():
     """Refuse a second run of the same study."""
     try:
         Path(RESULTS).mkdir(parents=True, exist_ok=True)
-        lock = lock_of(Path(RESULTS))
-        lock.acquire()
-    except Timeout:
-        sys.exit(f"diffbench: error: another run writes {RESULTS}; {what_to_do(lock)}")
+        LOCKS.append(taken(Path(RESULTS)))
+    except LockedError as error:
+        sys.exit(f"diffbench: error: another run writes {RESULTS}; {error}")
     except OSError as error:
         sys.exit(f"diffbench: error: {unwritable(Path(RESULTS), error)}")
-    LOCKS.append(lock)
 
 
 def lift_limit_of_starts():
@@ -254,11 +259,22 @@ def report_what_exists():
     )
 
 
+def report_written():
+    """What tells a report from one that was made before it, if there is one."""
+    try:
+        state = os.stat(at(layout.page("index")))
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
+
+
+REPORT_BEFORE = report_written()
+
+
 def name_report():
-    """Print where the report lies, if there is one."""
-    page = Path(at(layout.page("index"))).resolve()
-    if page.exists():
-        print(f"Report: {page}", flush=True)
+    """Print where the report lies, if this run made one."""
+    if report_written() not in (None, REPORT_BEFORE):
+        print(f"Report: {Path(at(layout.page('index'))).resolve()}", flush=True)
 
 
 def fail_if_damaged():
