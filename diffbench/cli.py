@@ -56,7 +56,7 @@ GROUPS = {
     },
     "models and samples made elsewhere, without a study": {
         "inspect": "measure one model that was trained elsewhere, without a study",
-        "audit": "find copies of training images among samples in array files",
+        "audit": "find copies of training images among samples in array files or folders",
     },
     "results that were moved": {
         "adopt": "let results that were copied be left as they are where they are what a study asks for",

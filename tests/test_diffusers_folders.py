@@ -107,16 +107,21 @@ def test_times_are_rounded_where_the_network_looks_them_up_in_a_table(tmp_path: 
 
 @torch.no_grad()
 def test_a_choice_of_folder_and_a_model_without_a_pipeline(tmp_path: Path) -> None:
+    from diffusers.training_utils import EMAModel
+
     plain, averaged = tiny_unet(), tiny_unet()
     for parameter in averaged.parameters():
         parameter.mul_(0.9)
-    save(tmp_path, averaged, "checkpoint-500/unet_ema")
+    kept = EMAModel(averaged.parameters(), model_cls=type(plain), model_config=plain.config)  # as training scripts do
+    kept.save_pretrained(tmp_path / "checkpoint-500/unet_ema")
     save(tmp_path, plain, "unet")
     x, sigma = torch.randn(1, 1, 8, 8), torch.ones(1)
     ema = pipeline(tmp_path, subfolder="checkpoint-500/unet_ema")(x, sigma, None)
     assert not torch.equal(ema, pipeline(tmp_path)(x, sigma, None))
     shutil.copytree(tmp_path / "checkpoint-500/unet_ema", tmp_path / "alone")
     shutil.copytree(tmp_path / "scheduler", tmp_path / "alone/scheduler")
+    assert torch.equal(pipeline(tmp_path / "alone")(x, sigma, None), ema)
+    shutil.move(tmp_path / "alone/scheduler/scheduler_config.json", tmp_path / "alone")  # as the first pipelines lay
     assert torch.equal(pipeline(tmp_path / "alone")(x, sigma, None), ema)
     averaged.save_pretrained(tmp_path / "half", variant="fp16")
     shutil.copytree(tmp_path / "scheduler", tmp_path / "half/scheduler")

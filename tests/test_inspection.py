@@ -30,7 +30,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, count in (("train", TRAIN), ("held", HELD_OUT)):
         vectors = rng.standard_normal((count, 3))
         images = vectors @ matrix.T + SPREAD * rng.standard_normal((count, 16))
-        np.savez(folder / f"{name}.npz", x=images.reshape(-1, 4, 4), text=vectors)
+        np.savez(folder / f"{name}.npz", x=images.reshape(-1, 1, 4, 4), text=vectors)
         np.save(folder / f"{name}-text.npy", vectors.astype(np.float32))
     np.savez(folder / "model.npz", matrix=matrix, spread=SPREAD)
     return folder
@@ -189,7 +189,7 @@ DEAF = {"model": "tests.external_models:writing", "arguments": '{"returns": "its
         ({"conditions": "text"} | DEAF, "its estimates are the same with every condition; leave --conditions out"),
         ({"labels": "y", "granularity": "classes"}, "its estimates are the same with every label; leave --granularity"),
         ({"conditions": "short.npy"}, "--conditions: short.npy: 89 conditions, but there are 90 images; give one"),
-        ({"conditions": "other"}, "--conditions: {train}: holds no array 'other'; name one of text, x, y"),
+        ({"conditions": "other"}, "--conditions: {train}: has no array 'other', it has text, x, y"),
     ],
 )
 def test_conditions_that_cannot_be_the_models_are_refused(
@@ -235,6 +235,7 @@ def test_conditions_that_are_not_finite_are_told_with_nothing_left_behind(
         ("inspect: key 'sampling.samples': a; inspect: key 'device': b", "--samples: a; --device: b"),
         ("key 'data.held_out_conditions': as data.conditions", "--held-out-conditions: as --conditions"),
         ("model 'a:b': x; use granularity classes", "model 'a:b': x; use --granularity classes"),
+        ("key 'data.layout': x; if grey, give layout HW", "--layout: x; if grey, give --layout HW"),
         ("/data.path/x.npz: no such file", "/data.path/x.npz: no such file"),
     ],
 )

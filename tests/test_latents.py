@@ -132,7 +132,7 @@ def test_another_decoder_trains_nothing_anew(folder: Path, tmp_path: Path) -> No
     assert planned_jobs(tmp_path, STUDY) == {}
     expected = {"pixels": 1, "decode": 4, "features": 1, "memorization": 4, "summary": 1, "report": 1, "all": 1}
     other = STUDY | {"data": STUDY["data"] | {"decoder": STUDY["data"]["decoder"] | {"arguments": {"gain": 2}}}}
-    assert planned_jobs(tmp_path, other) == expected
+    assert planned_jobs(tmp_path, other) == expected, "gain"
     torch.save(autoencoders.networks()[1].state_dict(), tmp_path / "decoder.pt")
     assert planned_jobs(tmp_path, STUDY) == expected
     without = {key: value for key, value in STUDY["data"].items() if key != "decoder"}
@@ -143,7 +143,7 @@ def test_another_decoder_trains_nothing_anew(folder: Path, tmp_path: Path) -> No
 
 def test_pages_show_what_latents_are_decoded_to(folder: Path) -> None:
     page = (results(folder) / "report/index.html").read_text()
-    assert "What the latents are decoded to. d1/d2 is of these pictures." in page
+    assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in page
     assert "memorized in pixels" in page
 
 

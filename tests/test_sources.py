@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import json
 import re
 import threading
 import zipfile
@@ -467,7 +468,7 @@ def test_a_folder_holds_an_array_for_each_image(tmp_path: Path, suffix: str, sha
         path = tmp_path / f"{index % 2}" / f"{index // 2}{suffix}"
         path.parent.mkdir(exist_ok=True)
         np.save(path, latent) if suffix == ".npy" else np.savez(path, moments=latent, other=latent[..., 0])
-    (tmp_path / "dataset.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("no array")
     raw = load_own(tmp_path, "moments" if suffix == ".npz" else None)
     flat = latents.reshape(6, *shape[-3:])
     expected = flat.transpose(0, 3, 1, 2) if shape[-1] == 4 else flat
@@ -476,6 +477,33 @@ def test_a_folder_holds_an_array_for_each_image(tmp_path: Path, suffix: str, sha
     assert raw.left_out.counts == {"of another kind": 1}
     told = own_images.contents(tmp_path, Asked("moments" if suffix == ".npz" else None, channels=2), None, PATH)
     assert (told.count, told.shape, told.class_names) == (6, (2, 8, 8), ("0", "1"))
+
+
+def test_labels_of_a_folder_may_stand_in_a_list(tmp_path: Path) -> None:
+    names = [f"0000{index // 3}/img0000000{index}.npy" for index in range(6)]
+    for index, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        np.save(tmp_path / name, np.full((8, 5, 5), index, np.float32))
+    told, labels = tmp_path / "dataset.json", [12, 3, 3, 100, 12, 3]
+    told.write_text(json.dumps({"labels": [list(pair) for pair in zip(names, labels, strict=True)]}))
+    raw = load_own(tmp_path)
+    assert (raw.classes.tolist(), raw.class_count, raw.left_out.count) == ([1, 0, 0, 2, 1, 0], 3, 0)
+    assert own_images.contents(tmp_path, Asked(), None, PATH).class_names == ("3", "12", "100")
+    told.write_text('{"labels": null}')
+    assert load_own(tmp_path).class_count == 0
+    told.write_text("{}")
+    assert load_own(tmp_path).class_count == 2
+    for text, message in (
+        (
+            json.dumps({"labels": [[names[1], 3]]}),
+            r"dataset\.json: has no label of 00000/img00000000\.npy, nor of 4 more",
+        ),
+        ('{"labels": [["x", [0, 1]]]}', r"dataset\.json: holds no labels of files"),
+        ("[", r"dataset\.json: holds no labels of files"),
+    ):
+        told.write_text(text)
+        with pytest.raises(DiffbenchError, match=rf"^key 'data\.path': .*{message}"):
+            load_own(tmp_path)
 
 
 def test_bad_arrays_in_a_folder_are_named(tmp_path: Path) -> None:

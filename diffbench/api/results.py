@@ -36,6 +36,8 @@ KINDS = {
 RAW, SCALED, SQUARED = "raw", "scaled", "scaled^2"
 UNITS = {
     layout.DATA: {"pool": RAW, "validation": RAW, "unseen": RAW},
+    layout.PIXELS: {"pool": RAW, "validation": RAW},
+    layout.DECODED: {"samples": SCALED},
     layout.EQUIVALENT: {"sigma": RAW},
     **dict.fromkeys(
         (layout.OPTIMUM, layout.DENOISE, layout.SAMPLES, layout.MEMORIZATION, layout.OVERLAP),
@@ -90,9 +92,11 @@ class Results:
     @cached_property
     def scaling(self) -> Scaling:
         """Between raw values, as `data` holds images, and scaled ones: scaled = (raw - mean) * scale."""
-        path = self.path("data")
-        made_by = self._lineage.fingerprint(layout.DATA, {})
-        return Scaling.of(store.header(path, layout.DATA.stage, made_by).attributes)
+        return self._scaling(layout.DATA)
+
+    def _scaling(self, kind: Kind) -> Scaling:
+        made_by = self._lineage.fingerprint(kind, {})
+        return Scaling.of(store.header(self.folder / kind.pattern, kind.stage, made_by).attributes)
 
     def path(self, kind: str, **factors: Any) -> Path:
         """Where a file lies, whether or not it is there; arguments as of `open`."""
@@ -114,7 +118,8 @@ class Results:
             for pattern, unit in units.items():
                 if fnmatch(str(name), pattern):
                     variable.attrs["units"] = unit
-        return opened.assign_attrs(self.scaling.attributes) if units else opened
+        own = self._scaling(layout.PIXELS) if of_kind in (layout.PIXELS, layout.DECODED) else self.scaling
+        return opened.assign_attrs(own.attributes) if units else opened
 
     @cached_property
     def _lineage(self) -> Lineage:

@@ -1,4 +1,4 @@
-"""Audit: which samples are copies of training images, from plain array files, without a study."""
+"""Audit: which samples are copies of training images, from array files or folders, without a study."""
 
 import json as json_format
 import math

@@ -24,6 +24,7 @@ OPTIONS = {
     r"key 'data\.decoder[^']*'": "--decoder",
     r"key 'center\.granularity'": "--granularity",
     r"granularity '(\S+)'": r"--granularity \1",
+    r"give layout (\w+)": r"give --layout \1",
     r"use granularity (\w+)": r"use --granularity \1",
     r"give arguments: (?=\{)": "give --arguments ",
     r"key 'device'": "--device",

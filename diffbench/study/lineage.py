@@ -113,7 +113,7 @@ class Lineage:
     def _data(self, _: Factors) -> DataSpec:
         given = self.study.data.files_given.items()
         files = {key: self.contents[path] for key, path in given if path in self.contents}
-        return DataSpec(**dict(self.study.data), files=files)
+        return DataSpec(**dict(self.study.data) | {"decoder": None, "files": files})  # another one splits nothing anew
 
     @property
     def _decoder(self) -> Decoder:

@@ -3,6 +3,7 @@
 What lies there and is not read is counted: a set that is smaller than its owner thinks gives other numbers.
 """
 
+import json
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ PICTURES = {
 }
 ARRAYS = {".npy", ".npz"}
 """Latents as encoders write them, a file for each image; beside pictures they are not read."""
+
+LABELS = "dataset.json"
+"""File in which StyleGAN's, EDM's and EDM2's tools keep labels: {"labels": [["00000/img00000000.png", 6], ...]}."""
 
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 """Names in lower case that folders bear which are no classes, but parts of a split."""
@@ -106,6 +110,8 @@ def _divided(folder: Path, root: Path, suffixes: set[str], left_out: LeftOut) ->
                 _count_all(path, root, "hidden", left_out)
             elif entry.is_dir():
                 folders.append(path)
+            elif path == root / LABELS:
+                continue
             elif path.suffix.lower() not in suffixes:
                 left_out.add("of another kind", path.relative_to(root))
             elif not entry.is_file() or entry.stat().st_size == 0:
@@ -131,6 +137,24 @@ def _count_all(path: Path, root: Path, kind: str, left_out: LeftOut) -> None:
         folders.sort()
         for name in sorted(files):
             left_out.add(kind, (Path(place) / name).relative_to(root))
+
+
+def labels_in(folder: Path, files: list[Path], blame: Blame) -> list[int] | None:
+    """The labels of files that the folder's LABELS holds, [] where it says that there are none; None without such."""
+    path = folder / LABELS
+    try:
+        told = json.loads(path.read_bytes())
+        if "labels" not in told:
+            return None
+        known = {str(name): int(label) for name, label in told["labels"] or ()}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise blame(f"{path}: holds no labels of files ({' '.join(str(error).split())}); mend or remove it") from None
+    names = [file.relative_to(folder).as_posix() for file in files] if known else []
+    if lacking := [name for name in names if name not in known]:
+        raise blame(f"{path}: has no label of {lacking[0]}, nor of {len(lacking) - 1} more files; mend or remove it")
+    return [known[name] for name in names]
 
 
 def pictures(folder: Path, listing: Listing, blame: Blame) -> Array:

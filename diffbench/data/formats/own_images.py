@@ -52,7 +52,7 @@ class OwnImages:
     array: Array
     """(n, C, H, W)."""
     classes: np.ndarray | None = None
-    """Names of the classes of each, (n,), where they lie in sub-folders."""
+    """Class of each, (n,): the sub-folder that it lies in, or what the folder's list of labels says."""
     names: tuple[str, ...] = ()
     """Of the images, where they have any."""
     left_out: LeftOut = field(default_factory=LeftOut)
@@ -123,7 +123,10 @@ def _of_folder(path: Path, asked: Asked, blames: Blames) -> OwnImages:
     arrays = listing.files[0].suffix.lower() in folder.ARRAYS
     found = _arrays(listing, asked, blames) if arrays else folder.pictures(path, listing, blames.file)
     array = _cut(found, str(path), asked, blames)
-    classes = np.array([file.parent.name for file in listing.files]) if listing.names else None
+    labels = folder.labels_in(path, listing.files, blames.file)
+    if labels is None:
+        labels = [file.parent.name for file in listing.files] if listing.names else []
+    classes = np.array(labels) if labels else None
     names = tuple(plain_text(file.relative_to(path).as_posix()) for file in listing.files)
     return OwnImages(array, classes, names, listing.left_out)
 

@@ -137,7 +137,7 @@ def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, 
         )
         for sample in order
     )
-    told = told_of(results.study.data, training_set.shape) + ("d1/d2 is of these pictures. " if decoded else "")
+    told = told_of(results.study.data, training_set.shape) + ("d1/d2 is of pictures. " if decoded else "")
     return Sheet(name, tuple(pairs), told=told)
 
 
@@ -152,7 +152,7 @@ def data_uris(images: Images) -> list[str]:
 def told_of(data: DataSettings, shape: tuple[int, ...]) -> str:
     """What is to be said of pictures of a study's images, of this shape: nothing, where they are plain pictures."""
     if data.decoding:
-        return "What the latents are decoded to. "
+        return "Pictures are what latents are decoded to. "
     return told_of_latents(shape, data.name == LATENTS)
 
 
