@@ -56,8 +56,15 @@ class Runtime:
 
     def minutes(self, rule: str, factors: Mapping[str, str]) -> int:
         """Of a job of a rule, asked for with its wildcards, by the site's factor."""
-        reckoned = MARGIN * self.seconds(rule, factors) / 60
-        return math.ceil(self._study.runtime_factor * (MINUTES_LEAST + reckoned))
+        return self.asked(self.seconds(rule, factors))
+
+    def asked(self, seconds: float) -> int:
+        """Minutes to ask for what is reckoned to take so many seconds."""
+        return math.ceil(self._study.runtime_factor * (MINUTES_LEAST + MARGIN * seconds / 60))
+
+    def fitting(self, minutes: float) -> float:
+        """Seconds of work, as reckoned, for which no more than so many minutes are asked; below 0 if there are none."""
+        return 60 * (minutes / self._study.runtime_factor - MINUTES_LEAST) / MARGIN
 
     def seconds(self, rule: str, factors: Mapping[str, str]) -> float:
         """What a job of a rule has to do, at the rates above."""
