@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
+from diffbench.files import store
 from tests.same_results import differences
 from tests.snakemake_runs import ROOT, TINY, snakemake
 
@@ -61,10 +64,27 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         subprocess.run([ROOT / "tests/slurm/down.sh", folder], check=True, timeout=60)
 
 
+MINE = """
+from pathlib import Path
+
+def denoiser():
+    if Path("fault").exists():
+        raise ValueError("a fault of the moment")
+    return lambda x, sigma, label: x / (1 + sigma.view(-1, 1, 1, 1) ** 2)
+"""
+TWO = TINY | {
+    "models": {"mine": {"kind": "external", "import": "mine:denoiser", "scale": "suite"}},
+    "sweeps": [{"model": ["mlp-small", "mine"]}],
+}
+"""A trained model, and one made elsewhere that fails while there is a file named `fault`."""
+
+
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the study on this machine."""
-    return finished(tmp_path_factory.mktemp("local"), TINY, "--cores", "2")
+    folder = tmp_path_factory.mktemp("local")
+    (folder / "mine.py").write_text(MINE)
+    return finished(folder, TWO, "--cores", "2")
 
 
 def finished(folder: Path, study: dict[str, Any], *arguments: str) -> Path:
@@ -83,18 +103,61 @@ def test_networks_ask_for_a_gpu_where_the_study_says_so(tmp_path: Path, device: 
 
 
 @pytest.mark.slurm
-def test_slurm_makes_what_this_machine_makes_bit_for_bit(slurm: None, local: Path, tmp_path: Path) -> None:
-    """On GPUs that are none: networks then run on the CPU, but jobs wait for a node that has them."""
-    gpus = ["--set-resources", "denoise:gpu=1", "train:gpu=1"]
-    results = finished(tmp_path, TINY, "--profile", str(ROOT / "profiles/slurm"), *gpus)
+def test_slurm_makes_what_this_machine_makes_bit_for_bit_also_after_a_failure(
+    slurm: None, local: Path, tmp_path: Path
+) -> None:
+    """A long training by itself, batches around it; on GPUs that are none, but which jobs wait for."""
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "fault").touch()
+    asked = ["--set-resources", "denoise:gpu=1", "train:gpu=1", "train:runtime=40"]
+    arguments = ["--profile", str(ROOT / "profiles/slurm"), *asked]
+    failed = snakemake(tmp_path, TWO, *arguments)
+    output = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert "20 jobs in 5 submissions" in output  # what is shared, two segments of training, cells, summary
+    assert "a fault of the moment" in output
+    told = set(re.findall(r"failed: (\w+) (\S+)", output))
+    place = "results/tiny/mine/n20/classes/seed0/step0"
+    assert told == {("denoise", f"{place}/denoise.h5"), ("sample", f"{place}/w0/samples.h5")}
+    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "results/tiny/mlp-small").rglob("*.h5")}
+    assert {path.name for path in cells} == {"denoise.h5", "samples.h5", "memorization.h5", "overlap.h5"}
+    assert len(cells) == 8
+    second_try = max((tmp_path / ".snakemake/slurm_logs").rglob("*.log"), key=lambda path: int(path.stem)).read_text()
+    assert "4 jobs: 1 denoise, 1 sample, 1 memorization, 1 overlap" in second_try
+
+    (tmp_path / "fault").unlink()
+    results = finished(tmp_path, TWO, *arguments)
+    assert {path: path.stat().st_mtime_ns for path in cells} == cells
     assert differences(local, results) == []
+
+
+@pytest.mark.slurm
+def test_what_no_partition_takes_is_said_before_anything_is_submitted(slurm: None, tmp_path: Path) -> None:
+    done = snakemake(tmp_path, TINY | {"runtime_factor": 10}, "--profile", str(ROOT / "profiles/slurm"))
+    assert done.returncode == 1
+    message = (
+        r"^diffbench: error: \w+ results/tiny/\S+ asks for 1\d\d minutes, and partition cpu lets a job run 60: name "
+    )
+    assert re.search(message, done.stdout + done.stderr, re.MULTILINE)
+    assert "submitted with SLURM" not in "".join(log.read_text() for log in (tmp_path / ".snakemake/log").glob("*.log"))
 
 
 def test_any_command_that_submits_makes_what_this_machine_makes(local: Path, tmp_path: Path) -> None:
     needs_plugin("cluster_generic")
+    (tmp_path / "mine.py").write_text(MINE)
     submit = ["--cluster-generic-submit-cmd", "bash"]
-    results = finished(tmp_path, TINY, "--profile", str(ROOT / "profiles/cluster-generic"), *submit)
+    results = finished(tmp_path, TWO, "--profile", str(ROOT / "profiles/cluster-generic"), *submit)
     assert differences(local, results) == []
+
+
+@pytest.mark.slurm
+def test_jobs_that_share_no_submission_make_the_same(slurm: None, local: Path, tmp_path: Path) -> None:
+    target = "results/tiny/mlp-small/n20/classes/seed0/step4/denoise.h5"
+    alone = TINY | {"batch_minutes": 0}
+    done = snakemake(tmp_path, alone, "--profile", str(ROOT / "profiles/slurm"), "--", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    one, other = (store.read(folder / target, "denoise").arrays for folder in (local.parents[1], tmp_path))
+    assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
 
 
 @pytest.mark.slurm
@@ -113,8 +176,6 @@ def test_results_that_differ_are_told(local: Path, tmp_path: Path) -> None:
     shutil.copytree(local, tmp_path / "other")
     assert differences(local, tmp_path / "other") == []
     (tmp_path / "other/claims.json").unlink()
-    import h5py
-
     path = next((tmp_path / "other").rglob("denoise.h5"))
     with h5py.File(path, "r+") as file:
         values: Any = file["value"]

@@ -62,12 +62,14 @@ def refuse(job: str, rule: str, minutes: float, mb: float, partition: Partition)
     if minutes > partition.minutes:
         raise DiffbenchError(
             f"{job} asks for {minutes} minutes, and partition {partition.name} lets a job run {partition.minutes:g}:"
-            f" name a longer one (slurm_partition), or set its minutes: --set-resources {rule}:runtime={partition.minutes:g}"
+            f" name a longer one (slurm_partition), or set its minutes (--set-resources"
+            f" {rule}:runtime={partition.minutes:g})"
         )
     if mb > partition.mb:
         raise DiffbenchError(
             f"{job} asks for {mb} MB, and no node of partition {partition.name} has more than {partition.mb:g}:"
-            f" name another one (slurm_partition), or set its memory: --set-resources {rule}:mem_mb={partition.mb:g}"
+            f" name another one (slurm_partition), or set its memory (--set-resources"
+            f" {rule}:mem_mb={partition.mb:g})"
         )
 
 

@@ -11,7 +11,7 @@ from diffbench.cluster.batch import Batch, put_in, submit_with
 from diffbench.cluster.slurm import ANY, Partition, allowed, partitions, refuse, sacct_answers
 from diffbench.planning.batches import Job, batches, seconds
 from diffbench.planning.memory import TORCH
-from diffbench.planning.runtime import MARGIN, Runtime
+from diffbench.planning.runtime import BATCH_MARGIN, Runtime
 from diffbench.study.study import Study
 
 
@@ -71,11 +71,13 @@ class Submission:
         """Seconds of a job's work by plan, or by the minutes that someone has set by hand."""
         by_hand = self._workflow.resource_settings.overwrite_resources.get(job.rule.name, {})
         if "runtime" in by_hand:
-            return 60 * job.resources.runtime / MARGIN
+            return 60 * job.resources.runtime / BATCH_MARGIN
         return self._runtime.seconds(job.rule.name, job.wildcards_dict)
 
     def _batch(self, name: str, jobs: Collection[Job], most: Partition) -> Batch:
-        return Batch(name, [self._jobs[job.name] for job in jobs], self._runtime.asked(seconds(jobs)), TORCH, most)
+        return Batch(
+            name, [self._jobs[job.name] for job in jobs], self._runtime.minutes_of_batch(seconds(jobs)), TORCH, most
+        )
 
     def _refuse_what_waits_for_ever(self, job: SnakemakeJob) -> None:
         asked, name = job.resources, f"{job.rule.name} {next(iter(job.output), '')}"

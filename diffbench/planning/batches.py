@@ -1,7 +1,8 @@
 """Which jobs of a study share a submission on a cluster: short ones, so that none of them is mostly waiting.
 
 What belongs to one run stays together, as its jobs wait for each other and those of other runs do not. A long job, and
-what it waits for, is submitted by itself: it shall wait for nothing that it does not need.
+what it waits for, is submitted by itself: it shall wait for nothing that it does not need. So only jobs share a
+submission that wait for the same long ones.
 """
 
 import math
@@ -48,7 +49,8 @@ def batches(jobs: Sequence[Job], least: float, most: float = math.inf) -> list[l
     units = [unit for unit in _connected([job for job in runs if job.name not in alone]) if seconds(unit) <= most]
     first = _early([job for job in jobs if job.rule in SHARED], least)
     last = [job for job in jobs if job.rule in WHOLE]
-    middle = _filled(units, _size(units, least), most)
+    size = _size(units, least)
+    middle = [batch for alike in _alike(units, {job.name for job in first}) for batch in _filled(alike, size, most)]
     everything = [*first, *(job for batch in middle for job in batch), *last]
     if len(everything) == len(jobs) and len(middle) <= 1 and seconds(everything) <= most:
         found = [everything]  # nothing would run beside them
@@ -98,6 +100,15 @@ def _connected(jobs: Sequence[Job]) -> list[list[Job]]:
     found: dict[str, list[Job]] = {}
     for job in jobs:
         found.setdefault(top(job.name), []).append(job)
+    return list(found.values())
+
+
+def _alike(units: Sequence[list[Job]], early: Collection[str]) -> list[list[list[Job]]]:
+    """Units that wait for the same jobs, but for those that are made before all others."""
+    found: dict[frozenset[str], list[list[Job]]] = {}
+    for unit in units:
+        own = {job.name for job in unit}
+        found.setdefault(frozenset(name for job in unit for name in job.waits_for) - own - set(early), []).append(unit)
     return list(found.values())
 
 
