@@ -106,28 +106,26 @@ def test_networks_ask_for_a_gpu_where_the_study_says_so(tmp_path: Path, device: 
 def test_slurm_makes_what_this_machine_makes_bit_for_bit_also_after_a_failure(
     slurm: None, local: Path, tmp_path: Path
 ) -> None:
-    """A long training by itself, batches around it; on GPUs that are none, but which jobs wait for."""
+    """In one batch, of which one model fails; on GPUs that are none, but which jobs wait for."""
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "fault").touch()
-    asked = ["--set-resources", "denoise:gpu=1", "train:gpu=1", "train:runtime=40"]
-    arguments = ["--profile", str(ROOT / "profiles/slurm"), *asked]
+    arguments = ["--profile", str(ROOT / "profiles/slurm"), "--set-resources", "denoise:gpu=1", "train:gpu=1"]
     failed = snakemake(tmp_path, TWO, *arguments)
     output = failed.stdout + failed.stderr
     assert failed.returncode != 0
-    assert "20 jobs in 5 submissions" in output  # what is shared, two segments of training, cells, summary
-    assert "a fault of the moment" in output
-    told = set(re.findall(r"failed: (\w+) (\S+)", output))
+    assert "20 jobs in 1 submission\n" in output
+    assert "diffbench denoise: error: model 'mine:denoiser': the factory raised ValueError: a fault of the" in output
     place = "results/tiny/mine/n20/classes/seed0/step0"
+    told = set(re.findall(r"failed: (\w+) (\S+)", output))
     assert told == {("denoise", f"{place}/denoise.h5"), ("sample", f"{place}/w0/samples.h5")}
-    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "results/tiny/mlp-small").rglob("*.h5")}
-    assert {path.name for path in cells} == {"denoise.h5", "samples.h5", "memorization.h5", "overlap.h5"}
-    assert len(cells) == 8
+    others = {path: path.stat().st_mtime_ns for path in (tmp_path / "results/tiny/mlp-small").rglob("*.h5")}
+    assert len(others) == 8
     second_try = max((tmp_path / ".snakemake/slurm_logs").rglob("*.log"), key=lambda path: int(path.stem)).read_text()
-    assert "4 jobs: 1 denoise, 1 sample, 1 memorization, 1 overlap" in second_try
+    assert "7 jobs: 1 denoise, 1 sample, 1 memorization, 1 overlap, 1 summary, 1 report, 1 batch" in second_try
 
     (tmp_path / "fault").unlink()
     results = finished(tmp_path, TWO, *arguments)
-    assert {path: path.stat().st_mtime_ns for path in cells} == cells
+    assert {path: path.stat().st_mtime_ns for path in others} == others
     assert differences(local, results) == []
 
 
@@ -145,26 +143,32 @@ def test_what_no_partition_takes_is_said_before_anything_is_submitted(slurm: Non
 def test_any_command_that_submits_makes_what_this_machine_makes(local: Path, tmp_path: Path) -> None:
     needs_plugin("cluster_generic")
     (tmp_path / "mine.py").write_text(MINE)
-    submit = ["--cluster-generic-submit-cmd", "bash"]
-    results = finished(tmp_path, TWO, "--profile", str(ROOT / "profiles/cluster-generic"), *submit)
-    assert differences(local, results) == []
-
-
-@pytest.mark.slurm
-def test_jobs_that_share_no_submission_make_the_same(slurm: None, local: Path, tmp_path: Path) -> None:
-    target = "results/tiny/mlp-small/n20/classes/seed0/step4/denoise.h5"
-    alone = TINY | {"batch_minutes": 0}
-    done = snakemake(tmp_path, alone, "--profile", str(ROOT / "profiles/slurm"), "--", target)
+    arguments = ["--profile", str(ROOT / "profiles/cluster-generic"), "--cluster-generic-submit-cmd", "bash"]
+    done = snakemake(tmp_path, TWO, *arguments, "--set-resources", "train:runtime=40")
     assert done.returncode == 0, done.stdout + done.stderr
-    one, other = (store.read(folder / target, "denoise").arrays for folder in (local.parents[1], tmp_path))
-    assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
+    # Long trainings have their own, as have cells of each of their checkpoints, what is shared, and the summary.
+    assert "20 jobs in 7 submissions\n" in done.stdout + done.stderr
+    assert differences(local, tmp_path / "results/tiny") == []
+
+
+def test_without_batches_each_job_has_a_submission_of_its_own(local: Path, tmp_path: Path) -> None:
+    needs_plugin("cluster_generic")
+    target = "results/tiny/conditions/n20/classes.h5"
+    arguments = ["--profile", str(ROOT / "profiles/cluster-generic"), "--cluster-generic-submit-cmd", "bash"]
+    done = snakemake(tmp_path, TINY | {"batch_minutes": 0}, *arguments, "--", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "submission" not in done.stdout + done.stderr
+    one, other = (store.read(folder / target, "conditions").arrays for folder in (local.parents[1], tmp_path))
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.slurm
 def test_a_training_that_diverged_is_not_repeated(slurm: None, tmp_path: Path) -> None:
     study = TINY | {"steps": [4], "training": {"batch": 16, "learning_rate": 1e30}}
     target = "results/tiny/mlp-small/n20/classes/seed0/step4/checkpoint.pt"
-    done = snakemake(tmp_path, study, "--profile", str(ROOT / "profiles/slurm"), "--", target)
+    long = ["--set-resources", "train:runtime=40"]  # by itself
+    done = snakemake(tmp_path, study, "--profile", str(ROOT / "profiles/slurm"), *long, "--", target)
     assert done.returncode != 0
     log = tmp_path / "results/tiny/logs/train/mlp-small/n20/classes/seed0/step4.log"
     assert log.read_text().startswith("diffbench train: error: training diverged")  # no bar of steps before it
