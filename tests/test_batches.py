@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffbench.planning.batches import CELLS, ENDS, MOST, Job, batches, seconds
+from diffbench.planning.batches import CELLS, ENDS, MOST, SHARED, Job, batches, seconds
+from diffbench.study import layout
 
 LEAST = 300.0
 
@@ -93,6 +94,11 @@ def test_a_long_training_waits_for_nothing_but_the_one_before() -> None:
     jobs = [Job(job.name, job.rule, 1000.0, job.waits_for) if job.name == "train 1 1" else job for job in jobs]
     alone = [batch[0].name for batch in submissions(jobs) if len(batch) == 1]
     assert alone == ["train 1 0", "train 1 1"]
+
+
+def test_what_many_runs_read_is_known_as_such() -> None:
+    of_many = {kind.stage for kind in layout.KINDS.values() if "model" not in kind.fields} - {"lab", *layout.WHOLE}
+    assert set(SHARED) == of_many
 
 
 def test_what_is_left_of_a_study_is_one_submission() -> None:

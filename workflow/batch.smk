@@ -12,6 +12,7 @@ rule batch:
 
 
 onstart:
+    INTERRUPTION.watch(jobs_are_processes=True)
     lift_limit_of_starts()
     start_server()
 
@@ -21,4 +22,5 @@ onsuccess:
 
 
 onerror:
-    pass
+    if INTERRUPTION.by:
+        end_at_once()

@@ -20,11 +20,13 @@ from snakemake.logging import logger
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from diffbench import bundled
 from diffbench.cluster.slurm import Partition
 
 VARIABLE = "DIFFBENCH_BATCH"
 """Environment variable that tells workflow/batch.smk where the files are named that it shall make."""
-RULES = Path(__file__).parents[2] / "workflow/batch.smk"
+RULES = "batch.smk"
+"""Snakefile of a batch, beside the study's own."""
 TOLD = 3
 """Jobs that an error names where none says itself why it failed."""
 
@@ -71,7 +73,7 @@ class Batch(GroupJob):
         words = [
             f"cd {shlex.quote(workflow.workdir_init)} && {VARIABLE}={shlex.quote(str(list_of_files))}",
             f"{shlex.quote(sys.executable)} -m snakemake",
-            format_cli_arg("--snakefile", RULES),
+            format_cli_arg("--snakefile", bundled.snakefile().with_name(RULES)),
             as_given("overwrite_workdir", flag="--directory"),
             arguments.get_configfiles_arg(),
             as_given("config_settings.config_args", flag="--config"),

@@ -18,7 +18,7 @@ MOST = 3600.0
 """Seconds of work from which on a batch need not have so many cells: machines shall share a study."""
 ENDS = 2
 """Submissions beside those of cells: what all cells read is made before them, and the summary after."""
-SHARED = ("data", "features", "conditions", "optimum")
+SHARED = ("data", "pixels", "features", "conditions", "optimum")
 """Rules whose files many runs read."""
 OF_A_JOB = 0.2
 """Seconds of each job beside its work, in a batch: of Snakemake, and of a fork."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from diffbench.conventions import DiffbenchError
+from diffbench.files.output import unwritable
 from diffbench.study import layout
 
 SECOND = 10**9
@@ -16,12 +17,18 @@ SECOND = 10**9
 
 @contextmanager
 def held(results: Path) -> Iterator[None]:
-    """Keep all runs from `results`. DiffbenchError where one writes it."""
+    """Keep all runs from `results`. DiffbenchError where one writes it, or the system lets no lock be written."""
+    lock = FileLock(results / layout.LOCK, timeout=0)
     try:
-        with FileLock(results / layout.LOCK, timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise DiffbenchError(f"{results}: a run writes it; wait for it or stop it") from None
+    except OSError as error:
+        raise unwritable(results / layout.LOCK, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def age_alike(results: Path, paths: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
 from diffbench.forkserver import start as forkserver
+from diffbench.forkserver.interruption import Interruption
 from diffbench.planning.ahead import plan_ahead
 from diffbench.planning.memory import Memory
 from diffbench.planning.runtime import Runtime
@@ -135,6 +136,14 @@ EXTERNAL_WEIGHTS = (
 )
 
 
+DECODER_WEIGHTS = ancient([each] if (each := STUDY.decoder_weights) else [])
+
+
+def decoded(kind):
+    """Files of what latents are decoded to, as a pattern; none where the study has no decoder."""
+    return at(kind) if kind in STUDY.decoded_kinds else []
+
+
 def guide_checkpoint(wildcards):
     """The checkpoint of a cell's guide; classifier-free guidance and guides that need no training have none."""
     guided = Checkpoint.of(wildcards)  # a twin's is a twin too
@@ -204,6 +213,7 @@ def nothing_stale(wildcards):
     return []
 
 
+INTERRUPTION = Interruption()
 LOCK = FileLock(at(layout.LOCK), timeout=0)
 
 
@@ -261,6 +271,11 @@ def files_of_batch(_):
     return batch["files"]
 
 
+def end_at_once():
+    """End a run that was told to, without summary and report, for which nobody waits."""
+    sys.exit(f"diffbench: ended by {INTERRUPTION.by}, with all its jobs")
+
+
 def report_what_exists():
     """Summary and report of a study of which some jobs failed or were not reached.
 
@@ -275,11 +290,22 @@ def report_what_exists():
     )
 
 
+def report_written():
+    """What tells a report from one that was made before it, if there is one."""
+    try:
+        state = os.stat(at(layout.page("index")))
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
+
+
+REPORT_BEFORE = report_written()
+
+
 def name_report():
-    """Print where the report lies, if there is one."""
-    page = Path(at(layout.page("index"))).resolve()
-    if page.exists():
-        print(f"Report: {page}", flush=True)
+    """Print where the report lies, if this run made one."""
+    if report_written() not in (None, REPORT_BEFORE):
+        print(f"Report: {Path(at(layout.page('index'))).resolve()}", flush=True)
 
 
 def fail_if_damaged():

@@ -78,6 +78,7 @@ def write_index(results: Results, settings: ReportSettings) -> None:
         guidance_places={each.text: place for place, each in enumerate(results.study.guidances.values())},
         gap_scale=leaderboard.gap_scale(entries),
         sheets=sheets,
+        decoded=bool(results.study.decoded_kinds),
         crossings=crossings(results),
         unfinished=lacking[:LISTED],
         lacking=len(lacking),
