@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from diffbench.files import store
+from tests import moved_studies
 from tests.same_results import differences
 from tests.snakemake_runs import ROOT, TINY, snakemake
 
@@ -46,45 +48,34 @@ def free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A Slurm of two nodes, in the environment of whatever runs next."""
+@contextmanager
+def running_slurm(folder: Path) -> Iterator[Path]:
+    """A Slurm of two nodes whose files lie in `folder`, in the environment of whatever runs next."""
     needs_plugin("slurm")
     if missing := [name for name in NEEDED if shutil.which(name, path=SBIN) is None]:
         pytest.skip(f"no {', '.join(missing)}: apt-get install slurmctld slurmd slurm-client munge")
-    folder = tmp_path_factory.mktemp("slurm")
     try:
         environment = os.environ | {"PORT": str(free_ports(3))}
         subprocess.run([ROOT / "tests/slurm/up.sh", folder], check=True, env=environment, timeout=60)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
             patch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
-            yield
+            yield folder
     finally:
         subprocess.run([ROOT / "tests/slurm/down.sh", folder], check=True, timeout=60)
 
 
-MINE = """
-from pathlib import Path
-
-def denoiser():
-    if Path("fault").exists():
-        raise ValueError("a fault of the moment")
-    return lambda x, sigma, label: x / (1 + sigma.view(-1, 1, 1, 1) ** 2)
-"""
-TWO = TINY | {
-    "models": {"mine": {"kind": "external", "import": "mine:denoiser", "scale": "suite"}},
-    "sweeps": [{"model": ["mlp-small", "mine"]}],
-}
-"""A trained model, and one made elsewhere that fails while there is a file named `fault`."""
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Slurm for the tests of this file."""
+    with running_slurm(tmp_path_factory.mktemp("slurm")):
+        yield
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the study on this machine."""
-    folder = tmp_path_factory.mktemp("local")
-    (folder / "mine.py").write_text(MINE)
-    return finished(folder, TWO, "--cores", "2")
+    return moved_studies.finished(tmp_path_factory) / moved_studies.NAME
 
 
 def finished(folder: Path, study: dict[str, Any], *arguments: str) -> Path:
@@ -106,25 +97,24 @@ def test_networks_ask_for_a_gpu_where_the_study_says_so(tmp_path: Path, device: 
 def test_slurm_makes_what_this_machine_makes_bit_for_bit_also_after_a_failure(
     slurm: None, local: Path, tmp_path: Path
 ) -> None:
-    """In one batch, of which one model fails; on GPUs that are none, but which jobs wait for."""
-    (tmp_path / "mine.py").write_text(MINE)
-    (tmp_path / "fault").touch()
+    """In one batch, of which a job fails; on GPUs that are none, but which it waits for."""
+    in_the_way = tmp_path / moved_studies.NAME / moved_studies.CELL_FOLDER / "memorization.h5"
+    (in_the_way / "of someone").mkdir(parents=True)
     arguments = ["--profile", str(ROOT / "profiles/slurm"), "--set-resources", "denoise:gpu=1", "train:gpu=1"]
-    failed = snakemake(tmp_path, TWO, *arguments)
+    failed = snakemake(tmp_path, TINY, *arguments)
     output = failed.stdout + failed.stderr
     assert failed.returncode != 0
-    assert "20 jobs in 1 submission\n" in output
-    assert "diffbench denoise: error: model 'mine:denoiser': the factory raised ValueError: a fault of the" in output
-    place = "results/tiny/mine/n20/classes/seed0/step0"
+    assert "16 jobs in 1 submission\n" in output
     told = set(re.findall(r"failed: (\w+) (\S+)", output))
-    assert told == {("denoise", f"{place}/denoise.h5"), ("sample", f"{place}/w0/samples.h5")}
-    others = {path: path.stat().st_mtime_ns for path in (tmp_path / "results/tiny/mlp-small").rglob("*.h5")}
-    assert len(others) == 8
+    assert told == {("memorization", str(in_the_way.relative_to(tmp_path)))}
+    others = {path: path.stat().st_mtime_ns for path in (tmp_path / moved_studies.NAME / "mlp-small").rglob("*.h5")}
+    assert len(others) == 8  # of two cells, with what is in the way
     second_try = max((tmp_path / ".snakemake/slurm_logs").rglob("*.log"), key=lambda path: int(path.stem)).read_text()
-    assert "7 jobs: 1 denoise, 1 sample, 1 memorization, 1 overlap, 1 summary, 1 report, 1 batch" in second_try
+    assert "4 jobs: 1 memorization, 1 summary, 1 report, 1 batch" in second_try
 
-    (tmp_path / "fault").unlink()
-    results = finished(tmp_path, TWO, *arguments)
+    shutil.rmtree(in_the_way)
+    del others[in_the_way]
+    results = finished(tmp_path, TINY, *arguments)
     assert {path: path.stat().st_mtime_ns for path in others} == others
     assert differences(local, results) == []
 
@@ -142,12 +132,11 @@ def test_what_no_partition_takes_is_said_before_anything_is_submitted(slurm: Non
 
 def test_any_command_that_submits_makes_what_this_machine_makes(local: Path, tmp_path: Path) -> None:
     needs_plugin("cluster_generic")
-    (tmp_path / "mine.py").write_text(MINE)
     arguments = ["--profile", str(ROOT / "profiles/cluster-generic"), "--cluster-generic-submit-cmd", "bash"]
-    done = snakemake(tmp_path, TWO, *arguments, "--set-resources", "train:runtime=40")
+    done = snakemake(tmp_path, TINY, *arguments, "--set-resources", "train:runtime=40")
     assert done.returncode == 0, done.stdout + done.stderr
     # Long trainings have their own, as have cells of each of their checkpoints, what is shared, and the summary.
-    assert "20 jobs in 7 submissions\n" in done.stdout + done.stderr
+    assert "16 jobs in 6 submissions\n" in done.stdout + done.stderr
     assert differences(local, tmp_path / "results/tiny") == []
 
 

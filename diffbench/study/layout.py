@@ -94,8 +94,8 @@ MANIFEST = "summary/manifest.json"
 CLAIMS = "claims.json"
 LAWS = "laws.json"
 PAGE = Kind("report", "report/{page}.html")
-LOCK = ".lock"
-"""Held by the Snakemake that writes the results."""
+LOCK, HOLDER = ".lock", ".lock-holder"
+"""Of the Snakemake that writes the results: what it locks, and where it says who it is on a disk without locks."""
 PLAN = "plan.json"
 """What the study was expected to take, as estimated when its run began."""
 CONTENTS = ".contents.json"
@@ -115,6 +115,9 @@ SUMMARIES = ("models", "status", "costs")
 
 KINDS = {name.lower(): kind for name, kind in globals().items() if isinstance(kind, Kind)}
 """By name, such as "samples"."""
+
+SUFFIXES = tuple({PurePosixPath(kind.pattern).suffix for kind in KINDS.values()} - {".{suffix}", ".html"})
+"""Ends of the names of results."""
 
 STAGES = tuple(dict.fromkeys(kind.stage for kind in KINDS.values()))
 """Stages by the order of what they make above; `plant` makes samples in another's stead."""
@@ -168,7 +171,7 @@ def is_run_state(path: str) -> bool:
 
 def lies_beside(path: str) -> bool:
     """Whether runs leave a file of this path beside results: logs, the report and its tables, caches, the plan."""
-    named = (CLAIMS, LAWS, LOCK, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST, STUDY_FILE, CRATE_METADATA)
+    named = (CLAIMS, LAWS, LOCK, HOLDER, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST, STUDY_FILE, CRATE_METADATA)
     return path in named or is_result(path) or _BESIDE.fullmatch(path) is not None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Undisturbed
-from tests.faults.study import LONG, begun, completed, family, still_running, wrong
+from tests.faults.study import LONG, begun, completed, family, spent, still_running, wrong
 from tests.snakemake_runs import TINY
 
 pytestmark = pytest.mark.pipeline
@@ -47,7 +47,8 @@ def test_a_run_that_was_told_to_end_comes_to_the_same(
 ) -> None:
     instant = random.Random(request.node.name).random()
     with begun(tmp_path) as process:
-        time.sleep(instant * undisturbed.seconds)
+        while spent(process.pid) < instant * undisturbed.seconds:
+            time.sleep(0.1)
         processes = family(process.pid)
         process.send_signal(number)
         assert still_running(processes, SECONDS) == []

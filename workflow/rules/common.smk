@@ -1,11 +1,11 @@
 # The study, where its files lie, and what the rules ask of it.
 import json
+import logging
 import os
 import re
 import sys
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from snakemake.common.configfile import load_configfile
 
 from diffbench import conventions
@@ -26,6 +26,7 @@ from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.inventory import is_made_by, outdated, reported_damage
 from diffbench.study.lineage import Lineage
+from diffbench.study.lock import LockedError, taken
 from diffbench.summary import TABLES
 
 try:
@@ -54,6 +55,9 @@ def log_at(kind, stage=""):
     """The log of the job that makes files of a kind."""
     return f"{RESULTS}/{kind.log(stage)}"
 
+
+# Where the disk of Snakemake's log is full the terminal tells what happens, without a traceback for every line.
+logging.raiseExceptions = False
 
 # Jobs run with the Python that runs Snakemake, also where its environment was not activated.
 shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
@@ -214,18 +218,16 @@ def nothing_stale(wildcards):
 
 
 INTERRUPTION = Interruption()
-LOCK = FileLock(at(layout.LOCK), timeout=0)
+LOCKS = []  # held as long as this process lives
 
 
 def hold_lock():
-    """Refuse a second run of the same study. The system drops this lock with the process, also when it is killed."""
+    """Refuse a second run of the same study."""
     try:
         Path(RESULTS).mkdir(parents=True, exist_ok=True)
-        LOCK.acquire()
-    except Timeout:
-        sys.exit(
-            f"diffbench: error: another run writes {RESULTS}; wait for it or stop it"
-        )
+        LOCKS.append(taken(Path(RESULTS)))
+    except LockedError as error:
+        sys.exit(f"diffbench: error: another run writes {RESULTS}; {error}")
     except OSError as error:
         sys.exit(f"diffbench: error: {unwritable(Path(RESULTS), error)}")
 
