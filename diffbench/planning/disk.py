@@ -1,7 +1,7 @@
 """Bytes that a study's results take, file by file, from the sizes that decide them.
 
 What compression saves is not counted, but for labels and references. What a file holds whatever its sizes was measured.
-Images are taken for bytes: other values take as many more.
+Images are taken for bytes, though other values take more; images that a decoder makes are not counted.
 """
 
 import math
