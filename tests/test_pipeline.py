@@ -201,9 +201,13 @@ def test_every_kind_of_guidance_in_one_study_is_named_in_words(copied, open_page
     ]
     memorization = read(results / "summary/memorization.h5", "table")
     assert set(memorization["guidance"]) == {cell.removeprefix("w") for cell in cells}
-    page = open_page(results / "report/index.html")
-    options = page.locator("[data-filter=guidance] option").all_inner_texts()
-    axis = page.locator("#outcomes-by-factor .role-axis-label text").all_text_contents()
+    board = open_page(results / "report/leaderboard.html")
+    options = board.locator("[data-filter=guidance] option").all_inner_texts()
+    axis = (
+        open_page(results / "report/factors.html")
+        .locator("#outcomes-by-factor .role-axis-label text")
+        .all_text_contents()
+    )
     words = ["0", "1", "1, σ in (0.1, 2]", "1 by itself at step 4", "1 by mlp-medium at step 12, σ in (0.1, 2]"]
     assert options == ["all", *words]
     assert set(words) <= set(axis)

@@ -31,8 +31,8 @@ def run(spec: ReportSettings, results: Path) -> None:
     """Write all pages of the study (`pages.site.SITE`) and their tables.
 
     They replace those of an earlier report when all are complete. Files of stages that cannot be read are named on the
-    first page, and marked if they are damaged. A damaged file of the summary ends the report, and is removed, so that the
-    next run makes it anew.
+    first page, and marked if they are damaged. A damaged file of the summary ends the report, and is removed, so that
+    the next run makes it anew.
     """
     try:
         summarized = load_results(results)

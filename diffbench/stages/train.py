@@ -130,7 +130,7 @@ def _resume(trainer: Trainer, run_state: RunState) -> dict[str, Any]:
 
 
 def _losses_so_far(trainer: Trainer, found: dict[str, Any], stop: int) -> Tensor:
-    """Room for the mean loss of every step from 1 to `stop`; nan where it is not known, as in states of earlier versions."""
+    """Room for the mean loss of every step to `stop`; nan where it is not known, as in states of earlier versions."""
     losses = torch.full((stop,), math.nan, device=trainer.device)
     if "losses" in found:
         losses[: trainer.step] = found["losses"].to(trainer.device)

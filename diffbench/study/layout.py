@@ -61,7 +61,7 @@ def side_file(checkpoint: Path) -> Path:
 
 
 def losses_beside(checkpoint: Path) -> Path:
-    """Losses of the training over its steps up to a checkpoint: a table that lies beside it, and that no result needs."""
+    """Losses of the training over its steps up to a checkpoint: a table beside it that no result needs."""
     return checkpoint.with_name(LOSSES)
 
 

@@ -45,8 +45,8 @@ def pareto_figure(means: pd.DataFrame, width: int) -> Figure | None:
         width=round(1.6 * width),
         height=320,
         title="Good and original: quality against memorization",
-        description="One point per setting: memorized fraction of its samples against their Frechet distance to held-out "
-        "images, with the intervals of both. The settings that no other beats in both are joined.",
+        description="One point per setting: memorized fraction of its samples against their Frechet distance to "
+        "held-out images, with the intervals of both. The settings that no other beats in both are joined.",
     )
     left_out = (
         f" {len(shown)} of {len(data)} settings are drawn, the front among them." if len(shown) < len(data) else ""

@@ -59,9 +59,9 @@ def loss_by_step(results: Results, width: int) -> Figure | None:
 
 def _caption(silent: int, families: int, shown: int) -> str:
     words = (
-        "Lines: mean loss of the batches of a run, of the weights as they are, with dropout of labels; a line per seed. "
-        "Points: the same mean over noise levels at milestones, of the EMA weights that are measured, on training "
-        "(filled) and unseen images (open): where they part, the run overfits. Loss: squared error per pixel times the "
+        "Lines: mean loss of the batches of a run, of the weights as they are, with dropout of labels; a line per "
+        "seed. Points: the same mean over noise levels at milestones, of the EMA weights that are measured, on "
+        "training (filled) and unseen images (open): where they part, the run overfits. Loss: squared error per pixel times the "
         "weight of EDM, averaged over its noise levels."
     )
     if silent:
@@ -131,13 +131,13 @@ def outcomes_by_step(means: pd.DataFrame, width: int) -> Figure | None:
         params=[select_box("course", list(names.values()), "Runs: ")],
         spacing=26,
         title="What becomes of them: gap, memorization and quality over milestones",
-        description="Peak gap, memorized fraction and Frechet distance to unseen images against the training step, a line "
-        "for each training-set size. The select box chooses model, granularity and guidance.",
+        description="Peak gap, memorized fraction and Frechet distance to unseen images against the training step, a "
+        "line for each training-set size. The select box chooses model, granularity and guidance.",
     )
     left_out = f" The first {len(keep)} of {len(courses)} can be chosen." if len(keep) < len(courses) else ""
     caption = (
-        "Line: mean over seeds. Band: spans the seeds' own 95 % intervals. Grey: floors, the same of held-out images as "
-        f"if generated. Crosses: undefined, hover for why.{left_out}"
+        "Line: mean over seeds. Band: spans the seeds' own 95 % intervals. Grey: floors, the same of held-out images "
+        f"as if generated. Crosses: undefined, hover for why.{left_out}"
     )
     return Figure("outcomes-by-step", caption, chart, data.drop(columns=["course"]))
 

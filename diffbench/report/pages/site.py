@@ -66,7 +66,7 @@ class Link(NamedTuple):
 
 
 def navigation(results: Results, current: str) -> list[Link]:
-    """Links to the pages that a report has. That of an inspection's privacy, which is written first, may have failed."""
+    """Links to the pages that a report has. That of privacy, which is written first, may have failed."""
     present = [page for page in SITE if page.has(results)]
     return [
         Link(page.title, f"{page.name}.html", page.answers, page.name == current)

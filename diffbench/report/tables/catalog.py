@@ -70,7 +70,8 @@ _LISTED = (
         "calibrated_fraction",
         "calibrated fraction",
         MEMORIZATION,
-        "share of samples nearer to a training image than half its mean distance to its 50 nearest (Carlini et al. 2023)",
+        "share of samples nearer to a training image than half its mean distance to its 50 nearest "
+        "(Carlini et al. 2023)",
         "calibrated_floor",
         unit=True,
     ),

@@ -1,4 +1,4 @@
-"""A board in little room: columns of numbers with few digits, reasons once, compressed; what the page's scripts read."""
+"""A board in little room: columns of numbers with few digits, reasons once, compressed; the page's scripts read it."""
 
 import base64
 import gzip
