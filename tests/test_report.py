@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from diffbench.report.charts import pictures
 from diffbench.report.charts.figure import MAXIMUM_ROWS
 from diffbench.report.charts.gap import gap_by_step
 from diffbench.report.charts.overlap import trajectories
+from diffbench.report.charts.pareto import pareto_figure
 from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import rounded
 from diffbench.report.pages import page
-from diffbench.report.tables import answers, outcomes, ranks, slices
+from diffbench.report.tables import answers, expenses, outcomes, ranks, slices
 from diffbench.report.tables.board import Board, board
 from diffbench.report.tables.findings import Findings, find
 from diffbench.report.tables.format import interval, number
@@ -227,6 +229,36 @@ def test_page_holds_the_numbers_of_the_table(folder, whole, packed):
             assert (value - below)[finite] == pytest.approx(own["low"].to_numpy(float)[finite], abs=1e-5, nan_ok=True)
             reasons = {row: held["reasons"][place] for row, place in shown["reasons"].items()}
             assert reasons == {str(row): text for row, text in enumerate(own["reason"]) if text}
+
+
+def test_costs_of_a_setting_are_those_that_its_jobs_told(folder, whole):
+    """Sampling took 3 s each; no training told what it took, which is no 0."""
+    assert set(column(whole, "sample_seconds")["value"]) == {3.0}
+    weights = pd.read_csv(folder / "summary/models.csv").set_index("model")["parameters"]
+    sizes = column(whole, "parameters")
+    assert sizes["value"].tolist() == [weights[model] for model in sizes["model"]]
+    assert {measure.name: reason for measure, reason in whole.undefined}["train_seconds"] == expenses.UNTOLD
+
+
+def test_training_costs_all_milestones_up_to_the_checkpoint(folder):
+    results = load_results(folder)
+    jobs = [f"mlp-small/n32/classes/seed0/step{step}/train" for step in (100, 400)]
+    told = pd.DataFrame({"job": jobs, "seconds": [2.0, 5.0], "cpu_seconds": 0.0, "max_rss_mb": 0.0})
+    rows = expenses.expenses(replace(results, costs=told)).query("measure == 'train_seconds' and model == 'mlp-small'")
+    own = rows.query("train_size == 32 and seed == 0 and guidance == '0'").set_index("step")
+    assert own["value"].to_dict() == {100: 2.0, 400: 7.0}
+    assert own["n"].to_dict() == {100: 1, 400: 2}
+    assert rows.query("seed == 1")["value"].isna().all()
+
+
+def test_front_holds_the_settings_that_no_other_beats(findings):
+    figure = pareto_figure(findings.means, 500)
+    assert figure
+    points = list(zip(figure.data["quality"], figure.data["memorized"], figure.data["best"], strict=True))
+    for quality, memorized, best in points:
+        beaten = any(q <= quality and m <= memorized and (q, m) != (quality, memorized) for q, m, _ in points)
+        assert best == (not beaten)
+    assert 0 < sum(best for *_, best in points) < len(points)
 
 
 def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(folder, findings, whole, packed):

@@ -115,8 +115,8 @@ def train_segment(
     keep = stop < last or end["seconds"] > KEEP_SECONDS
     if keep:
         run_state.save(end)
-    _write_losses(out, end["losses"])
     write_checkpoint(out, {name: end[name] for name in sorted(MEASURED)}, spec.fingerprint)
+    _write_losses(out, end["losses"])
     run_state.finish(keep)
 
 

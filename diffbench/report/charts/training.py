@@ -61,8 +61,8 @@ def _caption(silent: int, families: int, shown: int) -> str:
     words = (
         "Lines: mean loss of the batches of a run, of the weights as they are, with dropout of labels; a line per "
         "seed. Points: the same mean over noise levels at milestones, of the EMA weights that are measured, on "
-        "training (filled) and unseen images (open): where they part, the run overfits. Loss: squared error per pixel times the "
-        "weight of EDM, averaged over its noise levels."
+        "training (filled) and unseen images (open): where they part, the run overfits. Loss: squared error per pixel "
+        "times the weight of EDM, averaged over its noise levels."
     )
     if silent:
         words += f" {silent} runs have no lines: they were trained by an earlier version, or brought without losses."

@@ -7,8 +7,9 @@ import pandas as pd
 
 from diffbench.report.tables.estimates import FIELDS
 from diffbench.report.tables.results import Results
-from diffbench.study.grid import Cell
+from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.layout import CHECKPOINT, COST, SAMPLES
+from diffbench.study.study import Study
 from diffbench.summary.rows import FACTORS
 
 SIZES = ("parameters", "flops_per_image")
@@ -24,7 +25,8 @@ def expenses(results: Results) -> pd.DataFrame:
     sizes = results.table("models").set_index("model")
     seconds = results.costs.set_index("job")["seconds"].to_dict()
     tables = [_rows(results, name, [_size(sizes, name, cell) for cell in results.study.cells]) for name in SIZES]
-    tables.append(_rows(results, "train_seconds", [_training(results, seconds, cell) for cell in results.study.cells]))
+    training = _training(results.study, seconds)
+    tables.append(_rows(results, "train_seconds", [training[cell.checkpoint] for cell in results.study.cells]))
     tables.append(_rows(results, "sample_seconds", [_sampling(seconds, cell) for cell in results.study.cells]))
     return pd.concat(tables, ignore_index=True)
 
@@ -44,14 +46,16 @@ def _size(sizes: pd.DataFrame, name: str, cell: Cell) -> Told:
     return (np.nan, 0, "could not be counted") if pd.isna(size) else (float(size), 1, "")
 
 
-def _training(results: Results, seconds: Mapping[str, float], cell: Cell) -> Told:
-    """Of all milestones up to the cell's: each job trained from the one before."""
-    run = cell.checkpoint.run
-    if not results.study.definition(run.model).trained:
-        return np.nan, 0, UNTRAINED
-    steps = [step for step in results.study.milestones[run] if step <= cell.checkpoint.step]
-    jobs = [CHECKPOINT.cost.format(**run.factors, step=step).removesuffix(COST) for step in steps]
-    return _sum(seconds, jobs)
+def _training(study: Study, seconds: Mapping[str, float]) -> dict[Checkpoint, Told]:
+    """Of every checkpoint: all milestones up to it, since each job trained from the one before."""
+    told: dict[Checkpoint, Told] = {}
+    for run, steps in study.milestones.items():
+        trained, jobs = study.definition(run.model).trained, []
+        for step in steps:
+            checkpoint = Checkpoint(run, step)
+            jobs.append(CHECKPOINT.cost.format(**checkpoint.factors).removesuffix(COST))
+            told[checkpoint] = _sum(seconds, jobs) if trained else (np.nan, 0, UNTRAINED)
+    return told
 
 
 def _sampling(seconds: Mapping[str, float], cell: Cell) -> Told:

@@ -77,7 +77,7 @@ class BoardTable {
   }
 
   cell(measure, row) {
-    const column = this.rows.columns[measure.name];
+    const column = this.rows.column(measure.name);
     const value = column.value[row];
     const title = this.note(measure, column, row);
     if (Number.isNaN(value)) return element("td", {}, element("span", { class: "undefined", title }, "undefined"));
@@ -97,7 +97,7 @@ class BoardTable {
     const notes = [column.reason(row), `n = ${count(column.told("n", row))}`].filter(Boolean);
     const [seeds, of] = [column.told("seeds", row), column.told("of", row)];
     if (of > 1) notes.push(`${seeds} of ${of} seeds have a value`);
-    const floor = this.rows.columns[measure.floor];
+    const floor = this.rows.column(measure.floor);
     if (floor && !Number.isNaN(floor.value[row])) {
       notes.push(`floor ${number(floor.value[row])} ${interval(floor.low[row], floor.high[row])}`.trim());
     }
@@ -128,7 +128,7 @@ class BoardTable {
     bar.append(svg("rect", { class: "fill", x: start, y: 2, width: end - start, height: 10 }));
     const [low, high] = [column.low[row], column.high[row]];
     if (!Number.isNaN(low) && !Number.isNaN(high)) bar.append(svg("path", { class: "whisker", d: `M${at(low)} 7H${at(high)}` }));
-    const floor = this.rows.columns[measure.floor]?.value[row];
+    const floor = this.rows.column(measure.floor)?.value[row];
     if (Number.isFinite(floor)) bar.append(svg("path", { class: "floor", d: `M${at(floor)} 0V14` }));
     return bar;
   }

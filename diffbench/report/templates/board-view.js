@@ -52,7 +52,7 @@ function rowsOf(board, view) {
     if (fits && !(view.above && rows.memorizes && !rows.memorizes[row])) chosen.push(row);
   }
   const key = view.sort.replace(/^-/, "");
-  const list = rows.factors[key] ?? rows.columns[key]?.value;
+  const list = rows.factors[key] ?? rows.column(key)?.value;
   if (!list) return chosen;
   const sign = view.sort.startsWith("-") ? -1 : 1;
   return chosen.sort((one, two) => {

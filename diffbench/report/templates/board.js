@@ -29,7 +29,7 @@ function asCsv(board, view, order) {
   const lines = [[...factors.map(({ name }) => name), ...heads].map(quoted).join()];
   for (const row of order) {
     const names = factors.map(({ name, values }) => quoted(values[rows.factors[name][row]]));
-    const values = view.columns.flatMap((name) => ["value", "low", "high"].map((field) => text(rows.columns[name][field][row])));
+    const values = view.columns.flatMap((name) => ["value", "low", "high"].map((field) => text(rows.column(name)[field][row])));
     lines.push([...names, ...values].join());
   }
   return `${lines.join("\n")}\n`;
