@@ -16,8 +16,10 @@ from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NoReturn, get_args, get_origin
 
+from diffbench import __version__
+from diffbench.bundled import nearest
 from diffbench.conventions import DiffbenchError
 from diffbench.files.cost import Cost
 from diffbench.files.faults import UnusableFileError, mark
@@ -27,11 +29,13 @@ from diffbench.study.layout import cost_of, root_of
 
 STAGES = {
     "data": "split a data set into training pool and validation images",
+    "pixels": "decode the latents of a study to pictures",
     "conditions": "label a training subset at one granularity",
     "train": "train one segment of a run",
     "optimum": "measure the denoising losses of the closed-form optimum",
     "denoise": "measure the denoising losses of a checkpoint",
     "sample": "draw the samples and trajectories of a cell",
+    "decode": "decode the samples of a cell to pictures",
     "plant": "make the samples of a control without a denoiser",
     "features": "fit the space in which the quality of samples is measured",
     "memorization": "measure memorization among the samples of a cell",
@@ -42,28 +46,45 @@ STAGES = {
     "summary": "gather the files of a study into tables",
     "report": "make the report of a study",
 }
-COMMANDS = {
-    "plan": "print what a study means and costs, without doing anything",
-    "status": "print what of a study is done, running, failed and left",
-    "inspect": "measure one model that was trained elsewhere, without a study",
-    "audit": "find copies of training images among samples in array files",
-    "adopt": "let results that were copied be left as they are where they are what a study asks for",
-    "verify": "read every file of results that were moved or stored, and say what is wrong with them",
-    "merge": "bring the results of several machines, or of studies that share cells, together in one folder",
-    "circle": "print the peak of the denoising gap on the symmetric circle",
-    "schema": "print the JSON schema of study files",
+GROUPS = {
+    "studies": {
+        "init": "write a commented study into an empty folder, to start from",
+        "studies": "list the studies that come along",
+        "plan": "print what a study means and costs, without doing anything",
+        "run": "make the results of a study and its report",
+        "status": "print what of a study is done, running, failed and left",
+    },
+    "models and samples made elsewhere, without a study": {
+        "inspect": "measure one model that was trained elsewhere, without a study",
+        "audit": "find copies of training images among samples in array files or folders",
+    },
+    "results that were moved": {
+        "adopt": "let results that were copied be left as they are where they are what a study asks for",
+        "verify": "read every file of results that were moved or stored, and say what is wrong with them",
+        "merge": "bring the results of several machines, or of studies that share cells, together in one folder",
+        "crate": "pack results and a description of each file into one archive to publish, an RO-Crate",
+    },
+    "to look up": {
+        "circle": "print the peak of the denoising gap on the symmetric circle",
+        "schema": "print the JSON schema of study files",
+    },
 }
+"""What people type, by what for."""
+COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
+
+HANDING_ON, HANDED_ON = "run", "snakemake"
+"""The command that hands on what stands after --, and what takes it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand. Returns its exit code, or 1 for an error that the user can mend, told in one line."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     options: dict[str, Any] = {}
-    command = arguments[0] if arguments else ""
+    command = arguments[0]
     print_anything()
     ensure_home()
     try:
-        options = vars(_parser(command).parse_args(_joined(arguments)))
+        options = _options(command, arguments)
         action = options.pop("action")
         code = action(**options)
         _tell_cost(options.get("out"))
@@ -86,6 +107,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = error.filename or "the log or the folder of temporary files"
         return _failed(command, f"{place}: disk full; {MAKE_ROOM}")
     return 0
+
+
+def _options(command: str, arguments: list[str]) -> dict[str, Any]:
+    """What the command line says, by name. DiffbenchError for a command or an option that there is not."""
+    known = COMMANDS | STAGES
+    if command not in known and not command.startswith("-"):
+        raise DiffbenchError(f"no such command; {nearest(command, known)} (diffbench --help)")
+    handed_on: list[str] = []
+    if command == HANDING_ON and "--" in arguments:
+        place = arguments.index("--")
+        arguments, handed_on = arguments[:place], arguments[place + 1 :]
+    parsed, unknown = _parser(command).parse_known_args(_joined(arguments))
+    if unknown:
+        remedy = f"diffbench {command} --help lists those that it takes"
+        if command == HANDING_ON:
+            remedy += "; options of Snakemake stand after --, as in diffbench run smoke -- --dry-run"
+        raise DiffbenchError(f"{' '.join(unknown)}: no option of this command; {remedy}")
+    return vars(parsed) | ({HANDED_ON: handed_on} if command == HANDING_ON else {})
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -126,15 +165,34 @@ def _failed(command: str, text: str) -> int:
     return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as all others are told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help says more\n")
+
+
 def _parser(command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="diffbench", description="Measure whether diffusion models memorize.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, text in (COMMANDS | STAGES).items():
-        subparser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        if name == command:
-            package = "commands" if name in COMMANDS else "stages"
-            _add_command(subparser, importlib.import_module(f"diffbench.{package}.{name}").run)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser("diffbench", "diffbench COMMAND ...", description=_overview(), formatter_class=raw)
+    parser.add_argument("--version", action="version", version=f"diffbench {__version__}")
+    commands = parser.add_subparsers(prog="diffbench", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    if command in COMMANDS | STAGES:
+        text = (COMMANDS | STAGES)[command]
+        subparser = commands.add_parser(command, description=f"{text[0].upper()}{text[1:]}.")
+        package = "commands" if command in COMMANDS else "stages"
+        _add_command(subparser, importlib.import_module(f"diffbench.{package}.{command}").run)
     return parser
+
+
+def _overview() -> str:
+    """What there is, for the help: what people type first, and stages apart."""
+    groups = GROUPS | {"stages, which the workflow calls": STAGES}
+    parts = [
+        "\n".join([f"{title}:", *(f"  {name:<14}{text}" for name, text in group.items())])
+        for title, group in groups.items()
+    ]
+    return "\n\n".join(["Measure whether diffusion models memorize. diffbench COMMAND --help says more.", *parts])
 
 
 def _add_command(parser: argparse.ArgumentParser, run: Callable[..., int | None]) -> None:
@@ -147,7 +205,10 @@ def _call(run: Callable[..., int | None], **options: Any) -> int | None:
     """Call `run` with values by the names of its parameters."""
     parameters = inspect.signature(run).parameters.values()
     places = [options.pop(each.name) for each in parameters if each.kind is inspect.Parameter.POSITIONAL_ONLY]
-    return run(*places, **options)
+    further = [
+        part for each in parameters if each.kind is inspect.Parameter.VAR_POSITIONAL for part in options.pop(each.name)
+    ]
+    return run(*places, *further, **options)
 
 
 def _record_of(run: Callable[..., int | None]) -> Callable[..., Any] | None:
@@ -164,6 +225,9 @@ def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) ->
     is an argument without a name; a list takes one or more.
     """
     for name, parameter in inspect.signature(action).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:  # what stands after --: said below all others
+            parser.epilog = get_args(parameter.annotation)[1]
+            continue
         kind, default, text = parameter.annotation, parameter.default, None
         if get_origin(kind) is Annotated:
             kind, text = get_args(kind)
@@ -177,7 +241,10 @@ def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) ->
             converter = partial(_parsed, kind.parse_json, f"--{name}")
         option = f"--{name.replace('_', '-')}"
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-            count: dict[str, Any] = {"nargs": "+"} if several else {}
+            optional = default is not inspect.Parameter.empty
+            count: dict[str, Any] = (
+                {"nargs": "+"} if several else {"nargs": "?", "default": default} if optional else {}
+            )
             parser.add_argument(name, type=converter, metavar=name.upper(), help=text, **count)
         elif kind is bool:
             parser.add_argument(option, action="store_true", help=text)

@@ -1,5 +1,6 @@
 """What tests of several files share: unchecked shapes; headless Chromium, and pages in it that keep to themselves."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,9 @@ from typing import Any
 
 import jaxtyping
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads of workers side by side would stall each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [

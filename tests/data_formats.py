@@ -7,8 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from diffbench.data.formats import own_images
 from diffbench.data.formats.cifar import Layout
 from diffbench.data.formats.idx import FILES
+from diffbench.data.formats.own_images import Asked, Blames
+from diffbench.data.raw_images import RawImages
+
+
+def load_own(
+    path: Path, images: str | None = None, labels: str | None = None, layout: own_images.Layout | None = None
+) -> RawImages:
+    """A user's own images as data.path of a study."""
+    return own_images.load(path, Asked(images, layout), labels, Blames.of_key("path"))
 
 
 def idx_bytes(values: np.ndarray) -> bytes:

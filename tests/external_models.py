@@ -5,6 +5,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -98,3 +99,30 @@ def ending(how: str):
     if not how.endswith(" called"):
         end()
     return end
+
+
+def linear_gaussian(weights: Path):
+    """The exact denoiser of x ~ N(A v, t^2 I) given the vector v; without one, of v ~ N(0, I)."""
+    stored = np.load(weights)
+    matrix, spread = torch.from_numpy(stored["matrix"]).float(), float(stored["spread"])
+    variances, axes = torch.linalg.eigh(matrix @ matrix.T)  # of the mean
+
+    def denoise(x: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
+        flat, noise = x.flatten(1), sigma[:, None] ** 2
+        if label is None:
+            total = variances.clamp(min=0) + spread**2
+            return ((flat @ axes) * total / (total + noise) @ axes.T).view_as(x)
+        assert label.dtype == torch.float32
+        return ((spread**2 * flat + noise * (label @ matrix.T)) / (spread**2 + noise)).view_as(x)
+
+    return denoise
+
+
+def scheduled():
+    """A network of a schedule that knows little noise."""
+    from diffbench.adapters.prediction import PredictionDenoiser
+    from diffbench.adapters.schedules import TableSchedule
+
+    return PredictionDenoiser(
+        lambda x, t, label: x, "epsilon", TableSchedule.from_alphas_cumprod(np.linspace(0.99, 0.2, 50))
+    )

@@ -17,6 +17,7 @@ from diffbench.data.formats import folder
 from diffbench.files import store
 from diffbench.measures.near_copies import NearCopies, near_copies
 from diffbench.settings.data import DataSettings
+from tests.data_formats import load_own
 
 
 def picture(seed: int, side: int = 8) -> np.ndarray:
@@ -117,7 +118,7 @@ def test_formats_that_pillow_reads_in_8_bits_are_read(tmp_path: Path, suffix: st
     colour = suffix == ".ppm"
     image = Image.fromarray(np.stack([pixels] * 3, axis=2) if colour else pixels)
     image.save(tmp_path / f"x{suffix}", format=kind, lossless=True)
-    (raw,) = folder.load(tmp_path).images
+    (raw,) = load_own(tmp_path).images
     exact = suffix.lower() not in (".jfif", ".jpe", ".jpg")
     assert raw.dtype == np.uint8
     assert np.abs(raw.astype(int) - pixels).max() <= (0 if exact else 60)
@@ -125,8 +126,8 @@ def test_formats_that_pillow_reads_in_8_bits_are_read(tmp_path: Path, suffix: st
 
 def test_sixteen_bits_are_not_cut_to_eight_without_a_word(tmp_path: Path) -> None:
     (tmp_path / "x.ppm").write_bytes(b"P6 2 2 65535\n" + bytes(range(24)))
-    with pytest.raises(DiffbenchError, match=r"x\.ppm: is of Pillow's mode RGB of 16 bits; save it as 8-bit"):
-        folder.load(tmp_path)
+    with pytest.raises(DiffbenchError, match=r"x\.ppm: is of Pillow's mode RGB of 16 bits; save it as grey of 8"):
+        load_own(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".tif", ".webp", ".png"])
@@ -158,7 +159,7 @@ def test_pictures_are_turned_as_their_exif_says(tmp_path: Path, suffix: str, ori
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(pixels).save(tmp_path / f"x{suffix}", exif=exif, lossless=True)
-    raw = folder.load(tmp_path)
+    raw = load_own(tmp_path)
     expected = turned(pixels)
     assert raw.images[0, 0].shape == expected.shape
     assert np.abs(raw.images[0, 0].astype(int) - expected).max() <= 3

@@ -8,6 +8,7 @@ import tracemalloc
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from diffbench.cli import main
 from diffbench.conventions import DiffbenchError
@@ -15,7 +16,6 @@ from diffbench.data.image_set import ImageSet, read_image_set
 from diffbench.data.scales import scale_of
 from diffbench.files.store import read
 from diffbench.measures.audit import audit
-from diffbench.report.pages.audit import as_picture
 
 NAMES = (
     *("memorized_fraction", "memorized_floor", "mem_auc", "calibrated_fraction", "auth_pct", "c_t"),
@@ -263,8 +263,8 @@ BAD = {
     "empty": ({"samples": faces(2, 0)}, r"samples: .*shape \(0, 1, 9, 9\) is not \(n, \.\.\.\)"),
     "flat": ({"samples": np.zeros(9, np.float32)}, r"shape \(9,\) is not"),
     "shape": (
-        {"samples": faces(2, 50, (9, 9))},
-        r"samples: images have shape \(9, 9\), training images \(1, 9, 9\)",
+        {"samples": faces(2, 50, (81,))},
+        r"samples: images have shape \(81,\), training images \(1, 9, 9\)",
     ),
     "integers": ({"train": np.ones((5, 1, 9, 9), int)}, "train: .*of type int64; give uint8"),
     "scale": ({"samples": faces(2, 50) * 255}, r"samples: values lie in \[.*bring both to one scale"),
@@ -286,9 +286,9 @@ BAD = {
     "picture": ({"train": "picture.png"}, "train: picture.png: not one of .npy, .npz, .h5"),
     "several": (
         {"train": "several.npz"},
-        "train: several.npz holds several arrays or none; give FILE:ARRAY, it has a, b",
+        "train: several.npz: has several arrays or none, name one of a, b; give FILE:ARRAY",
     ),
-    "unnamed": ({"train": "several.npz:c"}, "train: several.npz holds no array 'c'; give FILE:ARRAY, it has a, b"),
+    "unnamed": ({"train": "several.npz:c"}, "train: several.npz: has no array 'c', it has a, b; give FILE:ARRAY"),
     "cut": ({"train": "cut.npz:a"}, "train: cut.npz: truncated"),
     "out": ({"out": "audit.html"}, "out: audit.html does not end in .h5"),
 }
@@ -339,28 +339,34 @@ def test_arrays_are_read_in_blocks(tmp_path, monkeypatch):
     assert peak < size / 2
 
 
-@pytest.mark.parametrize(
-    ("shape", "expected"),
-    [
-        ((4, 5), (1, 4, 5)),
-        ((1, 4, 5), (1, 4, 5)),
-        ((3, 4, 5), (3, 4, 5)),
-        ((4, 5, 3), (3, 4, 5)),
-        ((4, 5, 1), (1, 4, 5)),
-    ],
-)
-def test_images_are_pictured_with_their_channels_in_place(shape, expected):
-    flat = np.arange(math.prod(shape))
-    picture = as_picture(flat, shape)
-    assert picture is not None
-    assert picture.shape == expected
-    corner = (1, 2) if len(shape) == 2 else (0, 1, 2) if expected == shape else (1, 2, 0)
-    assert picture[0, 1, 2] == flat.reshape(shape)[corner]
+def test_folders_and_groups_of_hdf5_are_audited_as_files(run, tmp_path):
+    bytes_of = {name: (255 * images).round().astype(np.uint8) for name, images in _sets().items()}
+    expected = json.loads(run("--json", **bytes_of)[1])
+    for name in ("samples", "validation"):
+        for index, image in enumerate(bytes_of[name]):
+            place = tmp_path / name / f"class-{index % 2}"
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[0]).save(place / f"{index:04}.png")
+    with h5py.File(tmp_path / "train.h5", "w") as file:
+        file["split/train/images"] = np.moveaxis(bytes_of["train"], 1, 3)
+    _, out, err = run(
+        "--json",
+        samples=tmp_path / "samples",
+        train=f"{tmp_path}/train.h5:split/train/images",
+        validation=tmp_path / "validation",
+    )
+    found = json.loads(out)
+    for name in ("memorized_fraction", "memorized_floor", "auth_pct", "extracted_images"):
+        assert found[name] == expected[name], (name, err)
 
 
-@pytest.mark.parametrize("shape", [(7,), (4, 5, 2), (2, 3, 4, 5)])
-def test_other_shapes_are_not_pictured(shape):
-    assert as_picture(np.zeros(math.prod(shape)), shape) is None
+def test_axes_that_a_shape_does_not_tell_are_asked_for(run):
+    samples, train = faces(2, 50, (9, 9, 9)), faces(0, 60, (9, 9, 9))
+    code, _, err = run(samples=samples, train=train)
+    assert code == 1
+    assert "samples.npy: shape (50, 9, 9, 9) does not tell which axis holds the channels; give layout CHW or HWC" in err
+    assert run("--layout", "HWC", samples=samples, train=train)[0] == 0
+    assert "--layout: give one of CHW, HWC, HW (got NCHW)" in run("--layout", "NCHW", samples=samples, train=train)[2]
 
 
 @pytest.mark.browser

@@ -7,11 +7,13 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import moved_studies
 from tests.same_results import differences
 from tests.snakemake_runs import ROOT, TINY, snakemake
 
@@ -43,28 +45,34 @@ def free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A Slurm of two nodes, in the environment of whatever runs next."""
+@contextmanager
+def running_slurm(folder: Path) -> Iterator[Path]:
+    """A Slurm of two nodes whose files lie in `folder`, in the environment of whatever runs next."""
     needs_plugin("slurm")
     if missing := [name for name in NEEDED if shutil.which(name, path=SBIN) is None]:
         pytest.skip(f"no {', '.join(missing)}: apt-get install slurmctld slurmd slurm-client munge")
-    folder = tmp_path_factory.mktemp("slurm")
     try:
         environment = os.environ | {"PORT": str(free_ports(3))}
         subprocess.run([ROOT / "tests/slurm/up.sh", folder], check=True, env=environment, timeout=60)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
             patch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
-            yield
+            yield folder
     finally:
         subprocess.run([ROOT / "tests/slurm/down.sh", folder], check=True, timeout=60)
 
 
 @pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Slurm for the tests of this file."""
+    with running_slurm(tmp_path_factory.mktemp("slurm")):
+        yield
+
+
+@pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the study on this machine."""
-    return finished(tmp_path_factory.mktemp("local"), TINY, "--cores", "2")
+    return moved_studies.finished(tmp_path_factory) / moved_studies.NAME
 
 
 def finished(folder: Path, study: dict[str, Any], *arguments: str) -> Path:

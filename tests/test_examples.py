@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import diffbench
 from tests.snakemake_runs import ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -49,6 +51,7 @@ def test_results_open_as_tables_and_arrays(inspected: Path) -> None:
     said = run("examples/open_results.py", RESULTS=str(inspected))
     assert re.search(r"memorized_floor\s+memorized_fraction", said)
     assert re.search(r"best known training images: \[\s*\d+", said)
+    assert re.search(r"scaled from -\d\S* to \d\S*, raw from -?\d", said)
     chart = (inspected / "my-chart.html").read_text()
     assert "vega" in chart
     assert not re.search(r'<script[^>]+src="http', chart), "the chart asks the network"
@@ -70,9 +73,30 @@ def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "audited/audit.html").exists()
 
 
+def test_a_network_that_a_plain_loop_trained_is_measured_by_the_command_that_is_printed(tmp_path: Path) -> None:
+    said = run("examples/other_libraries.py", "flow", str(tmp_path), "500")
+    command = shlex.split(said.replace("build/inspection", str(tmp_path / "found")).replace("\\\n", " "))
+    run(*command[1:], "--samples", "32", "--device", "cpu")
+    table = pd.read_csv(tmp_path / "found/summary/denoise.csv").set_index("measure")
+    losses = table[table.index == "mse_train"].sort_values("sigma")["value"]
+    assert losses.iloc[0] < 1e-4, "at low noise the answer is nearly x"
+    assert losses.is_monotonic_increasing
+    assert losses.iloc[-1] < 0.2, "at high noise it is the mean of a class, of images whose variance is 0.25"
+
+
+def test_arrays_and_a_denoiser_at_hand_are_measured(tmp_path: Path) -> None:
+    said = run("examples/in_python.py", str(tmp_path / "found"))
+    assert re.search(r"memorized_fraction +0\.5 ", said)
+    assert re.search(r"memorized_floor +0\.0 ", said)
+    assert "memorized samples: 1.0" in said
+    assert (tmp_path / "found/report/index.html").exists()
+
+
 def test_examples_keep_to_stable_names() -> None:
-    """They read files and call the command line, so that a moved module breaks none of them."""
+    """They use the command line and what `import diffbench` names, so that a moved module breaks none of them."""
     programs = sorted((ROOT / "examples").glob("*.py"))
-    assert len(programs) == 3
+    assert programs
     for program in programs:
-        assert not re.search(r"^\s*(import|from) diffbench", program.read_text(), re.MULTILINE), program
+        text = program.read_text()
+        assert set(re.findall(r"^ *(?:import|from) diffbench.*", text, re.MULTILINE)) <= {"import diffbench"}, program
+        assert set(re.findall(r"\bdiffbench\.(\w+)\(", text)) <= set(diffbench.__all__), program

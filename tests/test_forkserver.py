@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -196,7 +195,7 @@ def test_the_server_and_its_calls_end_with_the_run(inputs, tmp_path):
         wait_for((tmp_path / "log").read_text)  # it trains
         family = [server, *server.children(), *psutil.Process(run_process.pid).children()]
     wait_for(lambda: all(map(ended, family)))
-    assert not Path(address).parent.exists()
+    assert address not in Path("/proc/net/unix").read_text()
 
 
 def test_a_server_that_is_killed_takes_its_calls_with_it(inputs, tmp_path):
@@ -226,9 +225,18 @@ def test_a_call_whose_server_ended_before_it_began_does_not_begin():
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 def test_no_other_user_can_ask_the_server(server):
-    folder = Path(os.environ[ADDRESS]).parent
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    """The socket is no file with rights: each end asks who the other is."""
+    script = (
+        "import os, socket; from diffbench.forkserver import client; os.setuid(65534);"
+        "s = socket.socket(socket.AF_UNIX); s.connect('\\0' + os.environ['DIFFBENCH_SERVER']);"
+        "print(client.same_user(s));"
+        "client.same_user = lambda connection: True; print(client.run_in_server(['data', '--help']), s.recv(1))"
+    )
+    other = subprocess.run([sys.executable, "-c", script], env=surroundings(), capture_output=True, text=True)
+    assert (other.stdout, other.stderr) == ("False\nNone b''\n", "")
+    assert ask("data", "--help") == 0
 
 
 def test_the_server_has_one_thread_whatever_it_has_imported_and_served(inputs, tmp_path, server):

@@ -129,7 +129,9 @@ def test_errors_name_the_key(tmp_path: Path) -> None:
     blank = files(tmp_path, held_out=np.where(HELD_OUT > 9, HELD_OUT, np.nan))
     with pytest.raises(DiffbenchError, match=r"key 'data\.held_out': .*held\.npz: the images hold NaN"):
         source(blank).split(blank)
-    with pytest.raises(DiffbenchError, match=r"key 'data\.held_out': 'digits' does not take it, only file, folder do"):
+    with pytest.raises(
+        DiffbenchError, match=r"key 'data\.held_out': 'digits' does not take it, only file, folder, latents do"
+    ):
         catalog.facts(DataSettings(held_out="x.npz"))
     labelled, loose = tmp_path / "labelled", tmp_path / "loose"
     for place in (labelled / "cat", loose):

@@ -22,6 +22,7 @@ from diffbench.data.formats.spool import spooled
 from diffbench.files import store
 from diffbench.files.checkpoint import write_checkpoint
 from diffbench.files.output import LostWriteError, Output, UnwritableError, atomic, write_csv, written
+from diffbench.files.temporary import temporary_beside
 from tests.full_disks import ALWAYS_FULL, fill, small_disk
 from tests.snakemake_runs import TINY, snakemake
 
@@ -127,7 +128,7 @@ def test_what_is_needed_and_what_is_free_is_told(write: Callable[[Path], None], 
 def test_a_device_that_is_always_full(write: Callable[[Path], None], tmp_path: Path) -> None:
     """The same without a disk of one's own: what is written goes to /dev/full."""
     path = tmp_path / "file"
-    (tmp_path / f".file.{os.getpid()}.tmp").symlink_to(ALWAYS_FULL)
+    temporary_beside(path).symlink_to(ALWAYS_FULL)
     with pytest.raises(UnwritableError, match=r"/file: disk full \(.* needed, \d+ [kMG]B free\); make room"):
         write(path)
     assert os.listdir(tmp_path) == []

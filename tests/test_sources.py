@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import io
+import json
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import h5py
 import numpy as np
@@ -19,13 +21,16 @@ from PIL import Image
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data import raw_images
-from diffbench.data.formats import arrays, cifar, download, folder, idx
+from diffbench.data.formats import arrays, cifar, download, idx, own_images
 from diffbench.data.formats.download import Download, fetch
+from diffbench.data.formats.own_images import Asked, Blames
 from diffbench.data.image_set import read_image_set
 from diffbench.data.resize import reduced
 from diffbench.data.sources import source
 from diffbench.settings.data import DataSettings
-from tests.data_formats import idx_bytes, write_cifar, write_idx_set, write_tar
+from tests.data_formats import idx_bytes, load_own, write_cifar, write_idx_set, write_tar
+
+PATH = Blames.of_key("path")
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -167,20 +172,23 @@ def _write(path: Path, **values: np.ndarray) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
-@pytest.mark.parametrize("shape", [(6, 5, 4), (6, 1, 5, 4), (6, 3, 5, 4), (6, 5, 4, 3), (6, 5, 4, 1)])
+@pytest.mark.parametrize(
+    "shape", [(6, 5, 7), (6, 1, 5, 4), (6, 3, 5, 4), (6, 5, 4, 3), (6, 5, 4, 1), (6, 4, 8, 8), (6, 8, 8, 16)]
+)
 def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str, shape: tuple[int, ...]) -> None:
     images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     labels = np.array([30, 10, 20, 10, 30, 10])
     path = _write(tmp_path / f"own{suffix}", x=images, y=labels)
-    raw = arrays.load(path, "x", "y")
+    raw = load_own(path, "x", "y")
     channels = images[:, None] if images.ndim == 3 else images
-    expected = channels if channels.shape[1] in (1, 3) else channels.transpose(0, 3, 1, 2)
+    expected = channels if channels.shape[1] in (1, 3, 4) else channels.transpose(0, 3, 1, 2)
     assert raw.images.dtype == np.uint8
     assert np.array_equal(raw.images, expected)
     assert raw.classes.tolist() == [2, 0, 1, 0, 2, 0]
     assert raw.class_count == 3
-    with arrays.opened(path) as unread:
-        assert arrays.image_shape(path, unread, "x") == raw.images.shape
+    told = own_images.contents(path, Asked("x"), "y", Blames.of_key("path"))
+    assert (told.count, *told.shape) == raw.images.shape
+    assert told.class_names == ("10", "20", "30")
 
 
 @pytest.mark.parametrize(
@@ -195,21 +203,21 @@ def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str
 )
 def test_images_are_stored_in_the_least_type(tmp_path: Path, values: np.ndarray, stored: type) -> None:
     np.save(tmp_path / "own.npy", np.tile(values, (2, 3, 1)))
-    images = arrays.load(tmp_path / "own.npy", None, None).images
+    images = load_own(tmp_path / "own.npy", None, None).images
     assert images.dtype == stored
     assert np.array_equal(images[0, 0, 0], values)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
 def test_labels_may_be_text(tmp_path: Path, suffix: str) -> None:
-    path = _write(tmp_path / f"own{suffix}", x=np.zeros((3, 2, 2)), y=np.array(["dog", "cat", "dog"]))
-    assert arrays.load(path, "x", "y").classes.tolist() == [1, 0, 1]
+    path = _write(tmp_path / f"own{suffix}", x=np.zeros((5, 2, 2)), y=np.array(["dog", "cat", "dog", "cat", "cat"]))
+    assert load_own(path, "x", "y").classes.tolist() == [1, 0, 1, 0, 0]
 
 
 def _h5_labels(path: Path, kind: str, labels: list[str]) -> None:
     coded = [label.encode() for label in labels]
     with h5py.File(path, "w") as file:
-        file["x"] = np.arange(len(labels) * 4).reshape(-1, 2, 2).astype(np.uint8)
+        file["x"] = np.arange(len(labels) * 25).reshape(-1, 5, 5).astype(np.uint8)
         if kind == "fixed bytes":
             file["y"] = np.array(coded)
         else:
@@ -219,17 +227,18 @@ def _h5_labels(path: Path, kind: str, labels: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["fixed bytes", "bytes of any length", "text of any length"])
 def test_labels_in_hdf5_are_the_same_text_in_every_form(tmp_path: Path, kind: str) -> None:
-    _h5_labels(tmp_path / "own.h5", kind, ["käse", "3", "käse", "12"])
+    labels = ["käse", "3", "käse", "12", "3"]
+    _h5_labels(tmp_path / "own.h5", kind, labels)
     with arrays.opened(tmp_path / "own.h5") as unread:
-        assert arrays.read_labels(tmp_path / "own.h5", unread, "y", 4).tolist() == ["käse", "3", "käse", "12"]
-    assert arrays.load(tmp_path / "own.h5", "x", "y").classes.tolist() == [2, 1, 2, 0]
+        assert arrays.read_labels(tmp_path / "own.h5", unread, "y", 5).tolist() == labels
+    assert load_own(tmp_path / "own.h5", "x", "y").classes.tolist() == [2, 1, 2, 0, 1]
 
 
 def test_text_and_bytes_name_the_same_classes_on_both_sides_of_a_split(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     forms = {"text": np.array(["3", "ä"]), "bytes": np.array([b"3", "ä".encode()]), "h5": None}
     for name, values in forms.items():
-        images, rows = rng.integers(0, 256, (6, 4, 4)).astype(np.uint8), np.arange(6) % 2
+        images, rows = rng.integers(0, 256, (6, 5, 5)).astype(np.uint8), np.arange(6) % 2
         if values is None:
             _h5_labels(tmp_path / "h5.h5", "bytes of any length", [["3", "ä"][row] for row in rows])
             with h5py.File(tmp_path / "h5.h5", "a") as file:
@@ -253,19 +262,19 @@ def test_sequences_of_numbers_are_no_labels(tmp_path: Path, kind: type) -> None:
         file["x"] = np.zeros((2, 2, 2))
         file.create_dataset("y", (2,), h5py.vlen_dtype(np.dtype(kind)))
     with pytest.raises(DiffbenchError, match=r"'data\.labels': .*'y' is of type object; labels are whole numbers"):
-        arrays.load(tmp_path / "own.h5", "x", "y")
+        load_own(tmp_path / "own.h5", "x", "y")
 
 
 def test_what_lies_beside_arrays_in_an_npz_does_no_harm(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (4, 3, 3)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (7, 5, 5)).astype(np.uint8)
     np.savez(tmp_path / "own.npz", x=images)
     with zipfile.ZipFile(tmp_path / "own.npz", "a") as archive:
         for name in ("README.txt", "folder/", "__MACOSX/._x.npy", "._x.npy", ".DS_Store"):
             archive.writestr(name, b"no array")
-    assert np.array_equal(arrays.load(tmp_path / "own.npz", "x", None).images[:, 0], images)
+    assert np.array_equal(load_own(tmp_path / "own.npz", "x", None).images[:, 0], images)
     with arrays.opened(tmp_path / "own.npz") as unread:
         assert list(unread) == ["x"]
-    assert len(read_image_set("train", str(tmp_path / "own.npz")).flat) == 4  # the only array needs no name
+    assert len(read_image_set("train", str(tmp_path / "own.npz")).flat) == 7  # the only array needs no name
 
 
 def test_a_value_that_is_no_number_is_named_by_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,16 +285,16 @@ def test_a_value_that_is_no_number_is_named_by_its_row(tmp_path: Path, monkeypat
     with pytest.raises(
         DiffbenchError, match=r"own\.npy: the images hold NaN .* in image 17 and 2 more, counted from 0"
     ):
-        arrays.load(tmp_path / "own.npy", None, None)
+        load_own(tmp_path / "own.npy", None, None)
 
 
 def test_npy_holds_images_without_classes(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).random((4, 3, 3))
+    images = np.random.default_rng(0).random((7, 5, 5))
     np.save(tmp_path / "own.npy", images)
-    raw = arrays.load(tmp_path / "own.npy", None, None)
+    raw = load_own(tmp_path / "own.npy", None, None)
     assert raw.images.dtype == np.float32
     assert np.array_equal(raw.images[:, 0], images.astype(np.float32))
-    assert (raw.class_count, raw.classes.tolist()) == (0, [0, 0, 0, 0])
+    assert (raw.class_count, raw.classes.tolist()) == (0, [0] * 7)
 
 
 IMAGES = np.arange(24, dtype=np.float64).reshape(6, 2, 2)
@@ -296,7 +305,7 @@ IMAGES = np.arange(24, dtype=np.float64).reshape(6, 2, 2)
     ("values", "images", "labels", "message"),
     [
         ({"x": IMAGES}, "z", None, r"'data\.images': .*no array 'z', it has x"),
-        ({"x": IMAGES}, None, None, r"'data\.images': .*name the array of images, one of x"),
+        ({"x": IMAGES, "z": IMAGES}, None, None, r"'data\.images': .*several arrays or none, name one of x, z"),
         ({"x": IMAGES}, "x", "y", r"'data\.labels': .*no array 'y'"),
         (
             {"x": IMAGES, "y": np.zeros(5, int)},
@@ -306,7 +315,7 @@ IMAGES = np.arange(24, dtype=np.float64).reshape(6, 2, 2)
         ),
         ({"x": IMAGES, "y": np.zeros(6)}, "x", "y", r"'data\.labels': .*type float64"),
         ({"x": IMAGES.reshape(6, 4)}, "x", None, r"'data\.images': .*shape \(6, 4\) is none of"),
-        ({"x": IMAGES[:, None].repeat(2, 1)}, "x", None, r"'data\.images': .*shape \(6, 2, 2, 2\)"),
+        ({"x": IMAGES[:, None].repeat(2, 1)}, "x", None, r"'data\.layout': .*shape \(6, 2, 2, 2\) does not tell which"),
         ({"x": IMAGES[:0]}, "x", None, r"'data\.images': .*shape \(0, 2, 2\)"),
         ({"x": IMAGES + 1j}, "x", None, r"'data\.images': .*type complex128"),
         ({"x": np.where(IMAGES == 7, np.nan, IMAGES)}, "x", None, r"'data\.path': .*NaN or values beyond float32"),
@@ -319,7 +328,7 @@ def test_bad_arrays_are_refused_by_key(
 ) -> None:
     path = _write(tmp_path / f"own{suffix}", **values)
     with pytest.raises(DiffbenchError, match=message):
-        arrays.load(path, images, labels)
+        load_own(path, images, labels)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5", ".npy"])
@@ -331,7 +340,7 @@ def test_truncated_and_foreign_array_files_are_refused(tmp_path: Path, suffix: s
     for damage in ("truncated", "external"):
         _cut(path, path.stat().st_size // 2) if damage == "truncated" else path.write_bytes(b"hello")
         with pytest.raises(DiffbenchError, match=rf"key 'data\.path': .*own\{suffix}: truncated or not"):
-            arrays.load(path, name, None)
+            load_own(path, name, None)
 
 
 def test_pickled_missing_and_unknown_files_are_refused(tmp_path: Path) -> None:
@@ -342,7 +351,7 @@ def test_pickled_missing_and_unknown_files_are_refused(tmp_path: Path) -> None:
         ("a.csv", "not one of"),
     ):
         with pytest.raises(DiffbenchError, match=message):
-            arrays.load(tmp_path / name, None, None)
+            load_own(tmp_path / name, None, None)
 
 
 # A folder of images
@@ -360,46 +369,181 @@ def _write_images(root: Path, names: list[str], channels: int = 1, side: int = 4
 def test_folder_of_grey_images_has_its_subfolders_as_classes(tmp_path: Path) -> None:
     pixels = _write_images(tmp_path, ["cat/1.png", "cat/2.png", "dog/1.png", "emu/x.bmp"])
     (tmp_path / "cat" / "notes.txt").write_text("not an image")
-    raw = folder.load(tmp_path)
+    raw = load_own(tmp_path)
     assert np.array_equal(raw.images, pixels[:, None])
     assert (raw.classes.tolist(), raw.class_count) == ([0, 0, 1, 2], 3)
 
 
 def test_folder_of_loose_colour_images_has_no_classes(tmp_path: Path) -> None:
     pixels = _write_images(tmp_path, ["b.png", "c.png"], channels=3)
-    raw = folder.load(tmp_path)
+    raw = load_own(tmp_path)
     assert np.array_equal(raw.images, pixels.transpose(0, 3, 1, 2))
     assert (raw.classes.tolist(), raw.class_count) == ([0, 0], 0)
 
 
 def test_bad_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DiffbenchError, match=r"key 'data\.path': .*no such folder"):
-        folder.load(tmp_path / "gone")
+        load_own(tmp_path / "gone")
     with pytest.raises(DiffbenchError, match="holds no images"):
-        folder.load(tmp_path)
+        load_own(tmp_path)
     _write_images(tmp_path, ["a/1.png"])
     _write_images(tmp_path, ["a/2.png"], side=5)
     with pytest.raises(DiffbenchError, match=r"2\.png: has shape \(1, 5, 5\), but .*1\.png has \(1, 4, 4\)"):
-        folder.load(tmp_path)
+        load_own(tmp_path)
     _write_images(tmp_path, ["a/2.png"], channels=3)
     with pytest.raises(DiffbenchError, match=r"2\.png: has shape \(3, 4, 4\)"):
-        folder.load(tmp_path)
-    Image.new("RGBA", (4, 4)).save(tmp_path / "a" / "2.png")
-    with pytest.raises(DiffbenchError, match=r"2\.png: is of Pillow's mode RGBA"):
-        folder.load(tmp_path)
+        load_own(tmp_path)
+    for mode in ("RGBA", "LA"):
+        Image.new(mode, (4, 4)).save(tmp_path / "a" / "2.png")
+        with pytest.raises(DiffbenchError, match=r"2\.png: has transparent pixels; lay it over a background"):
+            load_own(tmp_path)
     Image.new("P", (4, 4)).save(tmp_path / "a" / "2.png", transparency=0)
-    with pytest.raises(DiffbenchError, match=r"2\.png: is of Pillow's mode P with transparency; save it as"):
-        folder.load(tmp_path)
+    with pytest.raises(DiffbenchError, match=r"2\.png: has transparent pixels"):
+        load_own(tmp_path)
+    Image.new("CMYK", (4, 4)).save(tmp_path / "a" / "2.tif")
+    (tmp_path / "a" / "2.png").unlink()
+    with pytest.raises(DiffbenchError, match=r"2\.tif: is of Pillow's mode CMYK; save it as grey of 8 or 16 bits"):
+        load_own(tmp_path)
+    (tmp_path / "a" / "2.tif").unlink()
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "a" / "2.png")
-    with pytest.raises(DiffbenchError, match=r"2\.png: is of Pillow's mode I;16; save it as 8-bit"):
-        folder.load(tmp_path)
+    with pytest.raises(DiffbenchError, match=r"2\.png: is of type uint16, but .*1\.png of uint8; make all alike"):
+        load_own(tmp_path)
     _write_images(tmp_path, ["a/2.png"])
     _cut(tmp_path / "a" / "2.png", 60)
     with pytest.raises(DiffbenchError, match=r"2\.png: not a whole image file"):
-        folder.load(tmp_path)
+        load_own(tmp_path)
     _write_images(tmp_path, ["loose.png"])
     with pytest.raises(DiffbenchError, match=r"loose\.png lies beside sub-folders"):
-        folder.load(tmp_path)
+        load_own(tmp_path)
+
+
+def test_opaque_alpha_is_dropped(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3)).astype(np.uint8)
+    Image.fromarray(pixels[0]).convert("RGBA").save(tmp_path / "a.png")
+    Image.fromarray(pixels[1]).save(tmp_path / "b.png")
+    assert np.array_equal(load_own(tmp_path).images, pixels.transpose(0, 3, 1, 2))
+    grey = tmp_path / "grey"
+    grey.mkdir()
+    Image.fromarray(pixels[0, :, :, 0]).convert("LA").save(grey / "a.png")
+    Image.fromarray(pixels[1, :, :, 0]).save(grey / "b.png", transparency=256)  # a value that no pixel has
+    assert np.array_equal(load_own(grey).images, pixels[:, None, :, :, 0])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_of_grey_are_kept(tmp_path: Path, suffix: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (3, 4, 5)).astype(np.uint16)
+    for name, image in zip("abc", pixels, strict=True):
+        Image.fromarray(image).save(tmp_path / f"{name}{suffix}")
+    images = load_own(tmp_path).images
+    assert images.dtype == np.uint16
+    assert np.array_equal(images, pixels[:, None])
+
+
+# Axes, and folders of arrays
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [((32, 32, 3), "HW"), ((3, 9, 9), "HW"), ((9, 3, 8, 3), "CHW"), ((9, 8, 8, 8), "HWC"), ((9, 4, 6, 8), "HWC")],
+)
+def test_axes_that_shapes_do_not_tell_are_asked_for(tmp_path: Path, shape: tuple[int, ...], layout: Any) -> None:
+    values = np.random.default_rng(0).random(shape)
+    np.save(tmp_path / "x.npy", values)
+    with pytest.raises(
+        DiffbenchError, match=rf"^key 'data\.layout': .*x\.npy: shape {re.escape(str(shape))} .*give layout"
+    ):
+        load_own(tmp_path / "x.npy")
+    images = load_own(tmp_path / "x.npy", layout=layout).images
+    expected = {"HW": lambda: values[:, None], "CHW": lambda: values, "HWC": lambda: values.transpose(0, 3, 1, 2)}
+    assert np.array_equal(images, expected[layout]().astype(np.float32))
+    with pytest.raises(DiffbenchError, match=r"'data\.layout': .*does not hold images of layout"):
+        load_own(tmp_path / "x.npy", layout="HWC" if layout == "HW" else "HW")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("shape", [(4, 8, 8), (1, 4, 8, 8), (8, 8, 4)])
+def test_a_folder_holds_an_array_for_each_image(tmp_path: Path, suffix: str, shape: tuple[int, ...]) -> None:
+    latents = np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float16)
+    for index, latent in enumerate(latents):
+        path = tmp_path / f"{index % 2}" / f"{index // 2}{suffix}"
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, latent) if suffix == ".npy" else np.savez(path, moments=latent, other=latent[..., 0])
+    (tmp_path / "notes.txt").write_text("no array")
+    raw = load_own(tmp_path, "moments" if suffix == ".npz" else None)
+    flat = latents.reshape(6, *shape[-3:])
+    expected = flat.transpose(0, 3, 1, 2) if shape[-1] == 4 else flat
+    assert np.array_equal(raw.images, expected[[0, 2, 4, 1, 3, 5]].astype(np.float32))
+    assert (raw.classes.tolist(), raw.class_count, raw.names[3]) == ([0, 0, 0, 1, 1, 1], 2, f"1/0{suffix}")
+    assert raw.left_out.counts == {"of another kind": 1}
+    told = own_images.contents(tmp_path, Asked("moments" if suffix == ".npz" else None, channels=2), None, PATH)
+    assert (told.count, told.shape, told.class_names) == (6, (2, 8, 8), ("0", "1"))
+
+
+def test_labels_of_a_folder_may_stand_in_a_list(tmp_path: Path) -> None:
+    names = [f"0000{index // 3}/img0000000{index}.npy" for index in range(6)]
+    for index, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        np.save(tmp_path / name, np.full((8, 5, 5), index, np.float32))
+    told, labels = tmp_path / "dataset.json", [12, 3, 3, 100, 12, 3]
+    told.write_text(json.dumps({"labels": [list(pair) for pair in zip(names, labels, strict=True)]}))
+    raw = load_own(tmp_path)
+    assert (raw.classes.tolist(), raw.class_count, raw.left_out.count) == ([1, 0, 0, 2, 1, 0], 3, 0)
+    assert own_images.contents(tmp_path, Asked(), None, PATH).class_names == ("3", "12", "100")
+    told.write_text('{"labels": null}')
+    assert load_own(tmp_path).class_count == 0
+    told.write_text("{}")
+    assert load_own(tmp_path).class_count == 2
+    for text, message in (
+        (
+            json.dumps({"labels": [[names[1], 3]]}),
+            r"dataset\.json: has no label of 00000/img00000000\.npy, nor of 4 more",
+        ),
+        ('{"labels": [["x", [0, 1]]]}', r"dataset\.json: holds no labels of files"),
+        ("[", r"dataset\.json: holds no labels of files"),
+    ):
+        told.write_text(text)
+        with pytest.raises(DiffbenchError, match=rf"^key 'data\.path': .*{message}"):
+            load_own(tmp_path)
+
+
+def test_bad_arrays_in_a_folder_are_named(tmp_path: Path) -> None:
+    good = np.zeros((4, 8, 8), np.float32)
+    np.save(tmp_path / "a.npy", good)
+    for bad, message in (
+        (good[:3], r"b\.npy: has shape \(3, 8, 8\), but .*a\.npy has \(4, 8, 8\); make all alike"),
+        (good.astype(np.uint8), r"b\.npy: is of type uint8, but .*a\.npy of float32"),
+        (np.stack([good, good]), r"b\.npy: shape \(2, 4, 8, 8\) is none of \(H, W\).*a file for each image"),
+        (np.full_like(good, np.nan), r"NaN or values beyond float32, in image b\.npy; remove or mend"),
+    ):
+        np.save(tmp_path / "b.npy", bad)
+        with pytest.raises(DiffbenchError, match=message):
+            load_own(tmp_path)
+    (tmp_path / "b.npy").write_bytes(b"hello")
+    with pytest.raises(DiffbenchError, match=r"b\.npy: truncated or not a \.npy file"):
+        load_own(tmp_path)
+
+
+def test_channels_of_moments_are_cut(tmp_path: Path) -> None:
+    moments = np.random.default_rng(0).normal(size=(6, 8, 5, 5)).astype(np.float32)
+    np.save(tmp_path / "x.npy", moments)
+    asked = Asked(channels=4)
+    assert np.array_equal(own_images.load(tmp_path / "x.npy", asked, None, PATH).images, moments[:, :4])
+    with pytest.raises(DiffbenchError, match="has 8 channels, not the 9 that are asked for"):
+        own_images.load(tmp_path / "x.npy", Asked(channels=9), None, PATH)
+
+
+def test_arrays_lie_at_any_depth_of_hdf5(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 5, 5)).astype(np.uint8)
+    with h5py.File(tmp_path / "own.h5", "w") as file:
+        file["split/train/x"], file["split/train/y"] = images, np.arange(6) % 2
+        file["again"] = h5py.SoftLink("/split/train/x")
+    for name in ("split/train/x", "again"):
+        raw = load_own(tmp_path / "own.h5", name, "split/train/y")
+        assert np.array_equal(raw.images[:, 0], images)
+        assert raw.classes.tolist() == [0, 1] * 3
+        assert len(read_image_set("train", f"{tmp_path / 'own.h5'}:{name}").flat) == 6
+    with pytest.raises(DiffbenchError, match="it has again, split/train/x, split/train/y"):
+        load_own(tmp_path / "own.h5", "x")
 
 
 # Resizing

@@ -100,6 +100,17 @@ def test_a_workflow_that_uses_this_one_gives_it_its_study(tmp_path: Path, text: 
     assert set(re.findall(r"results/(\w+)/", done.stdout + done.stderr)) == {"changed"}
 
 
+def test_all_say_the_same_of_the_oldest_snakemake() -> None:
+    said = {
+        "pyproject.toml": r'"snakemake\[reports\]>=([\d.]+)"',
+        "workflow/Snakefile": r'^min_version\("([\d.]+)"\)',
+        "docs/guide/install.md": r"Snakemake ([\d.]+) or newer",
+    }
+    found = {name: re.findall(pattern, (ROOT / name).read_text(), re.MULTILINE) for name, pattern in said.items()}
+    assert [len(versions) for versions in found.values()] == [1, 1, 1]
+    assert len({versions[0] for versions in found.values()}) == 1
+
+
 def test_every_study_that_comes_along_can_be_read() -> None:
     for path in (ROOT / "config").glob("**/*.yaml"):
         assert load_study(path).cells

@@ -105,9 +105,27 @@ class ContinuousSchedule:
         return Moment(low, self._alpha(low), self._sigma(low))
 
 
-def linear_flow() -> ContinuousSchedule:
-    """x_t = (1 - t) x0 + t n, of rectified flow (Liu et al. 2022, arXiv 2209.03003, with noise at t = 1)."""
-    return ContinuousSchedule(lambda t: 1 - t, lambda t: t)
+class PreconditionedSchedule:
+    """x_t = c_in (x0 + sigma n), c_in = 1 / sqrt(sigma^2 + data_std^2), at the time c_noise(sigma): any noise is known.
+
+    Karras et al. 2022 (arXiv 2206.00364, table 1) have c_noise = ln(sigma) / 4.
+    """
+
+    def __init__(self, data_std: float = 0.5, c_noise: OfTime = lambda sigma: np.log(sigma) / 4) -> None:
+        self._data_std, self._c_noise = data_std, c_noise
+
+    def at(self, sigma: Float[np.ndarray, " m"]) -> Moment:
+        """The times, in closed form."""
+        alpha = 1 / np.hypot(sigma, self._data_std)
+        return Moment(self._c_noise(sigma), alpha, alpha * sigma)
+
+
+def linear_flow(steps: float = 1.0) -> ContinuousSchedule:
+    """x_t = (1 - t / steps) x0 + (t / steps) n: rectified flow (Liu et al. 2022, arXiv 2209.03003), noise at t = steps.
+
+    steps: 1 for networks that know times from 0 to 1; 1000 for those of diffusers.
+    """
+    return ContinuousSchedule(lambda t: 1 - t / steps, lambda t: t / steps, noisy=steps)
 
 
 def check_largest(sigma: Float[np.ndarray, " m"], largest: float) -> None:

@@ -1,18 +1,23 @@
 """Plan: what a study means, and about what it costs, without doing anything."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tqdm import tqdm
 
-from diffbench.data.catalog import outlook
-from diffbench.planning.cost import Cost, cost
+from diffbench.data.preview import Told, check_sizes, preview
+from diffbench.planning.disk import room
 from diffbench.planning.jobs import jobs
 from diffbench.study.file import DEFAULT, load_study
 from diffbench.study.study import Study
 from diffbench.summary.planned import Planned, fingerprint_of
+
+if TYPE_CHECKING:
+    from diffbench.planning.cost import Cost
 
 
 def run(
@@ -21,8 +26,15 @@ def run(
 ) -> None:
     """Print the factors, runs, checkpoints, cells and jobs of a study file, and an estimate of its cost."""
     plan = load_study(study)
-    print("\n".join(describe(plan)), flush=True)
-    expected = measured(plan)
+    with _bar("looking at") as told:
+        seen = preview(plan.data, told)
+    print("\n".join(describe(plan, seen.lines)), flush=True)
+    check_sizes(plan.data, seen, {run.train_size for run in plan.runs})
+    with _bar("measuring") as told:
+        told("networks", 0, 1)
+        from diffbench.planning.cost import cost  # torch takes seconds to import: whatever is wrong was told before
+
+        expected = cost(plan, told)
     print("\n".join(estimate(plan, expected)))
     if out is not None:
         made = datetime.now(UTC).isoformat(timespec="seconds")
@@ -30,13 +42,13 @@ def run(
         Planned(fingerprint_of(plan), made, dict(jobs(plan)), seconds).write(out)
 
 
-def describe(study: Study) -> list[str]:
-    """What the study varies, and how many runs, checkpoints, cells and jobs that means."""
+def describe(study: Study, of_data: list[str]) -> list[str]:
+    """What the study varies, and how many runs, checkpoints, cells and jobs that means. of_data: said of its images."""
     values: dict[str, set[Any]] = {}
     for cell in study.cells:
         for factor, value in cell.factors.items():
             values.setdefault(factor, set()).add(value)
-    lines = [f"study {study.name}: data set {study.data.name}", *(f"  {line}" for line in outlook(study.data))]
+    lines = [f"study {study.name}: data set {study.data.name}", *(f"  {line}" for line in of_data)]
     for factor, taken in values.items():
         known = list(study.guidances) if factor == "guidance" else []  # the others in the order of their values
         lines.append(f"  {factor:<12} {', '.join(map(str, known or sorted(taken)))}")
@@ -45,18 +57,21 @@ def describe(study: Study) -> list[str]:
     return lines
 
 
-def measured(study: Study) -> Cost:
-    """The cost, with a bar that tells what is measured where there is a terminal."""
-    with tqdm(leave=False, disable=None, bar_format="measuring {desc} ({n_fmt} of {total_fmt} done) {bar}") as bar:
+@contextmanager
+def _bar(verb: str) -> Iterator[Told]:
+    """A bar, where there is a terminal, for what is told."""
+    with tqdm(
+        leave=False, disable=None, bar_format=f"{verb} {{desc}} ({{n_fmt}} of {{total_fmt}} done) {{bar}}"
+    ) as bar:
 
-        def tell(name: str, done: int, total: int) -> None:
+        def told(name: str, done: int, total: int) -> None:
             bar.total, bar.n = total, done
             bar.set_description_str(name)
 
-        return cost(study, tell)
+        yield told
 
 
-def estimate(study: Study, expected: Cost) -> list[str]:
+def estimate(study: Study, expected: "Cost") -> list[str]:
     """The cost by stage, and what it was measured by."""
     cores = os.cpu_count() or 1
     lines = [
@@ -65,10 +80,18 @@ def estimate(study: Study, expected: Cost) -> list[str]:
     ]
     stages = expected.stages | {"start and end": expected.alone}
     lines += [f"  {name:<15} {seconds / 60:8.1f} min" for name, seconds in stages.items() if seconds]
+    taken = room(study)
+    lines.append(f"disk: {_bytes(taken.kept)}, and while it runs up to {_bytes(taken.states)} more")
     lines += [f"measured here: {name}: {note}" for name, note in expected.notes.items()]
     external = sorted(name for name, model in study.models.items() if model.kind == "external")
     lines += [f"not measured, and not in the estimate: evaluations of {name}" for name in external]
+    if study.data.decoding:
+        lines.append(f"not measured, and not in the estimate: decoding by {study.data.decoding.factory}")
     return lines
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _duration(seconds: float) -> str:

@@ -42,6 +42,8 @@ def bad_granularity(spec: DataSettings, known: Facts, name: str, train_size: int
     kind, count = granularity.kind, granularity.count
     if kind in ("classes", "groups") and known.classes == 0:
         return f"'{spec.name}' has no classes{_remedy(spec)}, use none, kmeans-K, unique or random-K"
+    if kind == "given" and known.conditions is None:
+        return f"'{spec.name}' has no conditions that are vectors; name their array as data.conditions"
     if kind == "groups" and count > known.classes:
         return f"'{spec.name}' has only {known.classes} classes to group"
     if count > train_size:

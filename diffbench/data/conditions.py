@@ -1,4 +1,8 @@
-"""Condition labels of training and validation images at every granularity."""
+"""Condition labels of training and validation images at every granularity.
+
+Conditions that are vectors have labels, too: the numbers of the distinct ones. So all that asks which images share a
+condition compares numbers, and the vectors themselves come in where a network is told the condition.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError, seed_of
+from diffbench.data.vectors import Vectors, shared_labels
 from diffbench.settings.granularity import Granularity
 
 Labels = NDArray[np.int64]
@@ -19,7 +24,7 @@ CLUSTERED = 20_000
 class Conditions:
     """Labels in [0, count) of the training subset (n,) and of the validation images (v,).
 
-    Those of validation images are carried by training images, too.
+    Those of validation images are carried by training images, too, but for vectors of their own.
     """
 
     train: Labels
@@ -35,11 +40,13 @@ def conditions(
     validation_classes: Labels,
     classes: int,
     seed: int,
+    vectors: tuple[Vectors, Vectors] | None = None,
 ) -> Conditions:
     """Labels of flat images `train` (n, d) and `validation` (v, d), given their true classes in [0, classes).
 
     Validation images get the true class, the cluster that k-means predicts, the nearest training image's
-    label for unique, and a random label for random-K. Where no training image carries that label, they get one at
+    label for unique, and a random label for random-K; with `vectors` of both, the number of their own for given, and
+    k-means clusters these instead of the images. Where no training image carries that label, they get one at
     random, all that are carried alike: of a label that it was not trained on, a model knows nothing.
     """
     kind, count = granularity.kind, granularity.count
@@ -52,8 +59,13 @@ def conditions(
             given = Conditions(train_classes, validation_classes, classes)
         case "groups":
             given = Conditions(train_classes * count // classes, validation_classes * count // classes, count)
+        case "given":
+            if vectors is None:
+                raise DiffbenchError("granularity 'given': the data have no conditions; name them as data.conditions")
+            labels = shared_labels(*vectors)
+            return Conditions(*labels, count=1 + int(np.concatenate(labels).max()))
         case "kmeans":
-            given = _clusters(train, validation, count, seed)
+            given = _clusters(*_clustered(train, validation, vectors, count), count, seed)
         case "unique":
             given = _unique(train, validation)
         case _:
@@ -71,6 +83,18 @@ def _carried(given: Conditions, seed: int) -> Labels:
         np.random.default_rng(seed_of("absent labels", seed)).integers(0, len(carried), len(given.validation))
     ]
     return np.where(np.isin(given.validation, carried), given.validation, others)
+
+
+def _clustered(
+    train: np.ndarray, validation: np.ndarray, vectors: tuple[Vectors, Vectors] | None, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What k-means clusters, flat: conditions that are vectors, else images. DiffbenchError if vectors are too few."""
+    if vectors is None:
+        return train, validation
+    distinct = len(np.unique(shared_labels(*vectors)[0][:CLUSTERED]))
+    if distinct < count:
+        raise DiffbenchError(f"granularity 'kmeans-{count}': the training images have only {distinct} conditions")
+    return vectors[0].reshape(len(train), -1), vectors[1].reshape(len(validation), -1)
 
 
 def _clusters(train: np.ndarray, validation: np.ndarray, count: int, seed: int) -> Conditions:

@@ -1,4 +1,4 @@
-"""A set of images of any shape in an array file, mapped into memory as flat rows of floats."""
+"""A set of images of any shape, in an array file or a folder, mapped into memory as flat rows of floats."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -8,10 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.formats.arrays import Array, opened
+from diffbench.data.formats.arrays import Array
+from diffbench.data.formats.own_images import Asked, Blames, as_images, opened_images
 from diffbench.data.formats.spool import spooled
 from diffbench.data.raw_images import Blame, block_length
-from diffbench.data.scales import BYTES, Ends, Scale, misfit, scale_of
+from diffbench.data.scales import BYTES, DEEP, Ends, Scale, misfit, scale_of
+from diffbench.settings.data import Layout
+
+WHOLE = {"u1": BYTES, "u2": DEEP}
+"""Types of whole numbers that images have, and what then is black and white."""
 
 GRID = 0.1
 """Distance in steps of 8 bits from a multiple that rounding to float16 stays below."""
@@ -19,10 +24,10 @@ GRID = 0.1
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Flat images, floats, with the shape that one had in the file."""
+    """Flat images, floats, with the shape of one: (C, H, W), or what the file has where it holds no images."""
 
     name: str  # of its role, for messages
-    origin: str  # the file, and the array inside it
+    origin: str  # the file or folder, and the array inside it
     flat: np.ndarray  # (n, d), mapped from disk
     shape: tuple[int, ...]
     scale: Scale  # of the values in the file
@@ -56,32 +61,63 @@ class ImageSet:
         return replace(self, flat=_moved(self.flat, ends), black_and_white=ends)
 
 
-def read_image_set(name: str, location: str, declared: Ends | None = None, generated: bool = False) -> ImageSet:
-    """The images (n, ...) at `location`: FILE, or FILE:ARRAY where a .npz or .h5 file holds several arrays.
+def read_image_set(
+    name: str,
+    location: str,
+    declared: Ends | None = None,
+    generated: bool = False,
+    layout: Layout | None = None,
+) -> ImageSet:
+    """The images (n, ...) at `location`: a folder, FILE, or FILE:ARRAY where a .npz or .h5 file holds several arrays.
 
-    `declared` values become 0 and 1; else those of uint8 do that are 0 and 255, and floats are left as they are.
-    C-ordered floats in a .npy file are used where they lie; everything else is copied to a temporary file, block by
-    block. DiffbenchError, naming `name`, for whatever is no set of images of uint8 or floats, for NaN, and for values
-    outside the declared ones.
+    `declared` values become 0 and 1; else those of whole numbers do that are the ends of their type, and floats are
+    left as they are. C-ordered floats in a .npy file are used where they lie; everything else is copied to a temporary
+    file, block by block. DiffbenchError, naming `name`, for whatever is no set of images of uint8, uint16 or floats,
+    for NaN, and for values outside the declared ones.
     """
     path, array_name = _split(location)
+    blames = _blames(name, "; give FILE:ARRAY", " (--layout)")
+    with opened_images(path, Asked(array_name, layout, shapeless=True), blames) as own:
+        _check(path, own.array, blames.file)
+        images = own.array.mapped()
+    origin = f"{path}:{array_name}" if array_name else str(path)
+    return _set(name, images, origin, declared, generated, blames.file)
 
-    def blame(text: str) -> DiffbenchError:
-        return DiffbenchError(f"{name}: {text}")
 
-    with opened(path, blame) as arrays:
-        array, array_name = _chosen(path, arrays, array_name, blame)
-        _check(path, array, blame)
-        images = array.mapped()
+def image_set(
+    name: str,
+    images: np.ndarray,
+    origin: str,
+    declared: Ends | None = None,
+    generated: bool = False,
+    layout: Layout | None = None,
+) -> ImageSet:
+    """Images (n, ...) of a type that `read_image_set` takes as a set; values and errors as there."""
+    blames = _blames(name)
+    _check(origin, images, blames.file)
+    array = Array(images.shape, images.dtype, lambda: images, lambda: images)
+    placed = as_images(array, origin, Asked(layout=layout, shapeless=True), blames).read()
+    return _set(name, placed, origin, declared, generated, blames.file)
+
+
+def _blames(name: str, of_array: str = "", of_layout: str = "") -> Blames:
+    """Makers of errors about a set; those about its array and its axes end with these words."""
+
+    def ending(words: str) -> Blame:
+        return lambda text: DiffbenchError(f"{name}: {text}{words}")
+
+    return Blames(ending(""), ending(of_array), ending(of_layout))
+
+
+def _set(name: str, images: np.ndarray, origin: str, declared: Ends | None, generated: bool, blame: Blame) -> ImageSet:
     scale = scale_of(images, blame)
     if declared is not None and (problem := misfit(scale, declared, generated)):
-        raise blame(f"{path}: {problem}")
-    ends = declared or (BYTES if images.dtype == np.uint8 else None)
+        raise blame(f"{origin}: {problem}")
+    ends = declared or WHOLE.get(images.dtype.str[1:])
     if ends is not None:
         images = _moved(images, ends)
     elif not images.flags.c_contiguous:
         images = _copied(images, images.dtype, lambda block: block)
-    origin = f"{path}:{array_name}" if array_name else str(path)
     flat = images.reshape(len(images), -1)
     return ImageSet(name, origin, flat, tuple(images.shape[1:]), scale, ends, declared is not None)
 
@@ -94,19 +130,9 @@ def _split(location: str) -> tuple[Path, str | None]:
     return Path(file), array
 
 
-def _chosen(path: Path, arrays: dict[str, Array], array_name: str | None, blame: Blame) -> tuple[Array, str]:
-    if array_name is None and len(arrays) == 1:
-        array_name = next(iter(arrays))
-    if array_name not in arrays:
-        known = ", ".join(sorted(filter(None, arrays))) or "none with a name"
-        wrong = f"no array '{array_name}'" if array_name else "several arrays or none"
-        raise blame(f"{path} holds {wrong}; give FILE:ARRAY, it has {known}")
-    return arrays[array_name], array_name
-
-
-def _check(path: Path, array: Array, blame: Blame) -> None:
-    if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise blame(f"{path}: values are of type {array.dtype}; give uint8 (0 to 255) or floats")
+def _check(path: Path | str, array: Array | np.ndarray, blame: Blame) -> None:
+    if array.dtype.str[1:] not in WHOLE and array.dtype.kind != "f":
+        raise blame(f"{path}: values are of type {array.dtype}; give uint8 (0 to 255), uint16 or floats")
     if len(array.shape) < 2 or 0 in array.shape:
         raise blame(f"{path}: shape {array.shape} is not (n, ...) with at least one image and value")
 

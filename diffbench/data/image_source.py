@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from diffbench.data.account import BEYOND_VALIDATION, FOR_BALANCE, Account, as_attribute, line, numbered
 from diffbench.data.held_out import check_alike, given_split, renumbered
 from diffbench.data.raw_images import Contents, Facts, RawImages, mistake, without_duplicates
 from diffbench.data.resize import check_side, reduced
 from diffbench.data.subsets import Split, split
+from diffbench.data.vectors import check_vectors_alike, load_vectors, vector_shape
 from diffbench.settings.data import DataSettings
 
 Key = Literal["path", "held_out"]
@@ -18,7 +19,7 @@ Key = Literal["path", "held_out"]
 class ImageSource(ABC):
     """A set of images: a part of it is held out, or, where it takes the key held_out, another set of the kind is."""
 
-    keys: ClassVar[tuple[str, ...]]
+    keys: tuple[str, ...]
     """The optional keys of the data section that it takes."""
 
     @abstractmethod
@@ -36,9 +37,13 @@ class ImageSource(ABC):
         if spec.resize is not None:
             check_side(shape, spec.resize)
             shape = (shape[0], spec.resize, spec.resize)
+        conditions = vector_shape(spec, "path", own.count)
         if spec.held_out is not None:
-            self._check_held_out(spec, own)
-            return Facts(own.count, len(own.class_names), shape)
+            other = self._check_held_out(spec, own)
+            check_vectors_alike(vector_shape(spec, "held_out", other.count), conditions)
+            return Facts(own.count, len(own.class_names), shape, conditions, other.count)
+        if spec.held_out_conditions is not None:
+            raise mistake("held_out_conditions", "goes with the key held_out; leave it out")
         pool = own.balanced - spec.validation
         if pool < 2:
             raise mistake(
@@ -46,7 +51,7 @@ class ImageSource(ABC):
                 f"{spec.validation} leaves no training pool among {own.balanced} class-balanced images of"
                 f" '{spec.name}'",
             )
-        return Facts(pool, len(own.class_names), shape)
+        return Facts(pool, len(own.class_names), shape, conditions)
 
     def split(self, spec: DataSettings) -> Split:
         """The images, read and split."""
@@ -75,8 +80,12 @@ class ImageSource(ABC):
                 "path": Account.of(own.count, own.left_out, own.count, ""),
                 "held_out": Account.of(other.count, other.left_out, used, BEYOND_VALIDATION),
             }
-        classes = [f"classes: {numbered(own.class_names)}"] if own.class_names else []
-        return [f"images: {line(as_attribute(sets))}", *classes]
+        lines = [f"images: {line(as_attribute(sets))}"]
+        if own.class_names:
+            lines.append(f"classes: {numbered(own.class_names)}")
+        if shape := vector_shape(spec, "path", own.count):
+            lines.append(f"conditions: one vector of {'x'.join(map(str, shape))} numbers per image")
+        return lines
 
     def _check_held_out(self, spec: DataSettings, own: Contents) -> Contents:
         """What the held-out set holds, if its images are like those of the pool."""
@@ -86,4 +95,5 @@ class ImageSource(ABC):
 
     def _images(self, spec: DataSettings, key: Key) -> RawImages:
         raw = self.load(spec, key)
+        raw = replace(raw, conditions=load_vectors(spec, key, len(raw.images)))
         return raw if spec.resize is None else replace(raw, images=reduced(raw.images, spec.resize))

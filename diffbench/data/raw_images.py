@@ -16,6 +16,10 @@ BLOCK_VALUES = 2**22
 """Values that are handled at once in float64 (32 MiB), where a whole set would not fit."""
 
 
+COLOURS = (1, 3)
+"""Numbers of channels that are seen as a picture, grey or coloured."""
+
+
 @dataclass(frozen=True)
 class RawImages:
     """Images (n, *shape) of a real type, and classes (n,) in [0, class_count); all 0 where there are none."""
@@ -29,11 +33,15 @@ class RawImages:
     names: tuple[str, ...] = ()
     """Of all the images as they were read, where they have any."""
     left_out: LeftOut = field(default_factory=LeftOut)
+    conditions: NDArray[np.float32] | None = None
+    """A vector of each image, (n, d) or (n, tokens, d), where they have such conditions."""
 
     def take(self, indices: np.ndarray) -> "RawImages":
         """These images, in this order."""
         rows = indices if self.rows is None else self.rows[indices]
-        return replace(self, images=self.images[indices], classes=self.classes[indices], rows=rows)
+        conditions = None if self.conditions is None else self.conditions[indices]
+        images, classes = self.images[indices], self.classes[indices]
+        return replace(self, images=images, classes=classes, rows=rows, conditions=conditions)
 
     def name_of(self, index: int) -> str:
         """The name of an image, or its place among those that were read, from 0."""
@@ -54,6 +62,10 @@ class Facts:
     """0 where the images have no classes."""
     shape: tuple[int, ...]
     """Shape of one image."""
+    conditions: tuple[int, ...] | None = None
+    """Shape (d,) or (tokens, d) of an image's condition, where conditions are vectors."""
+    held_out: int | None = None
+    """Held-out images that are given, where they are: repeated ones, and those that are not used, included."""
     equidistant: bool = False
     """Whether an n-subset is every k-th of the pool, so that n must divide it, rather than its first n."""
 
@@ -71,6 +83,11 @@ class Contents:
     """Shape (C, H, W) of one image as it is stored."""
     left_out: LeftOut = field(default_factory=LeftOut)
     """What lies beside them."""
+
+
+def are_latents(shape: tuple[int, ...]) -> bool:
+    """Whether images (C, H, W) are taken for latents: their channels are no colours."""
+    return len(shape) == 3 and shape[0] not in COLOURS
 
 
 def mistake(key: str, text: str) -> DiffbenchError:
@@ -102,11 +119,19 @@ def digests(images: np.ndarray) -> Iterator[bytes]:
 
 
 def without_duplicates(raw: RawImages) -> RawImages:
-    """The first of each set of identical images, in the order given. 128-bit digests are compared."""
+    """The first of each set of identical images, in the order given. 128-bit digests are compared.
+
+    The condition of a repeated image goes with it; how many had one of their own is noted.
+    """
     first: dict[bytes, int] = {}
-    for index, digest in enumerate(digests(raw.images)):
-        first.setdefault(digest, index)
-    return raw if len(first) == len(raw.images) else raw.take(np.fromiter(first.values(), np.int64))
+    kept = np.array([first.setdefault(digest, index) for index, digest in enumerate(digests(raw.images))], np.int64)
+    if len(first) == len(raw.images):
+        return raw
+    if raw.conditions is not None:
+        differ = (raw.conditions != raw.conditions[kept]).reshape(len(kept), -1).any(axis=1)
+        if others := int(differ.sum()):
+            raw.left_out.note(f"{others} of the repeated with a condition of their own, which is left out, too")
+    return raw.take(np.fromiter(first.values(), np.int64))
 
 
 def block_length(shape: tuple[int, ...]) -> int:

@@ -20,6 +20,9 @@ Ends = tuple[float, float]
 BYTES: Ends = (0.0, 255.0)
 """Black and white of uint8 images that reach far enough, or of which the user says nothing else."""
 
+DEEP: Ends = (0.0, 65535.0)
+"""The same of 16 bits."""
+
 NORMALISED = "normalised"
 """Name of the scale of values less a mean, divided by a standard deviation."""
 
@@ -134,7 +137,7 @@ def _of_whole_numbers(low: float, high: float) -> tuple[str, Ends | None]:
     if high > 65535:
         return "unclear: whole numbers beyond 16 bits", None
     if high > 32767:
-        return "16 bits, 0 to 65535", (0.0, 65535.0)
+        return "16 bits, 0 to 65535", DEEP
     return f"unclear: 16 bits, or 0 to {high:.0f}", None
 
 

@@ -4,7 +4,6 @@ To add one, write its reader in a file of its own, and here a class and a line i
 """
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.data import points
-from diffbench.data.formats import arrays, cifar, download, folder, idx
+from diffbench.data.formats import cifar, download, idx, own_images
 from diffbench.data.formats.download import Download, fetch
+from diffbench.data.formats.own_images import Asked, Blames
 from diffbench.data.image_source import ImageSource, Key
-from diffbench.data.raw_images import Contents, Facts, RawImages, balanced_count, mistake
+from diffbench.data.raw_images import Contents, Facts, RawImages, are_latents, balanced_count, mistake
 from diffbench.data.subsets import Split
-from diffbench.files.surroundings import path_of, plain_text
-from diffbench.settings.data import DataSettings
+from diffbench.files.surroundings import path_of
+from diffbench.settings.data import LATENTS, DataSettings
 
-OPTIONAL_KEYS = ("path", "images", "labels", "resize", "held_out", "points", "noise")
+OF_OWN = ("path", "images", "layout", "channels", "held_out", "conditions", "held_out_conditions", "decoder")
+OPTIONAL_KEYS = (*OF_OWN, "labels", "resize", "points", "noise")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
 
@@ -79,7 +80,7 @@ class Planar:
 class Digits(ImageSource):
     """Handwritten digits: 1,797 images of 1x8x8, values 0..16; shipped with scikit-learn."""
 
-    keys = ("resize",)
+    keys = ("resize", "conditions")
 
     def contents(self, spec: DataSettings, key: Key) -> Contents:
         """Always the same."""
@@ -97,7 +98,7 @@ class Digits(ImageSource):
 class IdxSet(ImageSource):
     """MNIST or a relative: from data.path, from where a package installed it, or fetched."""
 
-    keys = ("path", "resize")
+    keys = ("path", "resize", "conditions")
 
     name: str
     remote: Download
@@ -126,7 +127,7 @@ class IdxSet(ImageSource):
 class CifarSet(ImageSource):
     """CIFAR-10 or CIFAR-100: from data.path or fetched."""
 
-    keys = ("path", "resize")
+    keys = ("path", "resize", "conditions")
 
     name: str
     remote: Download
@@ -145,43 +146,32 @@ class CifarSet(ImageSource):
         return cifar.load(path_of(spec.path) if spec.path else fetch(self.name, self.remote) / archive, self.layout)
 
 
-class ArrayFile(ImageSource):
-    """A user's own array file."""
+class Own(ImageSource):
+    """A user's own file or folder."""
 
-    keys = ("path", "images", "labels", "resize", "held_out")
-
-    def contents(self, spec: DataSettings, key: Key) -> Contents:
-        """Told by the file's header and the labels."""
-        path = _path(spec, key)
-        with arrays.opened(path, partial(mistake, key)) as unread:
-            count, *shape = arrays.image_shape(path, unread, spec.images)
-            if spec.labels is None:
-                return Contents(count, count, (), tuple(shape))
-            labels = arrays.read_labels(path, unread, spec.labels, count)
-        names = tuple(str(label) for label in np.unique(labels))
-        return Contents(count, balanced_count(_sizes(labels)), names, tuple(shape))
-
-    def load(self, spec: DataSettings, key: Key) -> RawImages:
-        """All images, and their classes if labels are named."""
-        return arrays.load(_path(spec, key), spec.images, spec.labels, partial(mistake, key))
-
-
-class Folder(ImageSource):
-    """A user's own folder of image files."""
-
-    keys = ("path", "resize", "held_out")
+    def __init__(self, *keys: str) -> None:
+        self.keys = (*OF_OWN, *keys)
 
     def contents(self, spec: DataSettings, key: Key) -> Contents:
-        """Told by the names of the files and the first of them."""
-        blame = partial(mistake, key)
-        files, names, left_out = folder.listed(_path(spec, key), blame)
-        sizes = _sizes(np.array([path.parent.name for path in files]))
-        shape = folder.image_shape(files[0], blame)
-        return Contents(len(files), balanced_count(sizes), tuple(map(plain_text, names)), shape, left_out)
+        """Told by the file's header and the labels, or by the names of files and the first of them."""
+        return own_images.contents(_path(spec, key), asked_of(spec), spec.labels, Blames.of_key(key))
 
     def load(self, spec: DataSettings, key: Key) -> RawImages:
-        """All images, and their classes if they lie in sub-folders."""
-        return folder.load(_path(spec, key), partial(mistake, key))
+        """All images, and their classes if labels are named or they lie in sub-folders."""
+        return own_images.load(_path(spec, key), asked_of(spec), spec.labels, Blames.of_key(key))
+
+    def outlook(self, spec: DataSettings) -> list[str]:
+        """The same of latents, with their shape and what decodes them."""
+        shape = self.contents(spec, "path").shape
+        if spec.name != LATENTS and not spec.decoding and not are_latents(shape):
+            return super().outlook(spec)
+        decoder = f"decoded by {spec.decoding.factory}" if spec.decoding else "no decoder: pages show their channels"
+        return [f"latents: {'x'.join(map(str, shape))}, {decoder}", *super().outlook(spec)]
+
+
+def asked_of(spec: DataSettings) -> Asked:
+    """What a study asks for of its file or folder."""
+    return Asked(spec.images, spec.layout, spec.channels)
 
 
 def _path(spec: DataSettings, key: Key) -> Path:
@@ -205,7 +195,8 @@ SOURCES: dict[str, Source] = {
     "fashion-mnist": IdxSet("fashion-mnist", download.FASHION_MNIST, 70_000, DEBIAN_FASHION_MNIST),
     "cifar10": CifarSet("cifar10", download.CIFAR10, cifar.CIFAR10),
     "cifar100": CifarSet("cifar100", download.CIFAR100, cifar.CIFAR100),
-    "file": ArrayFile(),
-    "folder": Folder(),
+    "file": Own("labels", "resize"),
+    "folder": Own("resize"),
+    LATENTS: Own("labels"),
     **{name: Planar() for name in points.NAMES},
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ from diffbench.data.conditions import Labels
 from diffbench.data.raw_images import block_length
 from diffbench.data.scales import Scale, scale_of
 from diffbench.data.scaling import Scaling
+from diffbench.data.vectors import Vectors
 from diffbench.files import store
-from diffbench.files.store import StageHeader, StoredArray
+from diffbench.files.estimates import PIXELS
+from diffbench.files.store import StageFile, StageHeader, StoredArray
+from diffbench.settings.models import check_conditions
 
 Images = NDArray[np.float32]
 
@@ -44,6 +48,10 @@ class TrainingSet:
     """True classes (n,); all 0 where images have none."""
     unseen_classes: Labels
     """The same of the unseen images (u,)."""
+    vectors: Vectors | None = None
+    """The condition that each label stands for, (label_count, d) or (label_count, tokens, d), where these are given."""
+    space: str = PIXELS
+    """What distances between the images are named: pixels, or latents."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,6 +69,19 @@ class TrainingSet:
         known = self.unseen is self.validation
         held_out = self.unseen_classes if known else np.zeros(len(self.validation), np.int64)
         return {"train": self.train_classes, "validation": held_out}
+
+    @property
+    def scaled_vectors(self) -> Vectors | None:
+        """The vectors as networks that are trained here see them: over training images of mean 0 and mean square 1.
+
+        Encoders differ in scale by factors of a hundred. DiffbenchError for tokens, which these networks do not take.
+        """
+        if self.vectors is None:
+            return None
+        check_conditions(self.vectors.shape[1:])
+        seen = self.vectors[self.train_labels].astype(np.float64)
+        mean = seen.mean(axis=0)
+        return ((self.vectors - mean) / np.sqrt(np.square(seen - mean).mean())).astype(np.float32)
 
     @property
     def raw_scales(self) -> dict[str, Scale]:
@@ -90,29 +111,45 @@ class TrainingSet:
         return _flat(self.validation)
 
 
-def read_training_set(data: Path, conditions: Path, made_by: Mapping[str, str] = UNKNOWN) -> TrainingSet:
+def read_training_set(
+    data: Path, conditions: Path, made_by: Mapping[str, str] = UNKNOWN, stage: str = "data"
+) -> TrainingSet:
     """The training set that the data file and a conditions file describe together.
 
     made_by: fingerprints of the specs that must have made `data` and `conditions`, by these names, if they are known.
+    stage: data, or pixels, of a file with what latents were decoded to.
     """
     labels = store.read(conditions, "conditions", made_by.get("conditions"))
-    images = read_images(data, len(labels["train_label"]), bool(labels.attributes["twin"]), made_by.get("data"))
+    subset = (data, len(labels["train_label"]), bool(labels.attributes["twin"]), made_by.get(stage), stage)
     return replace(
-        images,
+        read_images(*subset),
         train_labels=labels["train_label"],
         validation_labels=labels["validation_label"],
         label_count=int(labels.attributes["label_count"]),
+        vectors=_vector_table(labels, *subset[:4]) if labels.attributes.get("given") and stage == "data" else None,
     )
 
 
-def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | None = None) -> TrainingSet:
+def _vector_table(labels: StageFile, *subset: Any) -> Vectors:
+    """The vector that each label stands for."""
+    vectors = read_vectors(*subset)
+    if vectors is None:
+        raise DiffbenchError(f"{subset[0]}: lacks the conditions that {labels.path} numbers; run snakemake again")
+    table = np.empty((int(labels.attributes["label_count"]), *vectors[0].shape[1:]), np.float32)
+    table[labels["train_label"]], table[labels["validation_label"]] = vectors
+    return table
+
+
+def read_images(
+    data: Path, train_size: int, twin: bool = False, made_by: str | None = None, stage: str = "data"
+) -> TrainingSet:
     """The training subset of `train_size` images from the data file, labelled with the true classes.
 
     A twin's subset is as large and shares no image with it: it comes next in the pool. No more of the file is read
-    than that. made_by: fingerprint of the spec that must have made the file, if it is known. DiffbenchError if the pool
-    has no such subset.
+    than that. made_by: fingerprint of the spec that must have made the file, if it is known; stage: that made it.
+    DiffbenchError if the pool has no such subset.
     """
-    file = store.header(data, "data", made_by)
+    file = store.header(data, stage, made_by)
     scaling, pool = Scaling.of(file.attributes), file["pool"]
     subset, (held_out, name) = _subset(file, train_size, twin), _held_out(file, train_size)
     validation, train_classes = read_scaled(file[name], held_out, scaling), file["pool_class"][subset]
@@ -128,12 +165,25 @@ def read_images(data: Path, train_size: int, twin: bool = False, made_by: str | 
         raw_type=str(pool.dtype),
         train_classes=train_classes,
         unseen_classes=file["unseen_class"][:] if own_draws else validation_classes,
+        space=file.attributes.get("space", PIXELS),
     )
 
 
-def read_chosen(data: Path, train_size: int, rows: NDArray[np.int64], made_by: str | None = None) -> Images:
-    """Scaled images (r, *shape) at `rows` of the training subset; no others are read. The rest as of `read_images`."""
+def read_vectors(
+    data: Path, train_size: int, twin: bool = False, made_by: str | None = None
+) -> tuple[Vectors, Vectors] | None:
+    """Conditions of the same training subset (n, *b) and of the validation images (v, *b), where these are vectors."""
     file = store.header(data, "data", made_by)
+    if "pool_condition" not in file.arrays:
+        return None
+    return file["pool_condition"][_subset(file, train_size, twin)], file["validation_condition"][:]
+
+
+def read_chosen(
+    data: Path, train_size: int, rows: NDArray[np.int64], made_by: str | None = None, stage: str = "data"
+) -> Images:
+    """Scaled images (r, *shape) at `rows` of the training subset; no others are read. The rest as of `read_images`."""
+    file = store.header(data, stage, made_by)
     scaling, pool = Scaling.of(file.attributes), file["pool"]
     in_pool = np.arange(len(pool))[_subset(file, train_size, twin=False)][rows]
     images = [read_scaled(pool, slice(row, row + 1), scaling) for row in in_pool.tolist()]
@@ -150,8 +200,8 @@ def read_classes(data: Path, train_size: int, made_by: str | None = None) -> lis
     return [names[number] for number in classes]
 
 
-def read_scaled(stored: StoredArray, rows: slice, scaling: Scaling) -> Images:
-    """These rows of an array of the data file, scaled, block by block."""
+def read_scaled(stored: StoredArray | np.ndarray, rows: slice, scaling: Scaling) -> Images:
+    """These rows of raw images in a file, scaled, block by block."""
     indices = range(len(stored))[rows]
     result = np.empty((len(indices), *stored.shape[1:]), np.float32)
     length = block_length(stored.shape[1:])

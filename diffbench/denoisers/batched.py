@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from diffbench.denoisers.base import BATCH, Denoiser
+from diffbench.denoisers.progress import evaluated
 from diffbench.shapes import Float, Int64
 
 
@@ -35,6 +36,7 @@ class Batched:
                 continue
             parts.append(part)
             done += len(part)
+            evaluated(len(part))
         if self.batch < told:
             print(f"note: GPU memory does not hold {told} images at once; going on with {self.batch}", file=sys.stderr)
         return torch.cat(parts)

@@ -2,7 +2,9 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,7 @@ from diffbench.settings.models import (
     Unet,
     check_shape,
 )
-from diffbench.shapes import Float, Int64
+from diffbench.shapes import Float, Float32, Int64
 
 
 class ConstantDenoiser:
@@ -48,24 +50,35 @@ class ConstantDenoiser:
 
 
 def fresh_network(
-    definition: TrainedDefinition, shape: tuple[int, ...], label_count: int, seed: int, dropout: float = 0.0
+    definition: TrainedDefinition,
+    shape: tuple[int, ...],
+    label_count: int,
+    seed: int,
+    dropout: float = 0.0,
+    vectors: Float32[np.ndarray, "labels d"] | None = None,
 ) -> Preconditioned:
-    """A network for images of `shape` with its initial weights, a pure function of the seed, on the CPU."""
+    """A network for images of `shape` with its initial weights, a pure function of the seed, on the CPU.
+
+    vectors: what labels stand for, of about unit size, where conditions are vectors.
+    """
     check_shape(definition, shape)
+    options = {"dropout": dropout, "vectors": None if vectors is None else torch.from_numpy(vectors)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Preconditioned(_raw_network(definition, shape, label_count, dropout), label_count)
+        return Preconditioned(_raw_network(definition, shape, label_count, options), label_count)
 
 
-def _raw_network(definition: TrainedDefinition, shape: tuple[int, ...], label_count: int, dropout: float) -> nn.Module:
+def _raw_network(
+    definition: TrainedDefinition, shape: tuple[int, ...], label_count: int, options: dict[str, Any]
+) -> nn.Module:
     sizes = definition.model_dump(exclude={"kind"})
     match definition:
         case Mlp():
-            return ResidualMlp(math.prod(shape), label_count, **sizes, dropout=dropout)
+            return ResidualMlp(math.prod(shape), label_count, **sizes, **options)
         case Unet():
-            return ResidualUnet(shape[0], label_count, **sizes, dropout=dropout)
+            return ResidualUnet(shape[0], label_count, **sizes, **options)
         case Dit():
-            return DiffusionTransformer(shape, label_count, **sizes, dropout=dropout)
+            return DiffusionTransformer(shape, label_count, **sizes, **options)
 
 
 def load_denoiser(
@@ -85,7 +98,8 @@ def load_denoiser(
         case Mlp() | Unet() | Dit():
             if checkpoint is None:
                 raise DiffbenchError("a trained model needs a checkpoint: give --checkpoint")
-            network = fresh_network(definition, training_set.shape, training_set.label_count, seed=0)
+            shape, count = training_set.shape, training_set.label_count
+            network = fresh_network(definition, shape, count, seed=0, vectors=training_set.scaled_vectors)
             network.load_state_dict(read_checkpoint(checkpoint, made_by)["ema"])
             return network.to(device).eval().requires_grad_(False)
         case Optimal():

@@ -89,12 +89,13 @@ class DiffusionTransformer(nn.Module):
         heads: int,
         patch: int,
         dropout: float = 0.0,
+        vectors: Float[Tensor, "labels d"] | None = None,
     ) -> None:
         super().__init__()
         channels, rows, columns = shape
         self.patch = patch
         self.grid = (rows // patch, columns // patch)
-        self.embedding = Embedding(width, label_count)
+        self.embedding = Embedding(width, label_count, vectors)
         self.first = nn.Linear(channels * patch**2, width)
         self.register_buffer("positions", grid_positions(*self.grid, width), persistent=False)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))

@@ -22,16 +22,36 @@ class Fourier(nn.Module):
         return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
+class VectorEmbedding(nn.Module):
+    """linear(vectors[label]), in the place of a table; the label after the last vector is null and has its own row.
+
+    vectors (labels, d) are given, not learned, and no part of the weights.
+    """
+
+    def __init__(self, features: int, vectors: Float[Tensor, "labels d"]) -> None:
+        super().__init__()
+        self.register_buffer("vectors", vectors, persistent=False)
+        self.linear = nn.Linear(vectors.shape[1], features)
+        self.null = nn.Parameter(torch.randn(features))
+
+    def forward(self, label: Int64[Tensor, " m"]) -> Float[Tensor, "m features"]:
+        """The embedding of each label."""
+        vectors = self.get_buffer("vectors")
+        given = self.linear(vectors[label.clamp(max=len(vectors) - 1)])
+        return torch.where((label < len(vectors))[:, None], given, self.null)
+
+
 class Embedding(nn.Module):
-    """silu(linear(Fourier(c_noise)) + table[label]).
+    """silu(linear(Fourier(c_noise)) + table[label]), or the map of `vectors`, where labels stand for such.
 
     The table has label_count + 1 rows, the last of which is the null label.
     """
 
-    def __init__(self, features: int, label_count: int) -> None:
+    def __init__(self, features: int, label_count: int, vectors: Float[Tensor, "labels d"] | None = None) -> None:
         super().__init__()
         self.noise = nn.Sequential(Fourier(features), nn.Linear(features, features))
-        self.label = nn.Embedding(label_count + 1, features)
+        table = vectors is None
+        self.label = nn.Embedding(label_count + 1, features) if table else VectorEmbedding(features, vectors)
 
     def forward(self, c_noise: Float[Tensor, " m"], label: Int64[Tensor, " m"]) -> Float[Tensor, "m features"]:
         """The embedding of each image's noise level and label."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from diffbench.denoisers.posterior import half_squares, posterior_of_scores
+from diffbench.denoisers.progress import evaluated
 from diffbench.denoisers.wiener import WienerDenoiser
 from diffbench.shapes import Bool, Float, Float64, Int64
 
@@ -63,6 +64,7 @@ def masked_means(
         value = points[:, pixel].double()
         for part, block in zip(x[:, inside].split(most), means[:, column].split(most), strict=True):
             block.copy_(posterior_of_scores(part, _scores(part, points, inside), sigma, None, torch).weights @ value)
+        evaluated(len(x))
     return means
 
 

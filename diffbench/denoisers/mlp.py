@@ -39,9 +39,17 @@ class Block(nn.Module):
 class ResidualMlp(nn.Module):
     """F(x, c_noise, label) for images of any shape, flattened; label_count + 1 labels, the last one null."""
 
-    def __init__(self, dimension: int, label_count: int, width: int, blocks: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        dimension: int,
+        label_count: int,
+        width: int,
+        blocks: int,
+        dropout: float = 0.0,
+        vectors: Float[Tensor, "labels d"] | None = None,
+    ) -> None:
         super().__init__()
-        self.embedding = Embedding(EMBEDDING, label_count)
+        self.embedding = Embedding(EMBEDDING, label_count, vectors)
         self.first = nn.Linear(dimension, width)
         self.blocks = nn.ModuleList(Block(width, EMBEDDING, dropout) for _ in range(blocks))
         self.last = nn.Linear(width, dimension)

@@ -36,7 +36,7 @@ class Held(io.TextIOBase):
 
 
 @contextmanager
-def contained(name: str, doing: str, remedy: str = "") -> Iterator[None]:
+def contained(name: str, doing: str, remedy: str = "", what: str = "model") -> Iterator[None]:
     """Import a module or call what it holds: it sees no options of the program, and all it raises is a DiffbenchError.
 
     What it prints goes to standard error. Where it ends the program, only the last line is told, as of a usage text.
@@ -55,12 +55,12 @@ def contained(name: str, doing: str, remedy: str = "") -> Iterator[None]:
         sys.argv = arguments
         last = held.release(shown=not isinstance(problem, SystemExit))
     if isinstance(problem, DiffbenchError):
-        raise DiffbenchError(f"model '{name}': {problem}") from None
+        raise DiffbenchError(f"{what} '{name}': {problem}") from None
     if isinstance(problem, SystemExit):
         said = f": {last}" if last else ""
-        raise DiffbenchError(f"model '{name}': {doing} {cause(problem)}{said}; it must neither exit nor parse options")
+        raise DiffbenchError(f"{what} '{name}': {doing} {cause(problem)}{said}; it must neither exit nor parse options")
     if problem is not None:
-        raise DiffbenchError(f"model '{name}': {doing} {cause(problem)}{remedy}") from problem
+        raise DiffbenchError(f"{what} '{name}': {doing} {cause(problem)}{remedy}") from problem
 
 
 def cause(error: BaseException) -> str:

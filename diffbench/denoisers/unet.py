@@ -161,13 +161,14 @@ class ResidualUnet(nn.Module):
         blocks: int,
         attention_levels: int,
         dropout: float = 0.0,
+        vectors: Float[Tensor, "labels d"] | None = None,
     ) -> None:
         super().__init__()
         features = 4 * channels
         widths = tuple(channels * multiplier for multiplier in multipliers)
         attention = tuple(index >= len(widths) - attention_levels for index in range(len(widths)))
         architecture = Architecture(widths, attention, blocks, features, dropout)
-        self.embedding = Embedding(features, label_count)
+        self.embedding = Embedding(features, label_count, vectors)
         self.first = _conv(image_channels, channels)
         self.down, maps = architecture.way_down(channels)
         self.middle = nn.ModuleList(

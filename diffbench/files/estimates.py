@@ -17,6 +17,12 @@ from diffbench.files.store import StageFile, Variable
 PIXELS = "pixels"
 """Name of the feature space that is the images themselves."""
 
+LATENTS = "latents"
+"""The same where the images are latents."""
+
+DECODED = "_decoded"
+"""End of the name of a measure of latents that was measured between what these are decoded to, too."""
+
 FIELDS = {
     "value": "estimate; nan where undefined",
     "low": "lower end of the 95 % interval",
@@ -45,12 +51,14 @@ def undefined(reason: str, n: int) -> Estimate:
     return Estimate(math.nan, math.nan, math.nan, n, reason)
 
 
-def scalar_variables(estimates: Mapping[str, Estimate], spaces: Mapping[str, str] | None = None) -> dict[str, Variable]:
+def scalar_variables(
+    estimates: Mapping[str, Estimate], spaces: Mapping[str, str] | None = None, own: str = PIXELS
+) -> dict[str, Variable]:
     """Estimates by name as variables over the dimension `measure`.
 
-    spaces: the feature space that an estimate was measured in, by the estimate's name, where it is not pixels.
+    spaces: the feature space that an estimate was measured in, by the estimate's name, where it is not `own`.
     """
-    named = np.array([(spaces or {}).get(name, PIXELS) for name in estimates])
+    named = np.array([(spaces or {}).get(name, own) for name in estimates])
     variables = {
         "measure": Variable(np.array(list(estimates)), ("measure",), "name of the measure"),
         "space": Variable(named, ("measure",), "feature space in which images were compared"),
@@ -61,16 +69,22 @@ def scalar_variables(estimates: Mapping[str, Estimate], spaces: Mapping[str, str
     return variables
 
 
-def curve_variables(curves: Mapping[str, Sequence[Estimate]]) -> dict[str, Variable]:
-    """Estimates per noise level, all in pixels, as variables over `curve` x `sigma`; the caller writes `sigma`."""
+def curve_variables(curves: Mapping[str, Sequence[Estimate]], own: str = PIXELS) -> dict[str, Variable]:
+    """Estimates per noise level, all in the space `own`, as variables over `curve` x `sigma`.
+
+    The caller writes `sigma`. The space is named where it is not pixels.
+    """
     variables = {"curve": Variable(np.array(list(curves)), ("curve",), "name of the measure")}
+    if own != PIXELS:
+        text = "feature space in which images were compared"
+        variables["curve_space"] = Variable(np.array([own] * len(curves)), ("curve",), text)
     for field, text in FIELDS.items():
         values = np.array([[getattr(estimate, field) for estimate in curve] for curve in curves.values()])
         variables[f"curve_{field}"] = Variable(values, ("curve", "sigma"), text)
     return variables
 
 
-ARRAYS = ("measure", "space", *FIELDS, "curve", "sigma", *(f"curve_{field}" for field in FIELDS))
+ARRAYS = ("measure", "space", *FIELDS, "curve", "curve_space", "sigma", *(f"curve_{field}" for field in FIELDS))
 """Names of the arrays that `rows` reads, those that a file has."""
 
 
@@ -92,6 +106,11 @@ def has_curves(file: StageFile) -> bool:
     return bool({"curve", "curve_value"} & file.arrays.keys())
 
 
+def curve_spaces(file: StageFile) -> list[str]:
+    """The space that each of the curves was measured in."""
+    return list(file.arrays.get("curve_space", [PIXELS] * len(file["curve"])))
+
+
 def rows(file: StageFile) -> Iterator[dict[str, Any]]:
     """One tidy row per estimate: measure, space, sigma (nan for scalars), value, low, high, n, reason."""
     for index, name in enumerate(file["measure"] if has_scalars(file) else ()):
@@ -100,4 +119,4 @@ def rows(file: StageFile) -> Iterator[dict[str, Any]]:
     for index, name in enumerate(file["curve"] if has_curves(file) else ()):
         for level, sigma in enumerate(file["sigma"]):
             fields = {field: file[f"curve_{field}"][index, level] for field in FIELDS}
-            yield {"measure": name, "space": PIXELS, "sigma": sigma} | fields
+            yield {"measure": name, "space": curve_spaces(file)[index], "sigma": sigma} | fields

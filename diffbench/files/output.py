@@ -4,7 +4,6 @@ import errno
 import io
 import math
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files.faults import unmark
+from diffbench.files.temporary import temporary_beside
 
 if TYPE_CHECKING:  # most stages write no table, and pandas takes long to import
     import pandas as pd
@@ -21,9 +21,6 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Errors of the system that ask for room."""
 
 MAKE_ROOM = "make room and run again"
-
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
-"""Names of the files that `atomic` writes before they are whole."""
 
 UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
@@ -117,7 +114,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
     UnwritableError if something in the block cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -133,15 +130,12 @@ def atomic(path: Path) -> Iterator[Path]:
         _remove(temporary)
 
 
-def is_temporary(name: str) -> bool:
-    """Whether a file of this name is not whole yet, or was left by a process that was killed."""
-    return _TEMPORARY.fullmatch(name) is not None
-
-
 def unwritable(path: Path, error: OSError, needed: str = "", remedy: str | None = None) -> UnwritableError:
     """What to say of an error that came of writing to `path`, a file or a folder; remedy: what the user can do."""
     if error.errno not in NO_ROOM:
         reason = error.strerror or " ".join(str(error).split())
+        if error.errno == errno.EISDIR:
+            remedy = "move that folder away and run again"
         remedy = remedy or "check its folder and disk, and run again"
         return UnwritableError(f"{path}: cannot be written ({reason}); {remedy}")
     problem, free = ("quota used up", "") if error.errno == errno.EDQUOT else ("disk full", _free(path))

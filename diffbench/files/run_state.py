@@ -9,6 +9,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files.checkpoint import RESUMED, read_checkpoint, write_checkpoint
 from diffbench.files.output import UnwritableError
 from diffbench.files.surroundings import Log
+from diffbench.files.temporary import remove_left
 
 
 class RunState:
@@ -59,5 +60,6 @@ class RunState:
     def finish(self, keep: bool) -> None:
         """The milestone has its checkpoint: remove what is not needed any more. keep: leave the run's state."""
         for path in {self._own} if keep else {self._own, self._path}:
+            remove_left(path)
             with suppress(OSError):
                 path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import h5py
 import numpy as np
@@ -19,6 +19,9 @@ from diffbench.conventions import SCHEMA_VERSION, DiffbenchError
 from diffbench.files.faults import REBUILD, StaleFileError
 from diffbench.files.output import written
 from diffbench.files.sealed import opened, seal
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PACKING = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 """Lossless: float32 of samples takes 80 %, text of tables 5 %. Higher levels save 1 % more in twice the time."""
@@ -204,6 +207,21 @@ def _whole(path: Path, made_by: str | None) -> Iterator[h5py.h5f.FileID]:
             yield file
         finally:
             file.close()
+
+
+def dataset(path: Path, stage: str, made_by: str | None = None) -> "xr.Dataset":
+    """A whole stage file as xarray has it. Errors as of `read`; DiffbenchError, too, where xarray is not installed."""
+    try:
+        import h5netcdf  # noqa: F401 (xarray's way into HDF5)
+        import xarray as xr
+    except ImportError as error:
+        raise DiffbenchError(
+            f"files as datasets need xarray and h5netcdf: pip install xarray h5netcdf ({error})"
+        ) from None
+    with opened(path, made_by) as content, _errors_of_hdf5(path):
+        loaded = xr.open_dataset(cast("Any", content), engine="h5netcdf").load()  # any file that can seek will do
+        _check_origin(path, loaded.attrs, stage)
+        return loaded
 
 
 def _array(dataset: h5py.h5d.DatasetID) -> np.ndarray:

@@ -1,10 +1,8 @@
-"""Entry point of the server: `python -m diffbench.forkserver SOCKET_DESCRIPTOR ADDRESS STAGE ...`."""
+"""Entry point of the server: `python -m diffbench.forkserver SOCKET_DESCRIPTOR STAGE ...`."""
 
 import os
-import shutil
 import socket
 import sys
-from pathlib import Path
 
 from diffbench.cli import main
 from diffbench.files import provenance
@@ -12,17 +10,16 @@ from diffbench.forkserver.child import become, end_with_result_of
 from diffbench.forkserver.server import Server
 
 
-def run(listener: socket.socket, address: Path, stages: list[str]) -> None:
+def run(listener: socket.socket, stages: list[str]) -> None:
     """Serve until the run that holds the other end of standard input has ended."""
     provenance.know_this_installation()  # once, for all children
     server, owner = os.getpid(), os.dup(0)
     request = Server(listener, owner, stages).serve()
     if request is None:
-        shutil.rmtree(address.parent, ignore_errors=True)
         return
     become(request, server)
     end_with_result_of(lambda: main(request.arguments))
 
 
 if __name__ == "__main__":
-    run(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]), sys.argv[3:])
+    run(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

@@ -10,7 +10,7 @@ import sys
 from array import array
 
 ADDRESS = "DIFFBENCH_SERVER"
-"""Environment variable that holds the path of the server's socket."""
+"""Environment variable that holds the name of the server's socket, one of Linux that is no file."""
 
 STREAMS = (0, 1, 2)
 SIZE_BYTES, STATUS_BYTES = 8, 4
@@ -29,7 +29,9 @@ def run_in_server(arguments: list[str]) -> int | None:
         return None
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
-        connection.connect(address)
+        connection.connect(f"\0{address}")
+        if not same_user(connection):
+            return None
         _send(connection, call(arguments))
         if connection.recv(1) != ACCEPTED:
             return None
@@ -61,6 +63,12 @@ def call(arguments: list[str]) -> bytes:
 def python() -> str:
     """This Python, and where this package lies: with another one, libraries may be others."""
     return f"{sys.prefix} {sys.version} {__file__}"
+
+
+def same_user(connection: _socket.socket) -> bool:
+    """Whether the process at the other end is this user's: a name without a file may be taken by anyone."""
+    process_user_group = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 3 * array("I").itemsize)
+    return array("I", process_user_group)[1] == os.geteuid()
 
 
 def _send(connection: _socket.socket, message: bytes) -> None:

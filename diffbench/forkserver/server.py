@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffbench.files.surroundings import THREAD_VARIABLES
-from diffbench.forkserver.client import ACCEPTED, STATUS_BYTES, python
+from diffbench.forkserver.client import ACCEPTED, STATUS_BYTES, python, same_user
 from diffbench.forkserver.request import Request, environment_at_start
 
 RUNTIME_VARIABLES = ("_", "PWD", "OLDPWD", "SHLVL", "PATH", "TMPDIR", "TMP", "TEMPDIR", "TEMP", "CUDA_VISIBLE_DEVICES")
@@ -121,6 +121,9 @@ class Server:
         """Begin a call. Returns it in its child."""
         connection, _ = self._listener.accept()
         connection.settimeout(PATIENCE)
+        if not same_user(connection):
+            connection.close()
+            return None
         try:
             request = Request.receive(connection)
             if not self._can_run(request):

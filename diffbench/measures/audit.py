@@ -1,14 +1,15 @@
 """An audit of samples against the training images they may copy: checks of the input, measures, suspicious pairs."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet
 from diffbench.data.scales import BYTES, NORMALISED, alike, conversion
-from diffbench.files.estimates import Estimate
+from diffbench.files.estimates import DECODED, Estimate
 from diffbench.measures.battery import MemorizationBattery, memorization_battery
 from diffbench.measures.features.fitting import fit_pca
 from diffbench.measures.features.spaces import PIXELS, FeatureSpace, Pixels
@@ -17,6 +18,9 @@ from diffbench.measures.neighbors import Images, blocks
 from diffbench.measures.quality_battery import quality_battery
 from diffbench.measures.rescaled_copies import rescaled_copies
 from diffbench.shapes import Float, Float64, Int64
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DIMENSIONS = 64
 """Principal components in which quality is measured, where images have more values than that."""
@@ -39,11 +43,22 @@ class Audit:
     ratios: Float64[np.ndarray, " m"]  # d1/d2
     suspicious: Int64[np.ndarray, " m"]  # samples, least d1/d2 first, then least distance
     battery: MemorizationBattery  # where training images are counted without those that repeat others
+    pictures: "Audit | None" = None  # the audit of what latents are decoded to
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The estimates as a frame: a row per measure, with value, low, high, n, space and reason."""
+        import pandas as pd
+
+        rows = {name: asdict(estimate) | {"space": self.spaces[name]} for name, estimate in self.estimates.items()}
+        columns = ["value", "low", "high", "n", "space", "reason"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("measure")
 
 
-def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed: int = 0) -> Audit:
+def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed: int = 0, own: str = PIXELS) -> Audit:
     """All measures of memorization and quality. Without validation images, what needs them is undefined.
 
+    own: name of the space of the images themselves, such as latents.
     Images that repeat earlier training images are left out: they are one image.
     DiffbenchError for input that no measure makes sense for: shapes that differ, NaN, values on different scales, fewer
     than two distinct training images, validation images that are training images.
@@ -70,19 +85,34 @@ def audit(samples: ImageSet, train: ImageSet, validation: ImageSet | None, seed:
         notes.append(f"{copies} of {len(samples.flat)} samples equal a training image exactly")
     notes += _notes_of_near_copies(battery, rows)
     notes += _notes_of_rescaled_copies(samples, train)
-    space = _space(flat, held_out, seed)
+    space = _space(flat, held_out, seed, own)
     unseen = None if held_out is None else space.transform(held_out)
     quality = quality_battery(space.transform(samples.flat), space.transform(flat), unseen, seed)
     ratios = distance_ratios(close)
     return Audit(
         battery.estimates | quality,
-        dict.fromkeys(battery.estimates, PIXELS) | dict.fromkeys(quality, space.name),
+        dict.fromkeys(battery.estimates, own) | dict.fromkeys(quality, space.name),
         tuple(notes),
         rows[close.nearest],
         np.stack([close.first, close.second], axis=1),
         ratios,
         np.lexsort((close.first, ratios)),
         battery,
+    )
+
+
+def with_pictures(latents: Audit, pictures: Audit) -> Audit:
+    """The audit of latents, with memorization as it is between what they are decoded to, and the quality of that."""
+    quality = {name: each for name, each in pictures.estimates.items() if name not in pictures.battery.estimates}
+    decoded = {f"{name}{DECODED}": each for name, each in pictures.battery.estimates.items()}
+    spaces = {name: latents.spaces[name] for name in latents.battery.estimates}
+    spaces |= {name: pictures.spaces[name] for name in quality} | dict.fromkeys(decoded, PIXELS)
+    return replace(
+        latents,
+        estimates=latents.battery.estimates | quality | decoded,
+        spaces=spaces,
+        notes=(*latents.notes, *(f"decoded: {note}" for note in pictures.notes)),
+        pictures=pictures,
     )
 
 
@@ -131,9 +161,9 @@ def _named(pairs: list[tuple[int, int]], sign: str) -> str:
     return ", ".join(f"{one} {sign} {other}" for one, other in pairs[:SHOWN]) + (", ..." if len(pairs) > SHOWN else "")
 
 
-def _space(train: Float[Images, "n d"], validation: Float[Images, "v d"] | None, seed: int) -> FeatureSpace:
+def _space(train: Float[Images, "n d"], validation: Float[Images, "v d"] | None, seed: int, own: str) -> FeatureSpace:
     if train.shape[1] <= DIMENSIONS:
-        return Pixels()
+        return Pixels(own)
     return fit_pca([train] if validation is None else [train, validation], DIMENSIONS, seed)
 
 

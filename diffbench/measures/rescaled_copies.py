@@ -55,12 +55,8 @@ def rescaled_copies(
 
 
 def _planes(images: Float[np.ndarray, "b d"], shape: tuple[int, ...]) -> Float[np.ndarray, "b c p"]:
-    """The values by channel, where the shape tells which axis that is."""
-    if len(shape) == 3 and shape[0] == 3:
-        return images.reshape(len(images), 3, -1)
-    if len(shape) == 3 and shape[2] == 3:
-        return np.moveaxis(images.reshape(len(images), -1, 3), 2, 1)
-    return images[:, None]
+    """The values by channel; of what is no image (C, H, W), all together."""
+    return images.reshape(len(images), shape[0] if len(shape) == 3 else 1, -1)
 
 
 def _orders(images: Float[Images, "n d"], shape: tuple[int, ...]) -> Iterator[tuple[int, bytes]]:

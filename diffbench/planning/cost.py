@@ -2,13 +2,13 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
+from diffbench.data.preview import Told
 from diffbench.denoisers.attacks import AttackLevels
 from diffbench.devices import pick_device
 from diffbench.planning.evaluations import OPTIMA, Evaluations
@@ -32,9 +32,6 @@ from diffbench.study.study import Study
 
 STATISTICS = ("optimum", "intervals", "overlap", "memorization")
 """What is measured beside networks."""
-
-Told = Callable[[str, int, int], None]
-"""Hears what is measured next, how many measurements are done, and how many there are."""
 
 # Seconds of what no rate tells, measured on the default and the smoke study on a 2.45 GHz EPYC.
 START = 5.0

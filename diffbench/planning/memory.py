@@ -36,6 +36,10 @@ EIGEN = 32
 """Bytes per entry of the smaller Gram matrix of the training images: matrix, eigenvectors and work of the solver, in
 float64 (denoisers/wiener.py)."""
 
+DECODER = 3000
+"""Of a decoder of the user's own and the few latents that it is handed at once: an autoencoder of 80 million weights
+and pictures of 256x256 take about as much."""
+
 EVALUATED = 512
 """Images of one evaluation (denoisers/base.py)."""
 KEPT_IN_TRAINING = {"mlp": 16, "unet": 16, "dit": 34}
@@ -50,8 +54,11 @@ class Memory:
     """MB of each job of a study. A GPU's own memory is not counted."""
 
     def __init__(self, study: Study) -> None:
-        self._study, self._shape = study, facts(study.data).shape
-        self._dimension, self._pool = math.prod(self._shape), facts(study.data).pool + study.data.validation
+        known = facts(study.data)
+        self._study, self._shape, self._pool = study, known.shape, known.pool + study.data.validation
+        self._dimension = math.prod(self._shape)
+        self._conditions = math.prod(known.conditions) if known.conditions else 0
+        self._pictured = pictured_values(self._shape) if study.decoded_kinds else 0
         self._snakemake = SNAKEMAKE + PER_CELL * len(study.cells)
         self._network = lru_cache(maxsize=None)(self._of_a_network)
 
@@ -61,13 +68,16 @@ class Memory:
 
     def used(self, rule: str, factors: Mapping[str, str]) -> float:
         """Of the process that does a job's work."""
-        pool = POOL.get(rule, 0) * self._pool * self._dimension / 1e6
+        dimension = self._pictured or self._dimension if rule == "features" else self._dimension
+        pool = POOL.get(rule, 0) * self._pool * (dimension + self._conditions) / 1e6
         if rule in LIBRARIES:
             tables = TABLED * len(self._study.cells) if rule in WHOLE else 0.0
             return LIBRARIES[rule] + pool + tables + self._images(rule, factors)
         start = TORCH + CUDA * (self._study.device == "cuda")
         if rule == "optimum":
             return start + self._closed_form(factors)
+        if rule in ("pixels", "decode"):
+            return start + DECODER + 4 * self._study.sampling.samples * self._pictured / 1e6
         models = {factors["model"]}
         if rule == "sample":
             models |= {self._study.guidances[factors["guidance"]].model or factors["model"]}
@@ -84,11 +94,14 @@ class Memory:
 
     def _images(self, rule: str, factors: Mapping[str, str]) -> float:
         copies = COPIES[rule] * self._values(factors) / 1e6 if rule in COPIES else 0.0
+        if rule == "memorization":
+            copies *= 1 + self._pictured / self._dimension
         return copies + min(BLOCKS, copies)
 
     def _values(self, factors: Mapping[str, str]) -> int:
-        """Values of the training and validation images of a job."""
-        return (int(factors["train_size"]) + self._study.data.validation) * self._dimension
+        """Values of the training and validation images of a job, and of their conditions."""
+        images = int(factors["train_size"]) + self._study.data.validation
+        return images * (self._dimension + self._conditions)
 
     def _of_a_network(self, rule: str, model: str) -> float:
         """A network's weights and what its blocks put out; on a GPU neither is in the host's memory but to be read."""
@@ -100,6 +113,11 @@ class Memory:
             images = training.batch / training.accumulation
         on_host = 0 if self._study.device == "cuda" else images * kept * outputs(definition, self._shape)
         return 4 * (arrays * weights(definition, self._shape) + on_host) / 1e6
+
+
+def pictured_values(shape: tuple[int, ...]) -> int:
+    """Values of the picture that a latent is taken to become: three channels, sides eight times as long."""
+    return 3 * 64 * math.prod(shape[1:])
 
 
 def outputs(definition: TrainedDefinition, shape: tuple[int, ...]) -> int:

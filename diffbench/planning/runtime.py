@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from diffbench.data.catalog import facts
 from diffbench.planning.evaluations import OPTIMA, Evaluations
 from diffbench.planning.flops import flops_per_image
+from diffbench.planning.memory import pictured_values
 from diffbench.settings.granularity import Granularity
 from diffbench.settings.models import TrainedDefinition
 from diffbench.study.grid import Checkpoint
@@ -35,6 +36,8 @@ PER_IMAGE = 1e-6
 """Seconds of reading and of features, per value of an image."""
 ENCODER = 1e10
 """Operations of an encoder of the user's own for one image: an Inception network does about as many."""
+DECODER = 6e11
+"""The same of a decoder for one latent: an autoencoder does about as many for 256x256 pixels."""
 CLUSTERED, ROUNDS = 20_000, 300
 """Images that k-means clusters at most (data/conditions.py), and rounds of all its starts, of which it needs fewer."""
 PER_CELL = 0.1
@@ -73,10 +76,20 @@ class Runtime:
         encoded = images * ENCODER / CPU_RATE if self._study.measures.quality.encoder else 0.0
         return encoded + PER_IMAGE * images * self._dimension
 
+    def _pixels(self, _: Mapping[str, str]) -> float:
+        return self._decoded(self._facts.pool + self._study.data.validation)
+
+    def _decode(self, _: Mapping[str, str]) -> float:
+        return self._decoded(self._study.sampling.samples)
+
+    def _decoded(self, latents: int) -> float:
+        return latents * DECODER / (GPU_RATES["fp32"] if self._study.device == "cuda" else CPU_RATE)
+
     def _conditions(self, factors: Mapping[str, str]) -> float:
         granularity, images = Granularity.parse(factors["granularity"]), min(int(factors["train_size"]), CLUSTERED)
         clusters = granularity.count if granularity.kind == "kmeans" else 0
-        return 2 * ROUNDS * images * clusters * self._dimension / OPTIMUM_RATE
+        clustered = math.prod(self._facts.conditions or self._facts.shape)
+        return 2 * ROUNDS * images * clusters * clustered / OPTIMUM_RATE
 
     def _train(self, factors: Mapping[str, str]) -> float:
         """From its first step: a run's state is not kept where that took no two minutes, and may be damaged."""
@@ -100,7 +113,9 @@ class Runtime:
 
     def _memorization(self, factors: Mapping[str, str]) -> float:
         size = int(factors["train_size"])
-        return self._pairs(size * (size + self._study.sampling.samples + self._counts.held_out(size)))
+        count = size * (size + self._study.sampling.samples + self._counts.held_out(size))
+        pictured = pictured_values(self._facts.shape) if self._study.decoded_kinds else 0
+        return self._pairs(count) + count * PER_VALUE * pictured
 
     def _consistency(self, factors: Mapping[str, str]) -> float:
         return self._pairs(2 * int(factors["train_size"]) * self._study.sampling.samples)

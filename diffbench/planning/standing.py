@@ -148,6 +148,7 @@ def files_of(study: Study) -> Iterator[tuple[Kind, Mapping[str, Any]]]:
     for each in [*factors, *twins]:
         kinds = [layout.DATA, layout.CONDITIONS, layout.FEATURES]
         kinds += [layout.CHECKPOINT] * study.definition(each["model"]).trained + [layout.SAMPLES] * ("guidance" in each)
+        kinds += [kind for kind in study.decoded_kinds if set(kind.fields) <= each.keys() and each not in twins]
         found |= {kind.of(each): (kind, each) for kind in kinds}
     for path in study.files:
         place = layout.place_of(path)

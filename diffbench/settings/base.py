@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from diffbench.conventions import SCHEMA_VERSION, DiffbenchError
 
@@ -38,6 +38,15 @@ class Strict(BaseModel):
             raise DiffbenchError("; ".join(f"{origin}: {_explain(detail)}" for detail in error.errors())) from None
 
 
+class Imported(Strict):
+    """What a Python function makes, which the key `import` names: its field `factory`."""
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """With the keys of a study file, so that what is written can be read again."""
+        return {"import" if name == "factory" else name: value for name, value in handler(self).items()}
+
+
 def _explain(detail: Any) -> str:
     key = ".".join(str(part) for part in detail["loc"]) or "(top level)"
     if detail["type"] == "extra_forbidden":
@@ -55,4 +64,6 @@ Size = Annotated[int, Field(ge=1, le=65_536)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+ImportName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+"""package.module:function"""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]

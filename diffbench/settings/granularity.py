@@ -1,4 +1,6 @@
-"""Names of condition granularities: none, classes, unique, groups-K, kmeans-K, random-K.
+"""Names of condition granularities: none, classes, given, unique, groups-K, kmeans-K, random-K.
+
+given: each image's own vector, where the data have such conditions.
 
 The suffix -twin names the same granularity of a training subset of the same size that shares no image with the first:
 that of a run's twin, for pair consistency.
@@ -10,7 +12,8 @@ from dataclasses import dataclass
 from diffbench.conventions import DiffbenchError
 
 TWIN = "-twin"
-PATTERN = r"^(none|classes|unique|(groups|kmeans|random)-[1-9][0-9]*)$"
+GIVEN = "given"
+PATTERN = r"^(none|classes|given|unique|(groups|kmeans|random)-[1-9][0-9]*)$"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Granularity:
         plain = name.removesuffix(TWIN)
         if not re.match(PATTERN, plain):
             raise DiffbenchError(
-                f"unknown granularity '{name}': use none, classes, unique, groups-K, kmeans-K or random-K"
+                f"unknown granularity '{name}': use none, classes, given, unique, groups-K, kmeans-K or random-K"
             )
         kind, _, count = plain.partition("-")
         return cls(kind, int(count or 0), twin=plain != name)

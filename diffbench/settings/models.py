@@ -3,12 +3,12 @@
 No torch here, so that a study can be checked and its DAG built without it.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from diffbench.conventions import DiffbenchError
-from diffbench.settings.base import Fraction, Name, Positive, Size, Strict
+from diffbench.settings.base import Fraction, Imported, ImportName, Name, Positive, Size, Strict
 
 
 class Mlp(Strict):
@@ -104,15 +104,13 @@ class Planted(Strict):
     )
 
 
-class External(Strict):
+class External(Imported):
     """A denoiser made elsewhere, which a Python function returns; it is not trained here."""
 
     trained: ClassVar[bool] = False
     kind: Literal["external"] = "external"
-    factory: str = Field(
-        alias="import",
-        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
-        description="package.module:factory; the factory returns D(x, sigma, label).",
+    factory: ImportName = Field(
+        alias="import", description="package.module:factory; the factory returns D(x, sigma, label)."
     )
     weights: str | None = Field(
         default=None,
@@ -138,11 +136,6 @@ class External(Strict):
         if "weights" in self.arguments:
             raise ValueError("arguments must not hold weights, which is a key of its own")
         return self
-
-    @model_serializer(mode="wrap")
-    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """With the keys of a study file, so that what is written can be read again."""
-        return {"import" if name == "factory" else name: value for name, value in handler(self).items()}
 
 
 CONTROLS = (Planted, Optimal, Constant)
@@ -195,6 +188,13 @@ def check_shape(definition: TrainedDefinition, shape: tuple[int, ...]) -> None:
             f"model of kind '{definition.kind}': images of {size} have sides that {divisor} does not divide;"
             f" {_remedy(definition)}"
         )
+
+
+def check_conditions(shape: tuple[int, ...] | None) -> None:
+    """Refuse conditions that are no plain vectors: networks that are trained here take no sequences of tokens."""
+    if shape is not None and len(shape) > 1:
+        size = "x".join(map(str, shape))
+        raise DiffbenchError(f"conditions of {size} are tokens; to train on them give their mean, one vector per image")
 
 
 def _remedy(definition: Unet | Dit) -> str:

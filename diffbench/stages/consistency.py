@@ -24,10 +24,11 @@ def run(
     own = store.read(samples, "sample", inputs.get("samples"))
     twin = store.read(twin_samples, "sample", inputs.get("twin_samples"))
     alike = own["label"] == twin["label"]
+    training_set = read_training_set(data, conditions, inputs)
     consistency = pair_consistency(
         _flat(own["samples"][alike]),
         _flat(twin["samples"][alike]),
-        read_training_set(data, conditions, inputs).flat_train,
+        training_set.flat_train,
         read_training_set(data, twin_conditions, _of_twin(inputs)).flat_train,
         seed=0,
     )
@@ -37,7 +38,7 @@ def run(
         "pair_consistency": consistency.difference,
     }
     attributes = provenance.attributes(spec.factors, {})
-    store.write(out, "consistency", scalar_variables(estimates), attributes, spec.fingerprint)
+    store.write(out, "consistency", scalar_variables(estimates, own=training_set.space), attributes, spec.fingerprint)
 
 
 def _of_twin(inputs: Mapping[str, str]) -> dict[str, str]:

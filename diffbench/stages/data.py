@@ -9,14 +9,15 @@ import numpy as np
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.account import as_attribute, line
-from diffbench.data.raw_images import RawImages, mistake
+from diffbench.data.raw_images import RawImages, are_latents, mistake
 from diffbench.data.scales import scale_of
 from diffbench.data.sources import source
 from diffbench.data.subsets import Split
-from diffbench.files import provenance, store
+from diffbench.files import estimates, provenance, store
 from diffbench.files.fingerprint import fingerprint_of, hashes_of
 from diffbench.files.surroundings import plain_text
 from diffbench.measures.near_copies import near_copies
+from diffbench.settings.data import LATENTS
 from diffbench.study import layout
 from diffbench.study.specs import DataSpec
 
@@ -39,6 +40,8 @@ def run(spec: DataSpec, out: Path) -> None:
         variables |= _files(read)
     known: dict[str, object] = {**parts.scaling.attributes, "classes": parts.pool.class_count}
     known |= {"class_names": list(parts.class_names)}
+    if spec.name == LATENTS or are_latents(parts.pool.images.shape[1:]):
+        known |= {"space": estimates.LATENTS}
     if parts.sets:
         scale = scale_of(parts.pool.images, DiffbenchError)
         known |= {"pixel_scale": scale.name, "account": _account(parts)}
@@ -87,7 +90,12 @@ def _flat(raw: RawImages) -> np.ndarray:
 
 def _variables(name: str, dim: str, raw: RawImages, long_name: str) -> dict[str, store.Variable]:
     axes = tuple(f"axis{index}" for index in range(raw.images.ndim - 1))
-    return {
+    given = {}
+    if raw.conditions is not None:
+        parts = tuple(f"condition_axis{index}" for index in range(raw.conditions.ndim - 1))
+        text = "condition: the vector of each image"
+        given[f"{name}_condition"] = store.Variable(raw.conditions, (dim, *parts), text, compressed=False)
+    return given | {
         name: store.Variable(raw.images, (dim, *axes), long_name, compressed=False),  # nearly all jobs read them
         f"{name}_class": store.Variable(raw.classes, (dim,), "true class; 0 where there are none"),
     }

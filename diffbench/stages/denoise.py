@@ -53,7 +53,8 @@ def run(
     scores = scores_of_splits(denoiser, training_set, losses, spec.gap, where)
     attacked = membership_battery(scores, training_set.classes, SEED)
     scalars |= attacked.scalars | {"blind_auc": scalar(reference, "blind_auc")}
-    variables = loss_variables(losses, spec.gap) | scalar_variables(scalars) | curve_variables(curves)
+    variables = loss_variables(losses, spec.gap) | scalar_variables(scalars, own=training_set.space)
+    variables |= curve_variables(curves, training_set.space)
     variables |= attacked.variables
     settings = {"model": spec.model.model_dump(), "gap": spec.gap.model_dump()}
     # Those of the suite's own networks the summary counts, once for each: counting costs a job a second and more.

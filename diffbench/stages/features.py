@@ -11,7 +11,7 @@ from diffbench.data.raw_images import block_length
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet, read_images
 from diffbench.files import provenance, store
-from diffbench.files.estimates import Estimate, scalar_variables
+from diffbench.files.estimates import PIXELS, Estimate, scalar_variables
 from diffbench.files.store import StageHeader
 from diffbench.measures.features.encoder import Encoder, read_encoder
 from diffbench.measures.features.fitting import fit_classifier, fit_pca, fitted_count
@@ -33,9 +33,13 @@ class Reference:
     validation: Images
 
 
-def run(spec: FeaturesSpec, data: Path, out: Path) -> None:
-    """Fit the space, or load the encoder, and write it with the features of all images of the data file."""
-    file = store.header(data, "data", spec.inputs.get("data"))
+def run(spec: FeaturesSpec, data: Path, out: Path, pixels: Path | None = None) -> None:
+    """Fit the space, or load the encoder, and write it with the features of all images of the data file.
+
+    pixels: what its images were decoded to, where they are latents: the space then is one of pictures.
+    """
+    file, stage = (data, "data") if pixels is None else (pixels, "pixels")
+    file = store.header(file, stage, spec.inputs.get(stage))
     space, estimates = _space(spec, file)
     variables = scalar_variables(estimates, dict.fromkeys(estimates, space.name)) | _content(space)
     if not isinstance(space, Pixels):
@@ -91,7 +95,7 @@ def _space(spec: QualitySettings, data: StageHeader) -> tuple[FeatureSpace, dict
             )
             return classifier.space, {ACCURACY: classifier.accuracy}
         case _:
-            return Pixels(), {}
+            return Pixels(data.attributes.get("space", PIXELS)), {}
 
 
 def _kind(spec: QualitySettings, shape: tuple[int, ...], classes: int) -> str:
@@ -109,7 +113,7 @@ def _kind(spec: QualitySettings, shape: tuple[int, ...], classes: int) -> str:
 def _fitted_images(data: StageHeader) -> TrainingSet:
     """The images that a space is fitted to. The pool's order is random: its first images are as good as any."""
     count, *shape = data["pool"].shape
-    return read_images(data.path, fitted_count(count, math.prod(shape)))
+    return read_images(data.path, fitted_count(count, math.prod(shape)), stage=data.attributes["stage"])
 
 
 def _features(space: FeatureSpace, data: StageHeader, name: str, dim: str, text: str) -> store.Variable:
@@ -140,7 +144,7 @@ def _written_space(file: StageHeader, training_set: TrainingSet) -> FeatureSpace
     name = file.attributes["space"]
     match file.attributes["kind"]:
         case "pixels":
-            return Pixels()
+            return Pixels(name)
         case "encoder":
             content = file["encoder"][:]
             return Encoder(name.removeprefix("encoder:"), content, training_set.shape, training_set.scaling)

@@ -38,6 +38,6 @@ def run(spec: DenoiseSpec, data: Path, conditions: Path, out: Path, device: str 
         variables[f"wiener_{split}"] = store.Variable(losses, ("sigma", DIMS[split]), text)
     variables |= filter_references(wiener, training_set, spec.gap, where)
     images = {split: pixels for split, (pixels, _) in training_set.splits.items()}
-    variables |= scalar_variables({"blind_auc": blind_auc(images, training_set.classes, SEED)})
+    variables |= scalar_variables({"blind_auc": blind_auc(images, training_set.classes, SEED)}, own=training_set.space)
     attributes = provenance.attributes(spec.factors, spec.gap.model_dump(), str(where))
     store.write(out, "optimum", variables, attributes, spec.fingerprint)

@@ -25,7 +25,8 @@ def run(spec: StageSpec, data: Path, conditions: Path, trajectories: Path, out: 
         for level, sigma in enumerate(sigmas)
     ]
     curves = {name: [estimates[name] for estimates in levels] for name in levels[0]}
-    variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")} | curve_variables(curves)
+    variables = {"sigma": store.Variable(sigmas, ("sigma",), "noise level")}
+    variables |= curve_variables(curves, training_set.space)
     store.write(out, "overlap", variables, provenance.attributes(spec.factors, {}), spec.fingerprint)
 
 

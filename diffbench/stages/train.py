@@ -79,7 +79,8 @@ def fresh_trainer(spec: TrainSpec, training_set: TrainingSet, device: torch.devi
     if spec.training.horizontal_flip and len(shape) != 3:
         raise DiffbenchError("training.horizontal_flip: the data are no images; set it to false")
     seed = seed_of("weights", int(spec.factors["seed"]))
-    network = fresh_network(spec.model, shape, training_set.label_count, seed, spec.training.dropout)
+    count, vectors = training_set.label_count, training_set.scaled_vectors
+    network = fresh_network(spec.model, shape, count, seed, spec.training.dropout, vectors)
     return Trainer(network.to(device), spec.training)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from diffbench.conventions import DiffbenchError
 from diffbench.data import catalog
 from diffbench.data.raw_images import Facts
+from diffbench.settings.granularity import GIVEN
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.guidance import problems as problems_of_guidance
-from diffbench.settings.models import PRESETS, External, TrainedDefinition, Variant, check_shape
+from diffbench.settings.models import PRESETS, External, TrainedDefinition, Variant, check_conditions, check_shape
 from diffbench.study.layout import FOLDERS
 from diffbench.study.study import Study
 
@@ -28,7 +29,7 @@ def problems(study: Study) -> Iterator[str]:
     except DiffbenchError as error:
         yield str(error)
         return
-    alone = [*_problems_of_names(study), *_problems_of_quality(study, data)]
+    alone = [*_problems_of_names(study), *_problems_of_quality(study, data), *_problems_of_decoder(study)]
     yield from alone
     if of_models := list(_problems_of_models(study)):
         yield from of_models
@@ -58,6 +59,12 @@ def _problems_of_names(study: Study) -> Iterator[str]:
 def _problems_of_quality(study: Study, data: Facts) -> Iterator[str]:
     if study.measures.quality.space == "classifier" and data.classes < 2:
         yield f"key 'measures.quality.space': '{study.data.name}' has no classes to train a classifier on; use pca"
+
+
+def _problems_of_decoder(study: Study) -> Iterator[str]:
+    weights = study.decoder_weights
+    if weights is not None and not Path(weights).exists():
+        yield f"key 'data.decoder.weights': {weights}: no such file or folder"
 
 
 def _problems_of_models(study: Study) -> Iterator[str]:
@@ -90,9 +97,21 @@ def _problems_of_factors(study: Study, data: Facts) -> Iterator[str]:
                 yield f"key '{where}train_size': {problem}"
     for factors in study.combinations():
         granularity, size = factors["granularity"], factors["train_size"]
-        if problem := catalog.bad_granularity(study.data, data, granularity, size):
+        if problem := catalog.bad_granularity(study.data, data, granularity, size) or _tokens(study, data, factors):
             yield f"granularity '{granularity}': {problem}"
             return
+
+
+def _tokens(study: Study, data: Facts, factors: Mapping[str, Any]) -> str | None:
+    """Why a model cannot be trained on the conditions that are given, if so."""
+    model = factors["model"]
+    if factors["granularity"] != GIVEN or not isinstance(study.definition(model), TrainedDefinition):
+        return None
+    try:
+        check_conditions(data.conditions)
+    except DiffbenchError as error:
+        return f"'{model}': {error}"
+    return None
 
 
 def _problems_of_model(study: Study, model: str, data: Facts) -> Iterator[str]:

@@ -5,6 +5,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from diffbench.bundled import study_file
 from diffbench.conventions import DiffbenchError
 from diffbench.study.checks import problems
 from diffbench.study.study import Study
@@ -15,8 +16,8 @@ DEFAULT = Path("config/config.yaml")
 
 
 def load_study(path: Path | str) -> Study:
-    """Read and check a study file. Raises DiffbenchError naming the file and every key that is wrong."""
-    return parse_study(_read(Path(path)), str(path))
+    """Read and check a study file, or by its name one that comes along. DiffbenchError names it and every wrong key."""
+    return parse_study(_read(study_file(path)), str(path))
 
 
 def load_configured(

@@ -80,6 +80,7 @@ WHOLE = ("summary", "report")
 """Stages of which a study has one job, whatever files they make."""
 
 DATA = Kind("data", "data.h5")
+PIXELS = Kind("pixels", "pixels.h5")
 FEATURES = Kind("features", "features.h5")
 CONDITIONS = Kind("conditions", f"conditions/{SUBSET}.h5")
 OPTIMUM = Kind("optimum", f"optimum/{SUBSET}.h5")
@@ -88,6 +89,7 @@ DENOISE = Kind("denoise", f"{CHECKPOINT_FOLDER}/denoise.h5")
 EQUIVALENT = Kind("equivalent", f"{CHECKPOINT_FOLDER}/equivalent.h5")
 SAMPLES = Kind("sample", f"{CELL_FOLDER}/samples.h5")
 TRAJECTORIES = Kind("sample", f"{CELL_FOLDER}/trajectories.h5")
+DECODED = Kind("decode", f"{CELL_FOLDER}/decoded.h5")
 MEMORIZATION = Kind("memorization", f"{CELL_FOLDER}/memorization.h5")
 OVERLAP = Kind("overlap", f"{CELL_FOLDER}/overlap.h5")
 CONSISTENCY = Kind("consistency", f"{CELL_FOLDER}/consistency.h5")
@@ -98,8 +100,8 @@ MANIFEST = "summary/manifest.json"
 CLAIMS = "claims.json"
 LAWS = "laws.json"
 PAGE = Kind("report", "report/{page}.html")
-LOCK = ".lock"
-"""Held by the Snakemake that writes the results."""
+LOCK, HOLDER = ".lock", ".lock-holder"
+"""Of the Snakemake that writes the results: what it locks, and where it says who it is on a disk without locks."""
 PLAN = "plan.json"
 """What the study was expected to take, as estimated when its run began."""
 CONTENTS = ".contents.json"
@@ -108,6 +110,8 @@ ROWS = ".rows"
 """Rows of the summary's tables by file, so that it opens none again that stays as it is."""
 INSPECTION = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""
+STUDY_FILE, CRATE_METADATA = "study.yaml", "ro-crate-metadata.json"
+"""What a crate of the results holds beside them."""
 CHART_DATA = "data/{name}.csv"
 """Table of a chart, from its page."""
 PAGES = ("index", "leaderboard", "noise", "factors", "training", "samples", "claims", "risk", "costs", "methods")
@@ -119,6 +123,9 @@ SUMMARIES = ("models", "status", "costs")
 
 KINDS = {name.lower(): kind for name, kind in globals().items() if isinstance(kind, Kind)}
 """By name, such as "samples"."""
+
+SUFFIXES = tuple({PurePosixPath(kind.pattern).suffix for kind in KINDS.values()} - {".{suffix}", ".html"})
+"""Ends of the names of results."""
 
 STAGES = tuple(dict.fromkeys(kind.stage for kind in KINDS.values()))
 """Stages by the order of what they make above; `plant` makes samples in another's stead."""
@@ -174,7 +181,7 @@ def is_run_state(path: str) -> bool:
 
 def lies_beside(path: str) -> bool:
     """Whether runs leave a file of this path beside results: logs, the report and its tables, caches, the plan."""
-    named = (CLAIMS, LAWS, LOCK, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST)
+    named = (CLAIMS, LAWS, LOCK, HOLDER, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST, STUDY_FILE, CRATE_METADATA)
     return path in named or is_result(path) or _BESIDE.fullmatch(path) is not None
 
 

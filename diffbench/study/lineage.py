@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from diffbench.settings.base import Strict
+from diffbench.settings.data import Decoder
 from diffbench.settings.granularity import TWIN
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.lab import LabSettings
@@ -21,11 +22,13 @@ from diffbench.study.layout import Kind
 from diffbench.study.specs import (
     ConditionsSpec,
     DataSpec,
+    DecodeSpec,
     DenoiseSpec,
     EquivalentSpec,
     Factors,
     FeaturesSpec,
     LabSpec,
+    PixelsSpec,
     SampleSpec,
     StageSpec,
     SummarySpec,
@@ -76,12 +79,14 @@ class Lineage:
     def _builders(self) -> dict[str, Callable[[Factors], Strict]]:
         return {
             "data": self._data,
+            "pixels": self._pixels,
             "features": self._features,
             "conditions": self._conditions,
             "train": self._train,
             "optimum": self._optimum,
             "denoise": self._denoise,
             "sample": self._sample,
+            "decode": self._decode,
             "memorization": self._memorization,
             "overlap": self._overlap,
             "consistency": self._consistency,
@@ -108,11 +113,31 @@ class Lineage:
     def _data(self, _: Factors) -> DataSpec:
         given = self.study.data.files_given.items()
         files = {key: self.contents[path] for key, path in given if path in self.contents}
-        return DataSpec(**dict(self.study.data), files=files)
+        return DataSpec(**dict(self.study.data) | {"decoder": None, "files": files})  # another one splits nothing anew
+
+    @property
+    def _decoder(self) -> Decoder:
+        decoder = self.study.data.decoding
+        if decoder is None:
+            raise LookupError("the study has no decoder")
+        return decoder
+
+    def _decoder_weights(self) -> dict[str, str]:
+        weights = self.study.decoder_weights
+        return {} if weights is None else {"weights": self.contents.get(weights, "")}
+
+    def _pixels(self, factors: Factors) -> PixelsSpec:
+        inputs = self._inputs(factors, data=layout.DATA) | self._decoder_weights()
+        return PixelsSpec(inputs=inputs, decoder=self._decoder)
+
+    def _decode(self, factors: Factors) -> DecodeSpec:
+        read = self._inputs(factors, data=layout.DATA, pixels=layout.PIXELS, samples=layout.SAMPLES)
+        return DecodeSpec(factors=factors, inputs=read | self._decoder_weights(), decoder=self._decoder)
 
     def _features(self, factors: Factors) -> FeaturesSpec:
         quality = self.study.measures.quality
-        inputs = self._inputs(factors, data=layout.DATA)
+        images = {"data": layout.DATA} if self.study.data.decoding is None else {"pixels": layout.PIXELS}
+        inputs = self._inputs(factors, **images)
         if quality.encoder is not None:
             inputs["encoder"] = self.contents.get(quality.encoder, "")
         return FeaturesSpec(**dict(quality), inputs=inputs)
@@ -160,7 +185,8 @@ class Lineage:
         return self._weights(model, next(iter(guides), None), "guide")
 
     def _memorization(self, factors: Factors) -> StageSpec:
-        inputs = self._images(factors, features=layout.FEATURES, samples=layout.SAMPLES)
+        decoded = {"pixels": layout.PIXELS, "decoded": layout.DECODED} if self.study.data.decoding else {}
+        inputs = self._images(factors, features=layout.FEATURES, samples=layout.SAMPLES, **decoded)
         return StageSpec(factors=factors, inputs=inputs)
 
     def _overlap(self, factors: Factors) -> StageSpec:

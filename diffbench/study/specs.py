@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from diffbench.settings.base import Strict
-from diffbench.settings.data import DataSettings
+from diffbench.settings.data import DataSettings, Decoder
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.lab import LabSettings
 from diffbench.settings.measures import GapSettings, QualitySettings
@@ -35,6 +35,12 @@ class DerivedSpec(Strict):
     )
 
 
+class PixelsSpec(DerivedSpec):
+    """The pictures that the latents of a study are decoded to."""
+
+    decoder: Decoder
+
+
 class FeaturesSpec(DerivedSpec, QualitySettings):
     """The space in which quality is measured."""
 
@@ -43,6 +49,12 @@ class StageSpec(DerivedSpec):
     """Factors of the file that a stage makes."""
 
     factors: Factors = Field(description="Factor -> value.")
+
+
+class DecodeSpec(StageSpec):
+    """The same of the samples of a cell."""
+
+    decoder: Decoder
 
 
 class ConditionsSpec(StageSpec):

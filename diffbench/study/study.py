@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from diffbench.data import catalog
 from diffbench.settings.base import Count, Name, Positive, Seed, Strict
@@ -56,6 +56,9 @@ class Study(Strict):
     lab: LabSettings | None = Field(
         default=None, description="The 2D laboratory, which judges the fifth claim; without it none of its jobs exist."
     )
+    note: str | None = Field(
+        default=None, max_length=500, description="A sentence that stands at the top of every page of the report."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes a free GPU."
     )
@@ -65,6 +68,12 @@ class Study(Strict):
     runtime_factor: Positive = Field(
         default=1.0, description="Of a site: times the minutes that jobs ask of its scheduler; no result depends on it."
     )
+
+    @model_serializer(mode="wrap")
+    def _without_absent_note(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a note where there is none, so that results of before there could be one stay what they are."""
+        written = handler(self)
+        return written if self.note is not None else {name: each for name, each in written.items() if name != "note"}
 
     def definition(self, model: str) -> ModelDefinition:
         """What a model's name stands for, the study's own definitions first; of a variant, what it varies."""
@@ -160,11 +169,26 @@ class Study(Strict):
         return [definition.weights] if isinstance(definition, External) and definition.weights is not None else []
 
     @property
+    def decoded_kinds(self) -> tuple[layout.Kind, ...]:
+        """Files of what latents are decoded to, of the images and of each cell's samples, where there is a decoder."""
+        return (layout.PIXELS, layout.DECODED) if self.data.decoding else ()
+
+    @property
+    def pictured(self) -> layout.Kind:
+        """File of the images as they are looked at."""
+        return layout.PIXELS if self.data.decoding else layout.DATA
+
+    @property
+    def decoder_weights(self) -> str | None:
+        """The file or folder that the decoder is read from, if it has one."""
+        return self.data.decoding.weights if self.data.decoding else None
+
+    @property
     def user_files(self) -> list[str]:
         """Files and folders of the user's own whose content results depend on, each once, sorted."""
         weights = {path for model in self.models for path in self.weights_of(model)}
-        encoder = self.measures.quality.encoder
-        return sorted({*self.data.files_given.values(), *weights, *([encoder] if encoder is not None else [])})
+        others = [self.measures.quality.encoder, self.decoder_weights]
+        return sorted({*self.data.files_given.values(), *weights, *(path for path in others if path is not None)})
 
     @cached_property
     def guidances(self) -> dict[str, Guidance]:

@@ -85,7 +85,7 @@ def _kinds_behind(kind: Kind) -> Iterator[Kind]:
     if "step" in kind.fields:
         yield layout.CHECKPOINT
     if kind is layout.MEMORIZATION:
-        yield layout.FEATURES
+        yield from (layout.FEATURES, layout.DECODED, layout.PIXELS)
     if "train_size" in kind.fields:
         yield from (layout.CONDITIONS, layout.DATA)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from diffbench.files import estimates
-from diffbench.files.estimates import PIXELS, Estimate
+from diffbench.files.estimates import Estimate
 from diffbench.files.store import StageFile
 from diffbench.study.lineage import FACTORS as FACTOR_TYPES
 
@@ -165,7 +165,7 @@ def rows_of(file: StageFile) -> Rows:
     if curves:
         levels = file["sigma"].tolist()
         names += [name for name in file["curve"] for _ in levels]
-        spaces += [PIXELS] * (len(names) - len(spaces))
+        spaces += [space for space in estimates.curve_spaces(file) for _ in levels]
         sigmas += levels * len(file["curve"])
 
     def column(field: str) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from diffbench.conventions import DiffbenchError
 from diffbench.files.cost import Cost
 from diffbench.files.faults import BrokenFileError, marked_file
-from diffbench.files.output import is_temporary
 from diffbench.files.sealed import check
+from diffbench.files.temporary import is_temporary
 from diffbench.study import layout
 from diffbench.study.inventory import paths_in
 from diffbench.summary.costs import read_cost

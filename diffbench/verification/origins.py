@@ -29,6 +29,10 @@ class Origins:
             count = self._seen.setdefault(name, {}).setdefault(str(value), {}).setdefault(folder, Count(0, path))
             count.files += 1
 
+    def values(self) -> dict[str, list[str]]:
+        """All that was seen: thing -> its values, in the order in which they were met."""
+        return {name: list(values) for name, values in sorted(self._seen.items())}
+
     def differing(self) -> dict[str, dict[str, dict[str, Count]]]:
         """What is not the same of all files: thing -> value -> folder -> files."""
         return {name: values for name, values in sorted(self._seen.items()) if len(values) > 1}

@@ -1,10 +1,10 @@
 # The study, where its files lie, and what the rules ask of it.
+import logging
 import os
 import re
 import sys
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from snakemake.common.configfile import load_configfile
 
 from diffbench import conventions
@@ -12,6 +12,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
 from diffbench.forkserver import start as forkserver
+from diffbench.forkserver.interruption import Interruption
 from diffbench.planning.ahead import plan_ahead
 from diffbench.planning.memory import Memory
 from diffbench.planning.runtime import Runtime
@@ -21,6 +22,7 @@ from diffbench.study.file import load_configured
 from diffbench.study.grid import Cell, Checkpoint
 from diffbench.study.inventory import is_made_by, outdated, reported_damage
 from diffbench.study.lineage import Lineage
+from diffbench.study.lock import LockedError, taken
 from diffbench.summary import TABLES
 
 try:
@@ -49,6 +51,9 @@ def log_at(kind, stage=""):
     """The log of the job that makes files of a kind."""
     return f"{RESULTS}/{kind.log(stage)}"
 
+
+# Where the disk of Snakemake's log is full the terminal tells what happens, without a traceback for every line.
+logging.raiseExceptions = False
 
 # Jobs run with the Python that runs Snakemake, also where its environment was not activated.
 shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
@@ -117,6 +122,14 @@ EXTERNAL_WEIGHTS = (
     if any(STUDY.weights_of(model) for model in MODELS)
     else []
 )
+
+
+DECODER_WEIGHTS = ancient([each] if (each := STUDY.decoder_weights) else [])
+
+
+def decoded(kind):
+    """Files of what latents are decoded to, as a pattern; none where the study has no decoder."""
+    return at(kind) if kind in STUDY.decoded_kinds else []
 
 
 def guide_checkpoint(wildcards):
@@ -188,18 +201,17 @@ def nothing_stale(wildcards):
     return []
 
 
-LOCK = FileLock(at(layout.LOCK), timeout=0)
+INTERRUPTION = Interruption()
+LOCKS = []  # held as long as this process lives
 
 
 def hold_lock():
-    """Refuse a second run of the same study. The system drops this lock with the process, also when it is killed."""
+    """Refuse a second run of the same study."""
     try:
         Path(RESULTS).mkdir(parents=True, exist_ok=True)
-        LOCK.acquire()
-    except Timeout:
-        sys.exit(
-            f"diffbench: error: another run writes {RESULTS}; wait for it or stop it"
-        )
+        LOCKS.append(taken(Path(RESULTS)))
+    except LockedError as error:
+        sys.exit(f"diffbench: error: another run writes {RESULTS}; {error}")
     except OSError as error:
         sys.exit(f"diffbench: error: {unwritable(Path(RESULTS), error)}")
 
@@ -228,6 +240,11 @@ def start_server():
         )
 
 
+def end_at_once():
+    """End a run that was told to, without summary and report, for which nobody waits."""
+    sys.exit(f"diffbench: ended by {INTERRUPTION.by}, with all its jobs")
+
+
 def report_what_exists():
     """Summary and report of a study of which some jobs failed or were not reached.
 
@@ -242,11 +259,22 @@ def report_what_exists():
     )
 
 
+def report_written():
+    """What tells a report from one that was made before it, if there is one."""
+    try:
+        state = os.stat(at(layout.page("index")))
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
+
+
+REPORT_BEFORE = report_written()
+
+
 def name_report():
-    """Print where the report lies, if there is one."""
-    page = Path(at(layout.page("index"))).resolve()
-    if page.exists():
-        print(f"Report: {page}", flush=True)
+    """Print where the report lies, if this run made one."""
+    if report_written() not in (None, REPORT_BEFORE):
+        print(f"Report: {Path(at(layout.page('index'))).resolve()}", flush=True)
 
 
 def fail_if_damaged():

@@ -2,6 +2,7 @@
 rule features:
     input:
         data=at(layout.DATA),
+        pixels=decoded(layout.PIXELS),
         encoder=ancient(STUDY.measures.quality.encoder or []),
     output:
         ensure(at(layout.FEATURES), non_empty=True),
@@ -14,4 +15,5 @@ rule features:
     params:
         spec=spec("features"),
     shell:
-        "python -m diffbench features --spec {params.spec:q} --data {input.data} --out {output} 2> {log}"
+        "python -m diffbench features --spec {params.spec:q} --data {input.data} --pixels {input.pixels}"
+        " --out {output} 2> {log}"

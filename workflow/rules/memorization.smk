@@ -4,6 +4,8 @@ rule memorization:
         conditions=at(layout.CONDITIONS),
         features=at(layout.FEATURES),
         samples=at(layout.SAMPLES),
+        pixels=decoded(layout.PIXELS),
+        decoded=decoded(layout.DECODED),
     output:
         ensure(at(layout.MEMORIZATION), non_empty=True),
     log:
@@ -16,4 +18,5 @@ rule memorization:
         spec=spec("memorization"),
     shell:
         "python -m diffbench memorization --spec {params.spec:q} --data {input.data} --conditions {input.conditions}"
-        " --features {input.features} --samples {input.samples} --out {output} 2> {log}"
+        " --features {input.features} --samples {input.samples} --pixels {input.pixels} --decoded {input.decoded}"
+        " --out {output} 2> {log}"

@@ -27,6 +27,29 @@ rule sample:
         " --checkpoint {input.checkpoint} --guide {input.guide} 2> {log}"
 
 
+rule decode:
+    input:
+        data=at(layout.DATA),
+        pixels=at(layout.PIXELS),
+        samples=at(layout.SAMPLES),
+        weights=DECODER_WEIGHTS,
+    output:
+        ensure(at(layout.DECODED), non_empty=True),
+    log:
+        log_at(layout.DECODED),
+    threads: STUDY.threads
+    resources:
+        device=STUDY.device,
+        gpu=GPUS,
+        mem_mb=memory("decode"),
+        runtime=runtime("decode"),
+    params:
+        spec=spec("decode"),
+    shell:
+        "python -m diffbench decode --spec {params.spec:q} --device {resources.device} --data {input.data}"
+        " --pixels {input.pixels} --samples {input.samples} --out {output} 2> {log}"
+
+
 # Controls without a denoiser: known shares of copied training images in the place of samples.
 rule plant:
     input:

@@ -1,4 +1,4 @@
-"""A user's own images in an array file: .npz, .npy or .h5, with optional class labels.
+"""A user's own arrays in a file: .npz, .npy or .h5, at any depth of groups; each is read when it is asked for.
 
 HDF5 of the results is the business of files/store.py alone; that of users has neither its layout nor its errors.
 """
@@ -8,16 +8,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from diffbench.data.formats.spool import spooled
-from diffbench.data.raw_images import Blame, RawImages, blame_path, block_length, blocks, mistake, unlabelled
-
-CHANNELS = (1, 3)
+from diffbench.data.raw_images import Blame, blame_path, block_length, mistake
 
 
 class Array(NamedTuple):
@@ -30,48 +28,22 @@ class Array(NamedTuple):
     """The array on disk, not in memory: the file itself where it is .npy, else a temporary copy."""
 
 
-def load(path: Path, images: str | None, labels: str | None, blame: Blame = blame_path) -> RawImages:
-    """Images (n, C, H, W) from the arrays so named of a file, and their classes, numbered in sorted order.
+def in_parts(shape: tuple[int, ...], dtype: np.dtype, parts: Callable[[], Iterator[np.ndarray]]) -> Array:
+    """An array whose rows arrive in parts, in order."""
 
-    Arrays (n, H, W), (n, C, H, W) and (n, H, W, C) are understood, C = 1 or 3; floats are stored in float32.
-    """
-    with opened(path, blame) as arrays:
-        array = _images(path, arrays, images)
-        values = _plain(array.read())
-        classes = None if labels is None else read_labels(path, arrays, labels, len(values))
-    if values.dtype.kind == "f":
-        _require_finite(path, values, blame)
-    values = _channels_first(values)
-    if classes is None:
-        return unlabelled(values)
-    names, numbers = np.unique(classes, return_inverse=True)
-    return RawImages(values, numbers.astype(np.int64), len(names))
+    def read() -> np.ndarray:
+        values, done = np.empty(shape, dtype), 0
+        for part in parts():
+            values[done : done + len(part)] = part
+            done += len(part)
+        return values
 
-
-def _require_finite(path: Path, values: np.ndarray, blame: Blame) -> None:
-    bad: list[int] = []
-    for block, start in zip(blocks(values), count(0, block_length(values.shape[1:]))):
-        finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
-        bad += (start + np.flatnonzero(~finite)).tolist()
-    if bad:
-        others = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise blame(
-            f"{path}: the images hold NaN or values beyond float32, in image {bad[0]}{others}, counted from 0;"
-            " remove or mend them"
-        )
-
-
-def image_shape(path: Path, arrays: dict[str, Array], images: str | None) -> tuple[int, ...]:
-    """Number of images and shape (C, H, W) of one, from the file's header."""
-    shape = _images(path, arrays, images).shape
-    order = _channels_first(np.broadcast_to(np.uint8(0), shape))
-    return order.shape
+    return Array(shape, dtype, read, lambda: spooled(shape, dtype, parts()))
 
 
 def read_labels(path: Path, arrays: dict[str, Array], name: str, images: int) -> np.ndarray:
     """The labels (n,) of so many images: whole numbers or text, bytes being text in UTF-8."""
-    array = _named(path, arrays, name, "labels")
-    labels = array.read()
+    labels = chosen(path, arrays, name, partial(mistake, "labels")).read()
     labels = np.char.decode(labels, "utf-8", "backslashreplace") if labels.dtype.kind == "S" else labels
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (images,):
@@ -158,8 +130,16 @@ def _h5(path: Path) -> Iterator[dict[str, Array]]:
 
         return Array(dataset.shape, dataset.dtype, lambda: _read_h5(dataset), mapped)
 
+    def find(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found.setdefault(name, array(item))
+
+    found: dict[str, Array] = {}
     with h5py.File(path, "r") as file:
-        yield {name: array(item) for name, item in file.items() if isinstance(item, h5py.Dataset)}
+        for name, item in file.items():  # links to elsewhere included, which visititems passes by
+            find(name, item)
+        file.visititems(find)
+        yield found
 
 
 def _read_h5(dataset: Any) -> np.ndarray:
@@ -173,39 +153,12 @@ def _read_h5(dataset: Any) -> np.ndarray:
     return np.array(texts, str).reshape(values.shape)
 
 
-def _named(path: Path, arrays: dict[str, Array], name: str, key: str) -> Array:
+def chosen(path: Path, arrays: dict[str, Array], name: str | None, blame: Blame) -> Array:
+    """The array of this name, or the only one. An error of `blame` says which there are."""
+    if name is None and len(arrays) == 1:
+        (name,) = arrays
     if name not in arrays:
-        raise mistake(key, f"{path}: has no array '{name}', it has {', '.join(sorted(arrays)) or 'none'}")
+        known = ", ".join(sorted(filter(None, arrays))) or "none with a name"
+        wrong = f"no array '{name}', it has" if name else "several arrays or none, name one of"
+        raise blame(f"{path}: has {wrong} {known}")
     return arrays[name]
-
-
-def _images(path: Path, arrays: dict[str, Array], name: str | None) -> Array:
-    if path.suffix == ".npy":
-        if name is not None:
-            raise mistake("images", f"{path}: a .npy file holds a single array without a name; leave the key out")
-        name = ""
-    elif name is None:
-        raise mistake("images", f"{path}: name the array of images, one of {', '.join(sorted(arrays)) or 'none'}")
-    array = _named(path, arrays, name, "images")
-    if array.dtype.kind not in "iufb":
-        raise mistake("images", f"{path}: the images are of type {array.dtype}; give real numbers")
-    shape = array.shape
-    channels = len(shape) == 3 or (len(shape) == 4 and (shape[1] in CHANNELS or shape[3] in CHANNELS))
-    if not channels or 0 in shape:
-        raise mistake("images", f"{path}: shape {shape} is none of (n, H, W), (n, C, H, W), (n, H, W, C), C = 1 or 3")
-    return array
-
-
-def _plain(values: np.ndarray) -> np.ndarray:
-    """Floats in float32, without negative zeros, which would hide duplicates; the rest in the least type."""
-    if values.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
-            return values.astype(np.float32) + np.float32(0)
-    ends = (np.min_scalar_type(int(end)) for end in (values.min(), values.max()))
-    return values.astype(np.promote_types(*ends))
-
-
-def _channels_first(images: np.ndarray) -> np.ndarray:
-    if images.ndim == 3:
-        return images[:, None]
-    return images if images.shape[1] in CHANNELS else np.moveaxis(images, 3, 1)

@@ -1,10 +1,12 @@
-"""A user's own images as a folder of image files, whose sub-folders are the classes.
+"""A folder with a file for each image, a picture or an array, whose sub-folders are the classes.
 
 What lies there and is not read is counted: a set that is smaller than its owner thinks gives other numbers.
 """
 
+import json
 import os
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,21 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.data.account import LeftOut
-from diffbench.data.raw_images import Blame, RawImages, blame_path
-from diffbench.files.surroundings import plain_text
+from diffbench.data.formats.arrays import Array, in_parts
+from diffbench.data.raw_images import Blame, blame_path
 from diffbench.files.tree import is_hidden
 
-SUFFIXES = {
+PICTURES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 }
+ARRAYS = {".npy", ".npz"}
+"""Latents as encoders write them, a file for each image; beside pictures they are not read."""
+
+LABELS = "dataset.json"
+"""File in which StyleGAN's, EDM's and EDM2's tools keep labels: {"labels": [["00000/img00000000.png", 6], ...]}."""
+
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 """Names in lower case that folders bear which are no classes, but parts of a split."""
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's readers of them; by itself it goes by the content, and runs programs for some, such as Ghostscript."""
-MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
-"""What Pillow's kinds of image are read as: grey or colour, 8 bits a channel."""
+MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "LA": "LA", "PA": "RGBA", "RGBA": "RGBA"}
+"""What Pillow's kinds of image are read as: grey or colour, 8 bits a channel, and how opaque it is."""
+DEEP = {"I;16", "I;16L", "I;16B", "I;16N"}
+"""Its kinds of grey with 16 bits, which are kept. It has none of colours with as many."""
+
+TOLD = 100
+"""Files after which progress is told."""
 
 ORIENTATION = 0x0112
 """EXIF's tag of how a picture is to be turned; 1: not at all."""
@@ -45,21 +58,21 @@ class Listing(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """An image file as (C, H, W), 8 bits; how many more frames it holds, and whether it was turned as it says."""
+    """An image file as (C, H, W), 8 or 16 bits; how many more frames it holds, and whether it was turned as it says."""
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | NDArray[np.uint16]
     more: int
     turned: bool
 
 
 def listed(folder: Path, blame: Blame = blame_path) -> Listing:
-    """The image files, loose or one level down. Files of other kinds and places are counted."""
+    """The pictures, or where there are none the arrays, loose or one level down. All other files are counted."""
     if not folder.is_dir():
         raise blame(f"{folder}: no such folder")
-    left_out = LeftOut()
     try:
-        loose, below = _divided(folder, folder, left_out)
-        files = {path.name: _of_class(folder, path, left_out) for path in below}
+        loose, files, left_out = _found(folder, PICTURES)
+        if not loose and not any(files.values()):
+            loose, files, left_out = _found(folder, ARRAYS)
     except OSError as error:
         raise blame(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     deep = sorted(path for paths in files.values() for path in paths)
@@ -68,7 +81,8 @@ def listed(folder: Path, blame: Blame = blame_path) -> Listing:
         raise blame(f"{folder}: {loose[0].name} lies beside sub-folders of images, whose names are the classes")
     if not loose and not deep:
         seen = f"; not read: {left_out.text}" if left_out.count else ""
-        raise blame(f"{folder}: holds no images, loose or in sub-folders ({', '.join(sorted(SUFFIXES))}){seen}")
+        known = ", ".join(sorted(PICTURES | ARRAYS))
+        raise blame(f"{folder}: holds no images, loose or in sub-folders ({known}){seen}")
     if len(names) > 1 and SPLITS.issuperset(name.lower() for name in names):
         raise blame(
             f"{folder}: its sub-folders {', '.join(names)} are parts of a split, not classes; give {folder / names[0]},"
@@ -79,7 +93,14 @@ def listed(folder: Path, blame: Blame = blame_path) -> Listing:
     return Listing(loose or deep, names, left_out)
 
 
-def _divided(folder: Path, root: Path, left_out: LeftOut) -> tuple[list[Path], list[Path]]:
+def _found(folder: Path, suffixes: set[str]) -> tuple[list[Path], dict[str, list[Path]], LeftOut]:
+    """Files of these kinds that lie loose, those of each sub-folder, and what else there is."""
+    left_out = LeftOut()
+    loose, below = _divided(folder, folder, suffixes, left_out)
+    return loose, {path.name: _of_class(folder, path, suffixes, left_out) for path in below}, left_out
+
+
+def _divided(folder: Path, root: Path, suffixes: set[str], left_out: LeftOut) -> tuple[list[Path], list[Path]]:
     """Images and sub-folders of a folder, sorted; all else is counted."""
     images, folders = [], []
     with os.scandir(folder) as entries:
@@ -89,7 +110,9 @@ def _divided(folder: Path, root: Path, left_out: LeftOut) -> tuple[list[Path], l
                 _count_all(path, root, "hidden", left_out)
             elif entry.is_dir():
                 folders.append(path)
-            elif path.suffix.lower() not in SUFFIXES:
+            elif path == root / LABELS:
+                continue
+            elif path.suffix.lower() not in suffixes:
                 left_out.add("of another kind", path.relative_to(root))
             elif not entry.is_file() or entry.stat().st_size == 0:
                 left_out.add("empty", path.relative_to(root))
@@ -98,9 +121,9 @@ def _divided(folder: Path, root: Path, left_out: LeftOut) -> tuple[list[Path], l
     return images, folders
 
 
-def _of_class(root: Path, folder: Path, left_out: LeftOut) -> list[Path]:
+def _of_class(root: Path, folder: Path, suffixes: set[str], left_out: LeftOut) -> list[Path]:
     """Images of a sub-folder; what lies deeper is counted."""
-    images, folders = _divided(folder, root, left_out)
+    images, folders = _divided(folder, root, suffixes, left_out)
     for path in folders:
         _count_all(path, root, "deeper", left_out)
     return images
@@ -116,30 +139,51 @@ def _count_all(path: Path, root: Path, kind: str, left_out: LeftOut) -> None:
             left_out.add(kind, (Path(place) / name).relative_to(root))
 
 
-def load(folder: Path, blame: Blame = blame_path) -> RawImages:
-    """All images (n, C, H, W) in 8 bits, C = 1 or 3, in the order of their paths, and their classes."""
-    files, names, left_out = listed(folder, blame)
-    images = np.empty((len(files), *image_shape(files[0], blame)), np.uint8)
-    frames, turned = LeftOut(), LeftOut()
-    for target, path in zip(images, files, strict=True):
-        picture = read(path, blame)
-        if picture.pixels.shape != target.shape:
-            shape = picture.pixels.shape
-            raise blame(f"{path}: has shape {shape}, but {files[0]} has {target.shape}; make all alike")
-        target[:] = picture.pixels
-        frames.add("further frames or pages", path.relative_to(folder), picture.more)
-        turned.add("turned as their EXIF says", path.relative_to(folder), int(picture.turned))
-    for told in (frames, turned):
-        if told.count:
-            left_out.note(told.text)
-    classes = np.array([names.index(path.parent.name) if names else 0 for path in files], np.int64)
-    relative = tuple(plain_text(path.relative_to(folder).as_posix()) for path in files)
-    return RawImages(images, classes, len(names), names=relative, left_out=left_out)
+def labels_in(folder: Path, files: list[Path], blame: Blame) -> list[int] | None:
+    """The labels of files that the folder's LABELS holds, [] where it says that there are none; None without such."""
+    path = folder / LABELS
+    try:
+        told = json.loads(path.read_bytes())
+        if "labels" not in told:
+            return None
+        known = {str(name): int(label) for name, label in told["labels"] or ()}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise blame(f"{path}: holds no labels of files ({' '.join(str(error).split())}); mend or remove it") from None
+    names = [file.relative_to(folder).as_posix() for file in files] if known else []
+    if lacking := [name for name in names if name not in known]:
+        raise blame(f"{path}: has no label of {lacking[0]}, nor of {len(lacking) - 1} more files; mend or remove it")
+    return [known[name] for name in names]
 
 
-def image_shape(path: Path, blame: Blame = blame_path) -> tuple[int, ...]:
-    """Shape (C, H, W) of an image file."""
-    return read(path, blame).pixels.shape
+def pictures(folder: Path, listing: Listing, blame: Blame) -> Array:
+    """The pictures of a folder, unread but for the first. What is to be said of them is noted when they are read."""
+    first = read(listing.files[0], blame).pixels
+
+    def parts() -> Iterator[np.ndarray]:
+        frames, turned = LeftOut(), LeftOut()
+        for path in listing.files:
+            picture = read(path, blame)
+            check_alike(path, picture.pixels, listing.files[0], first, blame)
+            frames.add("further frames or pages", path.relative_to(folder), picture.more)
+            turned.add("turned as their EXIF says", path.relative_to(folder), int(picture.turned))
+            yield picture.pixels[None]
+        for told in (frames, turned):
+            if told.count:
+                listing.left_out.note(told.text)
+
+    return in_parts((len(listing.files), *first.shape), first.dtype, parts)
+
+
+def check_alike(
+    path: Path, image: np.ndarray | Array, other_path: Path, other: np.ndarray | Array, blame: Blame
+) -> None:
+    """An error of `blame` where two images differ in shape or type."""
+    if image.shape != other.shape:
+        raise blame(f"{path}: has shape {image.shape}, but {other_path} has {other.shape}; make all alike")
+    if image.dtype != other.dtype:
+        raise blame(f"{path}: is of type {image.dtype}, but {other_path} of {other.dtype}; make all alike")
 
 
 def read(path: Path, blame: Blame = blame_path) -> Picture:
@@ -154,17 +198,24 @@ def read(path: Path, blame: Blame = blame_path) -> Picture:
             image.seek(0)
             turned = _orientation(image) != 1
             upright = ImageOps.exif_transpose(image) if turned and image.format != "TIFF" else image
-            converted = upright.convert(MODES.get(image.mode))
-            transparent = "transparency" in image.info
+            read_as = MODES.get(mode)
+            if read_as and "transparency" in image.info:
+                read_as = "LA" if read_as == "L" else "RGBA"
+            pixels = np.asarray(upright.convert(read_as) if read_as else upright)
     except UnidentifiedImageError:
         raise blame(f"{path}: not a whole image file (it begins like none)") from None
     except (*UNREADABLE, Image.DecompressionBombError) as error:
         raise blame(f"{path}: not a whole image file ({error})") from None
-    if mode not in MODES or transparent:
-        kind = f"{mode} with transparency" if transparent else mode
-        raise blame(f"{path}: is of Pillow's mode {kind}; save it as 8-bit grey or RGB without transparency")
-    pixels = np.asarray(converted)
-    return Picture(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0), more, turned)
+    if mode in DEEP:
+        return Picture(pixels.astype(np.uint16)[None], more, turned)
+    if mode not in MODES:
+        raise blame(f"{path}: is of Pillow's mode {mode}; save it as grey of 8 or 16 bits, or as RGB of 8")
+    channels_first = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+    if len(channels_first) in (2, 4):  # the last says how opaque a pixel is
+        if channels_first[-1].min() < 255:
+            raise blame(f"{path}: has transparent pixels; lay it over a background, and save it as grey or RGB")
+        channels_first = channels_first[:-1]
+    return Picture(channels_first, more, turned)
 
 
 def _orientation(image: Any) -> int:
@@ -177,3 +228,30 @@ def _kind(image: Any) -> str:
     described = [tile[3] for tile in image.tile]
     deep = any("16" in str(part) or "65535" in str(part) for part in described)
     return f"{image.mode} of 16 bits" if deep and image.mode in MODES else image.mode
+
+
+def look(files: list[Path], blame: Blame, told: Callable[[int, int], None]) -> None:
+    """Open all files and compare their headers; one that differs from the first is read, as `pictures` would.
+
+    An error of `blame` names a file that is no image, or of another shape. told: hears how many are done, of how many.
+    """
+    first, pixels = _header(files[0]), read(files[0], blame).pixels
+    for count, path in enumerate(files):
+        if count % TOLD == 0:
+            told(count, len(files))
+        header = _header(path)
+        if header is None or header != first:
+            check_alike(path, read(path, blame).pixels, files[0], pixels, blame)
+
+
+def _header(path: Path) -> tuple[object, ...] | None:
+    """What a file says of its image, that it may not keep; None if it says nothing, or not whether it is opaque."""
+    from PIL import Image
+
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            turned = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
+            opaque = "transparency" not in image.info and image.mode not in ("LA", "PA", "RGBA")
+            return (image.format, image.size, _kind(image), turned) if opaque else None
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return None

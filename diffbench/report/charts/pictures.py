@@ -13,7 +13,9 @@ import pandas as pd
 from PIL import Image
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.raw_images import are_latents
 from diffbench.data.training_set import Images, TrainingSet, read_images
+from diffbench.files.estimates import DECODED
 from diffbench.files.faults import BrokenFileError
 from diffbench.measures.memorization import ratios_of
 from diffbench.measures.near_duplicates import THRESHOLD
@@ -22,9 +24,11 @@ from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
 from diffbench.report.tables.outcomes import ranked, spread_over_ranks
 from diffbench.report.tables.results import Results, shown_factors
 from diffbench.report.tables.slices import SETTING, short_name
-from diffbench.shapes import Real
+from diffbench.settings.data import LATENTS, DataSettings
+from diffbench.shapes import Real, UInt8
+from diffbench.study import layout
 from diffbench.study.grid import Cell
-from diffbench.study.layout import DATA, MEMORIZATION, SAMPLES
+from diffbench.study.layout import MEMORIZATION, SAMPLES
 
 MAXIMUM_CELLS = 16
 """Cells pictured: enough to see the range, few enough to choose among."""
@@ -53,6 +57,8 @@ class Sheet:
     name: str
     pairs: tuple[Pair, ...] = ()
     figure: Figure | None = None
+    told: str = ""
+    """What is to be said of its pictures."""
 
 
 def sheets(results: Results, means: pd.DataFrame, width: int, count: int) -> list[Sheet]:
@@ -73,9 +79,11 @@ def sheets(results: Results, means: pd.DataFrame, width: int, count: int) -> lis
 
 def _images(results: Results, train_size: int) -> TrainingSet:
     """A training subset; what is wrong with the data file is remembered."""
-    with results.reader.noting(DATA, {}) as path:
+    kind = results.study.pictured
+    with results.reader.noting(kind, {}) as path:
         try:
-            return read_images(path, train_size, made_by=results.reader.lineage.fingerprint(DATA, {}))
+            made_by = results.reader.lineage.fingerprint(kind, {})
+            return read_images(path, train_size, made_by=made_by, stage=kind.stage)
         except KeyError as error:
             raise BrokenFileError(path, f"holds no {error}") from None
 
@@ -102,15 +110,18 @@ def _with_samples(results: Results, means: pd.DataFrame) -> Iterator[Cell]:
     known = results.known_faults
     for setting in ranked(means)[SETTING].itertuples(index=False, name=None):
         measured = [each for each in by_setting[setting] if MEMORIZATION.of(each.factors) not in known]
-        there = (each for each in measured if (results.folder / SAMPLES.of(each.factors)).exists())
+        kind = layout.DECODED if results.study.decoded_kinds else SAMPLES
+        there = (each for each in measured if (results.folder / kind.of(each.factors)).exists())
         if cell := next(there, next(iter(measured), None)):
             yield cell
 
 
 def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, width: int, count: int) -> Sheet:
-    samples = results.read(SAMPLES, cell.factors)["samples"]
+    decoded = bool(results.study.decoded_kinds)
+    kind, end = (layout.DECODED, DECODED) if decoded else (SAMPLES, "")
+    samples = results.read(kind, cell.factors)["samples"]
     memorization = results.read(MEMORIZATION, cell.factors)
-    first, second = memorization["distance"].T
+    first, second = memorization[f"distance{end}"].T
     ratio = ratios_of(first, second)
     name = f"{short_name(shown_factors(cell))} · seed {cell.checkpoint.run.seed}"
     if training_set.shape == (2,):
@@ -120,13 +131,14 @@ def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, 
     pairs = (
         Pair(
             png(samples[sample], low, high),
-            png(training_set.train[memorization["nearest"][sample]], low, high),
+            png(training_set.train[memorization[f"nearest{end}"][sample]], low, high),
             float(ratio[sample]),
             bool(ratio[sample] < THRESHOLD),
         )
         for sample in order
     )
-    return Sheet(name, tuple(pairs))
+    told = told_of(results.study.data, training_set.shape) + ("d1/d2 is of pictures. " if decoded else "")
+    return Sheet(name, tuple(pairs), told=told)
 
 
 def data_uris(images: Images) -> list[str]:
@@ -137,13 +149,44 @@ def data_uris(images: Images) -> list[str]:
     return [png(image, low, high) for image in images]
 
 
+def told_of(data: DataSettings, shape: tuple[int, ...]) -> str:
+    """What is to be said of pictures of a study's images, of this shape: nothing, where they are plain pictures."""
+    if data.decoding:
+        return "Pictures are what latents are decoded to. "
+    return told_of_latents(shape, data.name == LATENTS)
+
+
+def told_of_latents(shape: tuple[int, ...], named: bool = False) -> str:
+    """The same of latents without a decoder; named: whether they were said to be some."""
+    by_channel = are_latents(shape)
+    text = "Latents, without a decoder" if named or by_channel else ""
+    return text + (f": their {shape[0]} channels side by side, on one scale of grey. " if by_channel else ". " * named)
+
+
 def png(image: Real[np.ndarray, "c h w"], low: float, high: float) -> str:
-    """An image with one or three channels as a PNG data URI; `low` is black, `high` white."""
+    """An image as a PNG data URI; `low` is black, `high` white. Channels other than 1 or 3 are maps side by side."""
     pixels = np.clip((image.astype(np.float64) - low) / (high - low or 1.0) * 255, 0, 255).round().astype(np.uint8)
-    pixels = pixels[0] if len(pixels) == 1 else np.moveaxis(pixels[:3], 0, -1)
+    match len(pixels):
+        case 1:
+            pixels = pixels[0]
+        case 3:
+            pixels = np.moveaxis(pixels, 0, -1)
+        case _:
+            pixels = _maps(pixels)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _maps(channels: UInt8[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "height width"]:
+    """The channels in rows, about as many below each other as beside, with white lines between."""
+    count, height, width = channels.shape
+    rows = math.isqrt(count)
+    columns = math.ceil(count / rows)
+    maps = np.full((rows * columns, height + 1, width + 1), 255, np.uint8)
+    maps[:count, :-1, :-1] = channels
+    grid = maps.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
+    return grid.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
 
 
 def _scatter(

@@ -9,14 +9,16 @@ from diffbench.data.image_set import ImageSet
 from diffbench.files.estimates import Estimate
 from diffbench.measures.audit import Audit
 from diffbench.measures.near_duplicates import THRESHOLD
-from diffbench.report.charts.pictures import png
+from diffbench.report.charts.pictures import png, told_of_latents
 from diffbench.report.pages.page import write_page
 from diffbench.shapes import Real
 
 PICTURED = 48
 """Pairs on the page."""
 
-CHANNELS = (1, 3)
+
+DECODED = "Samples and training images are pictures that latents are decoded to, and distances those of pictures. "
+"""What is to be said of the pairs of an audit of latents."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,15 @@ class Row:
 
 
 def write_audit_page(path: Path, audit: Audit, samples: ImageSet, train: ImageSet, validation: ImageSet | None) -> None:
-    """Write the page to `path`; it needs no other file."""
+    """Write the page to `path`; it needs no other file. The sets are those of the pictures, where there are any."""
     write_page(
         path,
         "audit.html",
         [],
         rows=[Row(name, estimate, audit.spaces[name]) for name, estimate in audit.estimates.items()],
         notes=audit.notes,
-        pairs=_pairs(audit, samples, train),
+        pairs=_pairs(audit.pictures or audit, samples, train),
+        told=DECODED if audit.pictures else told_of_latents(train.shape),
         sets=[images for images in (samples, train, validation) if images is not None],
     )
 
@@ -58,11 +61,10 @@ def _pairs(audit: Audit, samples: ImageSet, train: ImageSet) -> list[SuspiciousP
     chosen = audit.suspicious[:PICTURED]
     originals = train.flat[audit.nearest[chosen]]
     low, high = float(originals.min()), float(originals.max())
-    pictured = as_picture(originals[0], train.shape) is not None
+    pictured = len(train.shape) == 3
 
     def picture(image: Real[np.ndarray, " d"]) -> str:
-        channels_first = as_picture(image, train.shape)
-        return "" if channels_first is None else png(channels_first, low, high)
+        return png(image.reshape(train.shape), low, high) if pictured else ""
 
     return [
         SuspiciousPair(
@@ -71,18 +73,8 @@ def _pairs(audit: Audit, samples: ImageSet, train: ImageSet) -> list[SuspiciousP
             float(audit.distances[sample, 0]),
             float(audit.ratios[sample]),
             bool(audit.ratios[sample] < THRESHOLD),
-            picture(samples.flat[sample]) if pictured else "",
-            picture(original) if pictured else "",
+            picture(samples.flat[sample]),
+            picture(original),
         )
         for sample, original in zip(chosen, originals, strict=True)
     ]
-
-
-def as_picture(image: Real[np.ndarray, " d"], shape: tuple[int, ...]) -> Real[np.ndarray, "c h w"] | None:
-    """A flat image as (C, H, W), where `shape` is (H, W), (C, H, W) or (H, W, C) with C = 1 or 3; else None."""
-    values = image.reshape(shape)
-    if len(shape) == 2:
-        return values[None]
-    if len(shape) != 3 or not {shape[0], shape[2]} & set(CHANNELS):
-        return None
-    return values if shape[0] in CHANNELS else np.moveaxis(values, 2, 0)

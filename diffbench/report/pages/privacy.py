@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from diffbench.report.charts.extraction import extraction_figure
-from diffbench.report.charts.pictures import data_uris
+from diffbench.report.charts.pictures import data_uris, told_of
 from diffbench.report.pages.page import write_study_page
 from diffbench.report.pages.risk import shown_risk
 from diffbench.report.tables.format import number
@@ -46,6 +46,7 @@ def write_privacy(results: Results, settings: ReportSettings, cell: Cell) -> Non
         blind=privacy.of("blind_auc"),
         shown=shown,
         named=_named(privacy.exposed) if privacy.exposed else [],
+        told=told_of(results.study.data, privacy.exposed.pictures.shape[1:]) if privacy.exposed else "",
         risk=shown_risk(found[0]) if found else None,
     )
 

@@ -1,12 +1,12 @@
 """New pages take the place of the old ones when all of them are complete; else the old ones stay as they are."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from diffbench.files.output import unwritable
+from diffbench.files.temporary import temporary_beside
 
 SUFFIXES = (".html", ".csv")
 """Of what a report consists: pages and tables."""
@@ -19,7 +19,7 @@ def published(folder: Path) -> Iterator[Path]:
     Pages and tables of an earlier report that the new one has not are then removed: they must not stand beside it.
     UnwritableError where the disk refuses.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(folder)
     try:
         temporary.mkdir(parents=True)
         yield temporary

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffbench.report.charts.extraction import extraction_figure
-from diffbench.report.charts.pictures import data_uris
+from diffbench.report.charts.pictures import data_uris, told_of
 from diffbench.report.pages.page import write_study_page, write_table
 from diffbench.report.tables.format import number
 from diffbench.report.tables.membership import COLUMNS, attacked, attacks_over_seeds, differing
@@ -62,6 +62,7 @@ def write_risk(results: Results, settings: ReportSettings) -> None:
         [figure] if figure else [],
         answers=risk_answers(results, means, extracting, found),
         shown=[shown_risk(risk) for risk in found],
+        told=told_of(results.study.data, found[0].pictures.shape[1:]) if found else "",
         extracting=len(extracting),
         attack_columns=COLUMNS,
         attacks=attacked(attacks),

@@ -1,8 +1,9 @@
 """What the report calls every measure of a cell: title, group, what it is, its floor, and which way is better."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from diffbench.files.estimates import DECODED
 from diffbench.measures.attacks import ATTACKS
 from diffbench.report.tables.privacy import NAMES
 
@@ -354,14 +355,27 @@ def _attacks() -> Iterator[Measure]:
 MEASURES = {each.name: each for each in (*_LISTED, *_attacks())}
 """All that the report knows, by name, in the order of pages within their groups."""
 
+IN_PIXELS = "between the pictures that latents are decoded to"
+
 
 def measure(name: str) -> Measure:
-    """A measure by name; one that the catalogue lacks stands under its name among the others."""
+    """A measure by name; one that the catalogue lacks stands under its name among the others.
+
+    Names that end with DECODED are the same between the pictures that latents are decoded to.
+    """
+    if name not in MEASURES and (plain := MEASURES.get(name.removesuffix(DECODED))):
+        floor = f"{plain.floor}{DECODED}" if plain.floor else ""
+        return replace(
+            plain, name=name, title=f"{plain.title}, in pixels", meaning=f"{IN_PIXELS}: {plain.meaning}", floor=floor
+        )
     return MEASURES.get(name) or Measure(name, name.replace("_", " "), OTHER, "")
 
 
 def in_order(names: list[str]) -> list[Measure]:
     """Measures in the order of pages: by group, as listed, then those that the catalogue lacks."""
     places = {name: place for place, name in enumerate(MEASURES)}
-    found = [measure(name) for name in names]
-    return sorted(found, key=lambda each: (GROUPS.index(each.group), places.get(each.name, len(places))))
+
+    def place(each: Measure) -> tuple[int, int]:
+        return GROUPS.index(each.group), places.get(each.name.removesuffix(DECODED), len(places))
+
+    return sorted(map(measure, names), key=place)

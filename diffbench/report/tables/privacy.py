@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffbench.data.training_set import Images, read_chosen, read_classes
+from diffbench.data.training_set import Images, read_classes
 from diffbench.files.estimates import Estimate, undefined
 from diffbench.files.store import StageFile
 from diffbench.measures.attacks import ATTACKS
@@ -112,6 +112,6 @@ def _exposed(results: Results, cell: Cell, checkpoint: StageFile, best: str) -> 
     with results.reader.noting(DATA, {}) as path:
         made_by = results.reader.lineage.fingerprint(DATA, {})
         names = read_classes(path, size, made_by)
-        pictures = read_chosen(path, size, rows, made_by)
+    pictures = results.pictures(size, rows)
     named = int((rates <= least * (1 + 1e-9)).sum())
     return Exposed(rows, rates[rows], [names[row] for row in rows], pictures, len(rates), least, named)

@@ -8,12 +8,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.training_set import Images, read_chosen
 from diffbench.files.store import StageFile
 from diffbench.report.tables.estimates import Estimates, Stored
 from diffbench.settings.models import External
+from diffbench.shapes import Int64
 from diffbench.study import layout
 from diffbench.study.grid import Cell
 from diffbench.study.layout import Kind
@@ -91,6 +94,12 @@ class Results:
         """FACTORS of every cell of the study, as `shown_factors`."""
         return pd.DataFrame([shown_factors(cell) for cell in self.study.cells], columns=FACTORS)
 
+    def pictures(self, train_size: int, rows: Int64[np.ndarray, " r"]) -> Images:
+        """Images (r, *shape) at rows of a training subset, as they are looked at. DiffbenchError as of `read`."""
+        kind = self.study.pictured
+        with self.reader.noting(kind, {}) as path:
+            return read_chosen(path, train_size, rows, self.reader.lineage.fingerprint(kind, {}), kind.stage)
+
     def read(self, kind: Kind, factors: Mapping[str, Any]) -> StageFile:
         """The file of this kind with these factors. DiffbenchError if it is missing, broken, stale or unreadable."""
         if fault := self.known_faults.get(kind.of(factors)):
@@ -141,16 +150,19 @@ def _summary_table(folder: Path, manifest: Mapping[str, Any], name: str, study: 
 
 
 def read_table(source: Path | BytesIO, study: Study) -> pd.DataFrame:
-    """A table of the summary; only empty text is undefined, since a condition may be called "none", and models "2".
+    """A table of the summary, in which values of the guidance factor stand in words, as in `shown_factors`."""
+    table = plain_table(source)
+    if "guidance" in table:
+        table["guidance"] = table["guidance"].map({name: each.text for name, each in study.guidances.items()})
+    return table
 
-    Values of the guidance factor stand in words, as in `shown_factors`.
-    """
+
+def plain_table(source: Path | BytesIO) -> pd.DataFrame:
+    """A table as written; only empty text is undefined, since a condition may be called "none", and models "2"."""
     names = dict.fromkeys(("model", "guidance"), object)
     table = pd.read_csv(source, keep_default_na=False, na_values=[""], dtype=names)
     if table.empty:  # where every cell failed; pandas cannot tell its columns' types then
         table = table.astype({name: float for name in NUMBERS if name in table})
-    if "guidance" in table:
-        table["guidance"] = table["guidance"].map({name: each.text for name, each in study.guidances.items()})
     if "reason" in table:
         table["reason"] = table["reason"].astype(object).where(table["reason"].notna(), "")
     return table

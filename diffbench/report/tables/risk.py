@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.training_set import Images, read_chosen, read_classes
+from diffbench.data.training_set import Images, read_classes
 from diffbench.files.store import StageFile
 from diffbench.measures.extraction import times_extracted
 from diffbench.measures.intervals import placements
@@ -132,7 +132,7 @@ def _risk(results: Results, factors: dict[Any, Any], cells: list[Cell]) -> Risk 
         with results.reader.noting(DATA, {}) as path:
             made_by = results.reader.lineage.fingerprint(DATA, {})
             names = read_classes(path, factors["train_size"], made_by)
-            pictures = read_chosen(path, factors["train_size"], images["image"].to_numpy()[:IMAGES], made_by)
+        pictures = results.pictures(factors["train_size"], images["image"].to_numpy()[:IMAGES])
     except DiffbenchError:
         return None
     images.insert(1, "class", [names[row] for row in images["image"]])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from diffbench.data.raw_images import Facts
-from diffbench.settings.granularity import Granularity
+from diffbench.settings.granularity import GIVEN, Granularity
 from diffbench.settings.models import Optimal
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
@@ -91,8 +91,8 @@ def center_words(study: Study) -> str:
 def labels(facts: Facts, granularity: str, train_size: int) -> int:
     """Labels that training images carry."""
     parsed = Granularity.parse(granularity)
-    count = {"none": 1, "classes": facts.classes, "unique": train_size}.get(parsed.kind, parsed.count)
-    return min(count, train_size)
+    counts = {"none": 1, "classes": facts.classes, UNIQUE: train_size, GIVEN: train_size}
+    return min(counts.get(parsed.kind, parsed.count), train_size)
 
 
 def overfits(lookup: Lookup, places: Mapping[str, Sequence[Cell]]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from diffbench.data.raw_images import Facts
 from diffbench.files.estimates import Estimate, undefined
-from diffbench.settings.granularity import Granularity
+from diffbench.settings.granularity import GIVEN, Granularity
 from diffbench.study.grid import Cell
 from diffbench.study.study import Study
 from diffbench.summary.claims.cells import UNIQUE, at_one_step, labels, notes, overfits
@@ -22,9 +22,9 @@ PEAKS = {
 }
 """Ending of a test's name -> measure, words."""
 
-APART = (UNIQUE, "random")
-"""Kinds of granularity that are no finer condition: the one hands unseen images a wrong label by construction, the
-other is a control."""
+APART = (UNIQUE, "random", GIVEN)
+"""Kinds of granularity that are no finer condition: unique hands unseen images a wrong label by construction, random is
+a control, and how many vectors are given is no measure of how much they tell."""
 
 
 class Trend(NamedTuple):
