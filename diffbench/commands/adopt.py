@@ -53,4 +53,6 @@ def _judged(path: Path, fingerprint: str) -> str:
         return "damaged, which a run makes anew"
     except StaleFileError:
         return "of other settings, which a run makes anew"
+    except DiffbenchError:  # a link to nowhere, a folder, no permission
+        return "unreadable, of which `diffbench verify` says why"
     return SOUND

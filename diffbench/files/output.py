@@ -134,6 +134,8 @@ def unwritable(path: Path, error: OSError, needed: str = "", remedy: str | None 
     """What to say of an error that came of writing to `path`, a file or a folder; remedy: what the user can do."""
     if error.errno not in NO_ROOM:
         reason = error.strerror or " ".join(str(error).split())
+        if error.errno == errno.EISDIR:
+            remedy = "move that folder away and run again"
         remedy = remedy or "check its folder and disk, and run again"
         return UnwritableError(f"{path}: cannot be written ({reason}); {remedy}")
     problem, free = ("quota used up", "") if error.errno == errno.EDQUOT else ("disk full", _free(path))

@@ -58,7 +58,7 @@ def fingerprint_for(lineage: Lineage, kind: Kind, factors: Mapping[str, Any]) ->
 def paths_in(results: Path, unreadable: Callable[[OSError], None] | None = None) -> Iterator[str]:
     """All files inside `results`, in an order of their own; links are followed, but for those that lead back.
 
-    unreadable: told of each folder that cannot be listed.
+    Folders too that bear the name of a file. unreadable: told of each folder that cannot be listed.
     """
     seen: set[str] = set()
     for folder, folders, names in os.walk(results, onerror=unreadable, followlinks=True):
@@ -68,6 +68,7 @@ def paths_in(results: Path, unreadable: Callable[[OSError], None] | None = None)
         seen.add(real)
         folders.sort()
         inside = Path(folder).relative_to(results).as_posix()
+        names += (name for name in folders if name.endswith(layout.SUFFIXES))
         yield from (name if inside == "." else f"{inside}/{name}" for name in sorted(names))
 
 

@@ -17,6 +17,7 @@ RUN_STATE = f"{RUN_FOLDER}/training.pt"
 """What a run's training goes on from. No kind of file that is asked for: the job of a milestone uses what it finds."""
 PARTIAL, DIVERGED = ".partial", ".diverged"
 """Ends of the names of what lies beside a checkpoint that is not made: its state, or last words of its training."""
+LOSSES = "losses.csv"
 CELL_FOLDER = f"{CHECKPOINT_FOLDER}/w{{guidance}}"
 SUBSET = "n{train_size}/{granularity}"
 
@@ -59,6 +60,11 @@ def side_file(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}{PARTIAL}")
 
 
+def losses_beside(checkpoint: Path) -> Path:
+    """Losses of the training over its steps up to a checkpoint: a table beside it that no result needs."""
+    return checkpoint.with_name(LOSSES)
+
+
 def divergence(checkpoint: Path) -> Path:
     """Last words of a training that diverged before it reached a checkpoint: a retry of the job says no others."""
     return checkpoint.with_name(f"{checkpoint.name}{DIVERGED}")
@@ -94,8 +100,8 @@ MANIFEST = "summary/manifest.json"
 CLAIMS = "claims.json"
 LAWS = "laws.json"
 PAGE = Kind("report", "report/{page}.html")
-LOCK = ".lock"
-"""Held by the Snakemake that writes the results."""
+LOCK, HOLDER = ".lock", ".lock-holder"
+"""Of the Snakemake that writes the results: what it locks, and where it says who it is on a disk without locks."""
 PLAN = "plan.json"
 """What the study was expected to take, as estimated when its run began."""
 CONTENTS = ".contents.json"
@@ -108,6 +114,8 @@ STUDY_FILE, CRATE_METADATA = "study.yaml", "ro-crate-metadata.json"
 """What a crate of the results holds beside them."""
 CHART_DATA = "data/{name}.csv"
 """Table of a chart, from its page."""
+PAGES = ("index", "leaderboard", "noise", "factors", "training", "samples", "claims", "risk", "costs", "methods")
+"""Pages that the report of every study has; others are of some."""
 UNFINISHED = "report/data/unfinished.csv"
 """Table of the files that the report lacks; that it is there tells the workflow that the pages are whole."""
 SUMMARIES = ("models", "status", "costs")
@@ -115,6 +123,9 @@ SUMMARIES = ("models", "status", "costs")
 
 KINDS = {name.lower(): kind for name, kind in globals().items() if isinstance(kind, Kind)}
 """By name, such as "samples"."""
+
+SUFFIXES = tuple({PurePosixPath(kind.pattern).suffix for kind in KINDS.values()} - {".{suffix}", ".html"})
+"""Ends of the names of results."""
 
 STAGES = tuple(dict.fromkeys(kind.stage for kind in KINDS.values()))
 """Stages by the order of what they make above; `plant` makes samples in another's stead."""
@@ -130,7 +141,9 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)))
 
 
-_BESIDE = re.compile(rf"logs/.+|report/data/[^/]+\.csv|.+/checkpoint\.pt{re.escape(DIVERGED)}")
+_BESIDE = re.compile(
+    rf"logs/.+|report/data/[^/]+\.csv|.+/checkpoint\.pt{re.escape(DIVERGED)}|.+/step\d+/{re.escape(LOSSES)}"
+)
 """Paths of what runs leave that is of no kind and has no name of its own."""
 
 _EXPRESSIONS = [(_expression(pattern), kind) for kind in KINDS.values() for pattern in (kind.pattern, kind.cost)]
@@ -168,7 +181,7 @@ def is_run_state(path: str) -> bool:
 
 def lies_beside(path: str) -> bool:
     """Whether runs leave a file of this path beside results: logs, the report and its tables, caches, the plan."""
-    named = (CLAIMS, LAWS, LOCK, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST, STUDY_FILE, CRATE_METADATA)
+    named = (CLAIMS, LAWS, LOCK, HOLDER, PLAN, CONTENTS, ROWS, INSPECTION, MANIFEST, STUDY_FILE, CRATE_METADATA)
     return path in named or is_result(path) or _BESIDE.fullmatch(path) is not None
 
 

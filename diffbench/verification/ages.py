@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from diffbench.conventions import DiffbenchError
 from diffbench.files.output import unwritable
 from diffbench.study import layout
+from diffbench.study.lock import LockedError, taken
 
 SECOND = 10**9
 """In nanoseconds."""
@@ -18,11 +17,10 @@ SECOND = 10**9
 @contextmanager
 def held(results: Path) -> Iterator[None]:
     """Keep all runs from `results`. DiffbenchError where one writes it, or the system lets no lock be written."""
-    lock = FileLock(results / layout.LOCK, timeout=0)
     try:
-        lock.acquire()
-    except Timeout:
-        raise DiffbenchError(f"{results}: a run writes it; wait for it or stop it") from None
+        lock = taken(results)
+    except LockedError as error:
+        raise DiffbenchError(f"{results}: a run writes it; {error}") from None
     except OSError as error:
         raise unwritable(results / layout.LOCK, error) from None
     try:

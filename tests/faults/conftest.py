@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faults.study import completed
+from tests.faults.study import begun, spent
 
 
 class Undisturbed(NamedTuple):
-    """Folder of a finished run, and how long it took."""
+    """Folder of a finished run, and how many CPU seconds it took."""
 
     folder: Path
     seconds: float
@@ -19,7 +19,10 @@ class Undisturbed(NamedTuple):
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """The run."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    began = time.monotonic()
-    completed(folder)
-    return Undisturbed(folder, time.monotonic() - began)
+    folder, seconds = tmp_path_factory.mktemp("undisturbed"), 0.0
+    with begun(folder) as process:
+        while process.poll() is None:
+            seconds = max(seconds, spent(process.pid))
+            time.sleep(0.2)
+    assert process.returncode == 0, (folder / "output").read_text()
+    return Undisturbed(folder, seconds)

@@ -54,7 +54,7 @@ def begun(folder: Path, *arguments: str, study: dict[str, Any] = STUDY) -> Itera
         yield process
     finally:
         if process.poll() is None:
-            kill_at_once(family(process.pid))
+            kill(stopped_at_once(process.pid))
         process.wait()
 
 
@@ -80,19 +80,33 @@ def family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def kill_at_once(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Kill processes and their descendants at one instant, as a power cut would. Returns all of them.
+def spent(pid: int) -> float:
+    """CPU seconds that a process and its descendants have taken: how far a run is, however busy the machine."""
+    return sum(map(_spent, family(pid)))
 
-    They are stopped first: what runs on could start others meanwhile.
-    """
+
+def _spent(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # counted by its parent from now on
+        return 0.0
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def stopped_at_once(pid: int) -> list[psutil.Process]:
+    """Stop a process and its descendants, so that none starts others meanwhile. Returns all of them."""
     stopped: dict[int, psutil.Process] = {}
-    while new := [each for root in processes for each in family(root.pid) if each.pid not in stopped]:
+    while new := [each for each in family(pid) if each.pid not in stopped]:
         for each in new:
             signalled(each, signal.SIGSTOP)
             stopped[each.pid] = each
-    for each in stopped.values():
-        signalled(each, signal.SIGKILL)
     return list(stopped.values())
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """End stopped processes at one instant, as a power cut would."""
+    for each in processes:
+        signalled(each, signal.SIGKILL)
 
 
 def signalled(process: psutil.Process, number: int) -> None:
@@ -101,6 +115,14 @@ def signalled(process: psutil.Process, number: int) -> None:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Its command line; of one that has gone none."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def has_ended(process: psutil.Process) -> bool:

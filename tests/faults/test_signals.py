@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Undisturbed
-from tests.faults.study import LONG, begun, completed, family, still_running, wrong
+from tests.faults.study import LONG, begun, completed, family, spent, still_running, wrong
 from tests.snakemake_runs import TINY
 
 pytestmark = pytest.mark.pipeline
@@ -30,7 +30,7 @@ def test_a_signal_to_snakemake_alone_ends_all_that_it_started(number: signal.Sig
         assert still_running(processes, SECONDS) == []
         assert process.wait() != 0
     output = (tmp_path / "output").read_text()
-    assert output.endswith(f"\ndiffbench: ended by {number.name}, with all its jobs\n\n")
+    assert output.endswith(f"\ndiffbench: ended by {number.name}, with all its jobs\n")
     assert "Traceback" not in output
     assert "Report:" not in output
     assert not list(tmp_path.rglob(".*.tmp"))
@@ -47,7 +47,8 @@ def test_a_run_that_was_told_to_end_comes_to_the_same(
 ) -> None:
     instant = random.Random(request.node.name).random()
     with begun(tmp_path) as process:
-        time.sleep(instant * undisturbed.seconds)
+        while spent(process.pid) < instant * undisturbed.seconds:
+            time.sleep(0.1)
         processes = family(process.pid)
         process.send_signal(number)
         assert still_running(processes, SECONDS) == []

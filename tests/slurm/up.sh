@@ -24,7 +24,8 @@ SlurmctldPort=$PORT
 SlurmUser=$(id -un)
 SlurmdUser=$(id -un)
 AuthType=auth/munge
-AuthInfo=socket=$D/munge.socket
+# Jobs of a node that went wait so many seconds more, till what they were allowed to begin with has expired
+AuthInfo=socket=$D/munge.socket,cred_expire=10
 StateSaveLocation=$D/state
 SlurmdSpoolDir=$D/spool/%n
 SlurmctldPidFile=$D/slurmctld.pid
@@ -46,7 +47,8 @@ GresTypes=gpu
 ReturnToService=2
 MinJobAge=600
 SlurmctldTimeout=30
-SlurmdTimeout=30
+# Within seconds a node that went is known
+SlurmdTimeout=10
 SchedulerType=sched/backfill
 NodeName=n1 NodeHostname=$HOST NodeAddr=127.0.0.1 Port=$((PORT + 1)) CPUs=8 RealMemory=16000 State=UNKNOWN
 NodeName=n2 NodeHostname=$HOST NodeAddr=127.0.0.1 Port=$((PORT + 2)) CPUs=8 RealMemory=16000 Gres=gpu:2 State=UNKNOWN
