@@ -142,9 +142,9 @@ def test_a_decoder_that_is_added_trains_nothing_anew(folder: Path) -> None:
 
 
 def test_pages_show_what_latents_are_decoded_to(folder: Path) -> None:
-    page = (results(folder) / "report/index.html").read_text()
-    assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in page
-    assert "memorized in pixels" in page
+    pages = results(folder) / "report"
+    assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in (pages / "samples.html").read_text()
+    assert "memorized fraction, in pixels" in (pages / "leaderboard.html").read_text()
 
 
 def test_channels_are_shown_side_by_side() -> None:
