@@ -1,4 +1,4 @@
-"""What large studies take, on paper: jobs, planning, files, bytes and memory at 10^3 to 10^5 cells, and a paper-scale ImageNet.
+"""What large studies take, on paper: jobs, planning, files and bytes of 10^3 to 10^5 cells, and of ImageNet.
 
 python benchmarks/scaling.py [--planned 1000] [--smoke]
 
@@ -150,7 +150,8 @@ def of_imagenet(study: Study, shape: tuple[int, ...]) -> Iterator[str]:
         longest[job.rule] = max(longest[job.rule], job.seconds / 3600)
     for rule, total in sorted(hours.items(), key=lambda each: -each[1]):
         where = "GPU" if rule in ON_GPU else "core"
-        yield f"{rule:<13} {total:9.0f} {where} hours, the longest {longest[rule]:7.1f}; {most[rule]:6.0f} GB of host memory"
+        longest_job = f"the longest {longest[rule]:6.1f}"
+        yield f"{rule:<13} {total:6.0f} {where} hours, {longest_job}; {most[rule]:4.0f} GB of host memory"
     on_gpus = sum(total for rule, total in hours.items() if rule in ON_GPU)
     rates = ", ".join(f"{precision} {rate:.0e}" for precision, rate in GPU_RATES.items())
     yield f"{on_gpus:.0f} GPU hours at {rates} operations a second"

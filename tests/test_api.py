@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import diffbench
 from diffbench import cli
+from diffbench.api.units import tell_units
+from diffbench.data.scaling import Scaling
+from diffbench.study import layout
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 6, 6)).astype(np.uint8)
 
 
 def test_nothing_is_imported_before_a_name_is_asked_for() -> None:
@@ -55,7 +59,7 @@ def test_an_audit_of_arrays_is_that_of_files(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"samples": IMAGES[:5].astype(int)}, "samples: array (5, 4, 4): values are of type int64"),
+        ({"samples": IMAGES[:5].astype(int)}, "samples: array (5, 6, 6): values are of type int64"),
         ({"samples": []}, "samples: array (0,): "),
         ({"validation": IMAGES[:30]}, "validation: 30 distinct images are training images too"),
         ({"train_range": (1, 0)}, "train_range: give two numbers, the lower one first, such as (-1, 1) (got (1, 0))"),
@@ -63,7 +67,7 @@ def test_an_audit_of_arrays_is_that_of_files(tmp_path: Path, capsys: pytest.Capt
     ],
 )
 def test_an_audit_of_what_makes_no_sense_is_refused_in_a_line(change: dict[str, Any], message: str) -> None:
-    given = {"samples": IMAGES[40:], "train": IMAGES[:30], "validation": IMAGES[30:40]} | change
+    given: dict[str, Any] = {"samples": IMAGES[40:], "train": IMAGES[:30], "validation": IMAGES[30:40]} | change
     with pytest.raises(diffbench.DiffbenchError, match=re.escape(message)):
         diffbench.audit(**given)
 
@@ -88,3 +92,18 @@ def test_an_inspection_of_what_makes_no_sense_is_refused_and_writes_nothing(
         diffbench.inspect(**given | change, out=tmp_path / "out", device="cpu")
     assert message in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_measured_in_decoded_pictures_is_on_their_scale() -> None:
+    scalings = {layout.DATA: Scaling(1.0, 2.0), layout.PIXELS: Scaling(3.0, 4.0)}
+    names = ("distance", "distance_decoded", "value")
+    opened = xr.Dataset({name: ("sample", np.zeros(2), {"units": "1"}) for name in names})
+    tell_units(opened, layout.MEMORIZATION, scalings.__getitem__)
+    told = {name: opened[name].attrs for name in names}
+    assert told["distance"] == {"units": "scaled", "mean": 1.0, "scale": 2.0}
+    assert told["distance_decoded"] == {"units": "scaled", "mean": 3.0, "scale": 4.0}
+    assert told["value"] == {"units": "1"}
+    pictures = xr.Dataset({"pool": ("image", np.zeros(2)), "pool_class": ("image", np.zeros(2))})
+    tell_units(pictures, layout.PIXELS, scalings.__getitem__)
+    assert pictures["pool"].attrs == {"units": "raw", "mean": 3.0, "scale": 4.0}
+    assert pictures["pool_class"].attrs == {}

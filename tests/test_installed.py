@@ -134,7 +134,8 @@ def test_files_of_results_are_datasets_that_say_their_units(ran: tuple[Path, str
     assert units == ["raw", "scaled", "scaled"]
     assert losses["loss_train"].attrs["units"] == "scaled^2"
     assert losses["score_loss_train"].attrs["units"] == "1"
-    scaled = (images["pool"].values - samples.attrs["mean"]) * samples.attrs["scale"]
+    told = samples["samples"].attrs
+    scaled = (images["pool"].values - told["mean"]) * told["scale"]
     assert scaled.mean() == pytest.approx(0, abs=1e-6)
     assert scaled.std() == pytest.approx(0.5)
     nearest = results.open("memorization", **results.cells.iloc[0])

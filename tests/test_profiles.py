@@ -1,4 +1,4 @@
-"""Profiles: each key has its reason, and a scheduler, which other commands stand in for, is asked for what it should."""
+"""Profiles: each key has its reason, and a scheduler, which other commands stand in for, is asked as it should be."""
 
 import importlib.util
 import json

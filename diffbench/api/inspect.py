@@ -14,6 +14,7 @@ from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.scales import Ends
 from diffbench.inspection.inspecting import inspect_model
 from diffbench.inspection.options import Inspection
+from diffbench.settings.data import Layout
 
 FACTORY = "python:denoiser"
 """In the place of the factory that the command line names: the model's name in messages."""
@@ -30,6 +31,7 @@ def inspect(
     *,
     name: str = "denoiser",
     images: str | None = None,
+    layout: Layout | None = None,
     labels: str | Both | None = None,
     conditions: str | Both | None = None,
     scale: Literal["minus-one-one", "raw", "suite"] = "minus-one-one",
@@ -46,6 +48,7 @@ def inspect(
     module is moved to the device, frozen, and put into evaluation mode.
     train: all images that it was trained on, (n, H, W), (n, C, H, W) or (n, H, W, C), as an array, or a file or folder
     of them; held_out: images like these that it was not trained on. images: name of the array where files hold several.
+    layout: the axes of each image, where shapes do not tell: CHW, HWC or HW.
     labels, conditions: class labels (n,), or vectors (n, *c), that the model is conditioned on, of both sets; or the
     name of such an array in the files.
     scale, pixel_range: which pixels the model knows, and which values of the images are -1 and 1 to it, (0, 255) if
@@ -60,10 +63,14 @@ def inspect(
         given, names = _as_files(Path(folder), {"train": train, "held_out": held_out}, images, beside)
         inspection = Inspection(
             model=FACTORY,
-            **given,
-            **names,
+            train=given["train"],
+            held_out=given["held_out"],
+            images=names.get("images"),
+            labels=names.get("labels"),
+            conditions=names.get("conditions"),
             out=Path(out),
             name=name,
+            layout=layout,
             granularity="classes" if "labels" in beside and "conditions" not in beside else None,
             scale=scale,
             range=None if pixel_range is None else f"{pixel_range[0]},{pixel_range[1]}",
@@ -93,6 +100,6 @@ def _as_files(
     if wrong := [name for name, value in beside.items() if isinstance(value, str) or len(value) != len(sets)]:
         raise DiffbenchError(f"{wrong[0]}: give two arrays, one of the training images and one of the held-out images")
     for number, (key, each) in enumerate(sets.items()):
-        arrays = {name: np.asarray(value[number]) for name, value in beside.items()}
+        arrays: dict[str, Any] = {name: np.asarray(value[number]) for name, value in beside.items()}
         np.savez(folder / f"{key}.npz", images=np.asarray(each), **arrays)
     return {key: folder / f"{key}.npz" for key in sets}, {name: name for name in ("images", *beside)}

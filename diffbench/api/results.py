@@ -3,14 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from functools import cached_property
+from functools import cache, cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from diffbench.api.units import tell_units
 from diffbench.bundled import nearest
 from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
@@ -32,20 +32,6 @@ KINDS = {
     if kind.stage not in layout.WHOLE and kind.pattern.endswith(".h5") and kind is not layout.TRAJECTORIES
 }
 """Files that can be opened, by name; trajectories are deleted once they are measured."""
-
-RAW, SCALED, SQUARED = "raw", "scaled", "scaled^2"
-UNITS = {
-    layout.DATA: {"pool": RAW, "validation": RAW, "unseen": RAW},
-    layout.PIXELS: {"pool": RAW, "validation": RAW},
-    layout.DECODED: {"samples": SCALED},
-    layout.EQUIVALENT: {"sigma": RAW},
-    **dict.fromkeys(
-        (layout.OPTIMUM, layout.DENOISE, layout.SAMPLES, layout.MEMORIZATION, layout.OVERLAP),
-        dict.fromkeys(("samples", "sigma", "distance", "isolation", "norm_*", "reference_*"), SCALED)
-        | dict.fromkeys(("loss_*", "wiener_*"), SQUARED),
-    ),
-}
-"""Units of pixels, of lengths among images and of noise levels, by kind and name; all else has none."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +80,6 @@ class Results:
         """Between raw values, as `data` holds images, and scaled ones: scaled = (raw - mean) * scale."""
         return self._scaling(layout.DATA)
 
-    def _scaling(self, kind: Kind) -> Scaling:
-        made_by = self._lineage.fingerprint(kind, {})
-        return Scaling.of(store.header(self.folder / kind.pattern, kind.stage, made_by).attributes)
-
     def path(self, kind: str, **factors: Any) -> Path:
         """Where a file lies, whether or not it is there; arguments as of `open`."""
         return self.folder / self._kind(kind).of(self._factors(kind, factors))
@@ -107,19 +89,19 @@ class Results:
 
         factors: those that the path of such a file has, others do not matter, so that a row of `cells` may be given:
         `results.open("samples", **results.cells.iloc[0])`. Variables of pixels, lengths and noise levels have units
-        "raw", "scaled" or "scaled^2"; `mean` and `scale` among the attributes lead from one to the other: scaled =
+        "raw", "scaled" or "scaled^2", and attributes `mean` and `scale` that lead from one to the other: scaled =
         (raw - mean) * scale, and lengths in scaled units are lengths in raw ones times scale.
         DiffbenchError if the file is missing, damaged, or made by other settings than the study has.
         """
         of_kind, known = self._kind(kind), self._factors(kind, factors)
         opened = store.dataset(self.path(kind, **known), of_kind.stage, self._lineage.fingerprint(of_kind, known))
-        units = UNITS.get(of_kind, {})
-        for name, variable in opened.variables.items():
-            for pattern, unit in units.items():
-                if fnmatch(str(name), pattern):
-                    variable.attrs["units"] = unit
-        own = self._scaling(layout.PIXELS) if of_kind in (layout.PIXELS, layout.DECODED) else self.scaling
-        return opened.assign_attrs(own.attributes) if units else opened
+        tell_units(opened, of_kind, cache(self._scaling))
+        return opened
+
+    def _scaling(self, kind: Kind) -> Scaling:
+        """Of the images in the data file, or of pictures that latents were decoded to."""
+        header = store.header(self.folder / kind.pattern, kind.stage, self._lineage.fingerprint(kind, {}))
+        return Scaling.of(header.attributes)
 
     @cached_property
     def _lineage(self) -> Lineage:

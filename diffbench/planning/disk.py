@@ -1,12 +1,14 @@
 """Bytes that a study's results take, file by file, from the sizes that decide them.
 
 What compression saves is not counted, but for labels and references. What a file holds whatever its sizes was measured.
+Images are taken for bytes, though other values take more; images that a decoder makes are not counted.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from diffbench.data.catalog import facts
@@ -15,7 +17,6 @@ from diffbench.planning.flops import weights
 from diffbench.planning.standing import files_of
 from diffbench.settings.models import TrainedDefinition
 from diffbench.study import layout
-from diffbench.study.grid import Checkpoint
 from diffbench.study.layout import Kind
 from diffbench.study.study import Study
 
@@ -57,45 +58,47 @@ class Room:
 
 def room(study: Study) -> Room:
     """What a study's results take. Reads no data."""
+    sizes = _Sizes(study)
     files, held = defaultdict[str, int](int), defaultdict[str, float](float)
     for kind, factors in files_of(study):
         files[kind.stage] += 1
-        held[kind.stage] += HELD.get(kind, OTHER) + BESIDE + bytes_of(study, kind, factors)
+        held[kind.stage] += HELD.get(kind, OTHER) + BESIDE + sum(sizes.parts(kind, factors))
     held["summary and report"] = PAGES + PER_CELL * len(study.cells)
-    runs = [run for run in study.milestones if isinstance(study.definition(run.model), TrainedDefinition)]
-    states = sum(RUN_STATE / FLOAT * _weights(study, run.model) for run in runs)
+    states = sum(RUN_STATE * sizes.weights(run.model) for run in study.milestones)
     return Room(dict(files), dict(held), states)
 
 
-def bytes_of(study: Study, kind: Kind, factors: Mapping[str, Any]) -> float:
-    """What grows of a file with sizes of data, model and measures."""
-    return sum(_parts(study, kind, factors))
+class _Sizes:
+    """What grows of a file with the sizes of data, model and measures."""
 
+    def __init__(self, study: Study) -> None:
+        self._study, self._facts = study, facts(study.data)
+        self._dimension = math.prod(self._facts.shape)
+        self._images = self._facts.pool + study.data.validation
+        self._counts = Evaluations(study, self._facts, self._dimension)
+        self.weights = lru_cache(maxsize=None)(self._weights)
 
-def _parts(study: Study, kind: Kind, factors: Mapping[str, Any]) -> Iterator[float]:
-    known, gap, samples = facts(study.data), study.measures.gap, study.sampling.samples
-    dimension = math.prod(known.shape)
-    images = known.pool + study.data.validation
-    counts = Evaluations(study, known, dimension)
-    if kind is layout.DATA:
-        yield images * (dimension + LABEL)
-    elif kind is layout.FEATURES:
-        yield images * FEATURES * FLOAT
-    elif kind is layout.CONDITIONS:
-        yield LABEL * int(factors["train_size"])
-    elif kind is layout.CHECKPOINT:
-        yield _weights(study, Checkpoint.of(factors).run.model)
-    elif kind in (layout.DENOISE, layout.OPTIMUM):
-        yield LOSSES * DOUBLE * gap.levels * sum(counts.of_splits(int(factors["train_size"])))
-        if kind is layout.OPTIMUM:
-            yield REFERENCES * counts.compared(int(factors["train_size"])) * min(PIXELS, dimension)
-    elif kind is layout.SAMPLES:
-        yield samples * dimension * FLOAT
-    elif kind is layout.MEMORIZATION:
-        yield 3 * DOUBLE * (samples + int(factors["train_size"]))
+    def parts(self, kind: Kind, factors: Mapping[str, Any]) -> Iterator[float]:
+        """Bytes of a file's parts."""
+        levels, samples = self._study.measures.gap.levels, self._study.sampling.samples
+        if kind is layout.DATA:
+            yield self._images * (self._dimension + LABEL)
+        elif kind is layout.FEATURES:
+            yield self._images * FEATURES * FLOAT
+        elif kind is layout.CONDITIONS:
+            yield LABEL * int(factors["train_size"])
+        elif kind is layout.CHECKPOINT:
+            yield FLOAT * self.weights(factors["model"])
+        elif kind in (layout.DENOISE, layout.OPTIMUM):
+            size = int(factors["train_size"])
+            yield LOSSES * DOUBLE * levels * sum(self._counts.of_splits(size))
+            if kind is layout.OPTIMUM:
+                yield REFERENCES * self._counts.compared(size) * min(PIXELS, self._dimension)
+        elif kind is layout.SAMPLES:
+            yield samples * self._dimension * FLOAT
+        elif kind is layout.MEMORIZATION:
+            yield 3 * DOUBLE * (samples + int(factors["train_size"]))
 
-
-def _weights(study: Study, model: str) -> float:
-    """Bytes of a network's weights in float32."""
-    definition = study.definition(model)
-    return FLOAT * weights(definition, facts(study.data).shape) if isinstance(definition, TrainedDefinition) else 0.0
+    def _weights(self, model: str) -> int:
+        definition = self._study.definition(model)
+        return weights(definition, self._facts.shape) if isinstance(definition, TrainedDefinition) else 0

@@ -65,7 +65,13 @@ class Lineage:
     @cached_property
     def summary_spec(self) -> SummarySpec:
         """The spec of the summary: all but what changes none of its numbers."""
-        beside = {"report": ReportSettings(), "device": "auto", "threads": 1, "runtime_factor": 1.0}
+        beside = {
+            "report": ReportSettings(),
+            "device": "auto",
+            "threads": 1,
+            "runtime_factor": 1.0,
+            "batch_minutes": 5.0,
+        }
         return SummarySpec(study=self.study.model_copy(update=beside), contents=dict(self.contents))
 
     def fingerprint(self, kind: Kind, factors: Mapping[str, Any]) -> str:
