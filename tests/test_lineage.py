@@ -97,6 +97,7 @@ SAMPLED = {"sample", "memorization", "overlap", "consistency"}
         (("device", "cpu"), set()),
         (("threads", 2), set()),
         (("runtime_factor", 2.0), set()),
+        (("batch_minutes", 60.0), set()),
     ],
 )
 def test_a_setting_changes_the_files_that_depend_on_it(change: tuple[str, Any], stages: set[str]) -> None:

@@ -36,14 +36,18 @@ class Batch(GroupJob):
 
     def __init__(self, name: str, jobs: Iterable[SnakemakeJob], minutes: int, mb: int, most: Partition) -> None:
         """minutes: asked for at the first attempt. mb: beside what its jobs ask for. most: what there is at most."""
-        super().__init__(name, frozenset(jobs), None)
+        jobs = frozenset(jobs)
+        super().__init__(name, jobs, next(iter(jobs)).dag.workflow.global_resources)
         self._minutes, self._mb, self._most = minutes, mb, most
         self._before = {file: _state(file) for job in self.jobs for file in _kept(job)}
         self.finalize()
 
-    # Snakemake compares groups by their jobs, for each job anew.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        """Snakemake's groups compare all their jobs, and it asks for each job anew."""
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     @property
     def resources(self) -> ResourceList:
@@ -82,7 +86,7 @@ class Batch(GroupJob):
             as_given("execution_settings.latency_wait"),
             format_cli_arg("--attempt", self.attempt),
             format_cli_arg("--cores", self.threads),
-            format_cli_arg("--resources", [f"mem_mb={self.resources.mem_mb}"]),
+            format_cli_arg("--resources", [f"mem_mb={self.resources.get('mem_mb')}"]),
             "--profile none --workflow-profile none --nolock --keep-going --rerun-incomplete --scheduler greedy",
             "--logger diffbench",
         ]

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
-from snakemake.jobs import Job as SnakemakeJob
 from snakemake.settings.types import SharedFSUsage
 
 from diffbench.cluster.batch import Batch, put_in, submit_with
@@ -23,8 +22,9 @@ class Submission:
         self._workflow, self._study, self._runtime = workflow, study, runtime
         self._on_slurm = workflow.executor_plugin.name == "slurm"
         self._partitions = partitions() if self._on_slurm else {}
-        # `all` is no work
-        self._jobs = {str(workflow.dag.jobid(job)): job for job in workflow.dag.needrun_jobs() if not job.is_local}
+        work = [job for job in workflow.dag.needrun_jobs() if not job.is_local]  # `all` is none
+        in_order = sorted(work, key=lambda job: str(job.output[0]))  # so that alike runs share a batch
+        self._jobs = {str(workflow.dag.jobid(job)): job for job in in_order}
 
     def prepare(self) -> dict[str, Partition]:
         """Put short jobs into batches. Returns what each rule's jobs may ask for at most, so that a retry does not.
@@ -60,14 +60,14 @@ class Submission:
         found = batches(planned, 60 * self._study.batch_minutes, self._runtime.fitting(most.minutes))
         return {f"batch{number}": self._batch(f"batch{number}", jobs, most) for number, jobs in enumerate(found, 1)}
 
-    def _planned(self, name: str, job: SnakemakeJob, names: dict[SnakemakeJob, str]) -> Job:
+    def _planned(self, name: str, job: Any, names: dict[Any, str]) -> Job:
         dependencies = self._workflow.dag.dependencies[job]
         waits_for = tuple(names[each] for each in dependencies if each in names)
         factors = job.wildcards_dict
         cell = "/".join(factors.values()) if "guidance" in factors else ""
         return Job(name, job.rule.name, self._seconds(job), waits_for, cell)
 
-    def _seconds(self, job: SnakemakeJob) -> float:
+    def _seconds(self, job: Any) -> float:
         """Seconds of a job's work by plan, or by the minutes that someone has set by hand."""
         by_hand = self._workflow.resource_settings.overwrite_resources.get(job.rule.name, {})
         if "runtime" in by_hand:
@@ -79,7 +79,7 @@ class Submission:
             name, [self._jobs[job.name] for job in jobs], self._runtime.minutes_of_batch(seconds(jobs)), TORCH, most
         )
 
-    def _refuse_what_waits_for_ever(self, job: SnakemakeJob) -> None:
+    def _refuse_what_waits_for_ever(self, job: Any) -> None:
         asked, name = job.resources, f"{job.rule.name} {next(iter(job.output), '')}"
         refuse(name, job.rule.name, asked.runtime, asked.mem_mb, self._partition(job))
 

@@ -74,7 +74,26 @@ def effects(results: Results, means: pd.DataFrame) -> list[Effect]:
 
 def answers(results: Results, means: pd.DataFrame, effects: list[Effect]) -> list[Answer]:
     """Which models memorize, at which noise level, what made them, and whether samples follow."""
+    if results.inspects:
+        return [_whether(means), _where(results, means), _whether_samples_follow(means)]
     return [_which(means), _where(results, means), _why(effects), _whether_samples_follow(means)]
+
+
+def _whether(means: pd.DataFrame) -> Answer:
+    """Whether the only setting memorizes."""
+    question, values = "Does it memorize?", means.set_index("measure")
+    fraction, floor = values.loc["memorized_fraction"], values.loc["memorized_floor"]
+    if not np.isfinite(fraction["value"]):
+        return Answer(question, "undefined", (f"{fraction['reason'] or 'no value'}.",))
+    beyond = "beyond its floor" if above_floor(means).iloc[0] else "not beyond its floor"
+    return Answer(
+        question,
+        f"{number(fraction['value'])} of samples are memorized, {beyond}",
+        (
+            f"Memorized fraction {_estimate(fraction)} against a floor of {_estimate(floor)}, the same number for "
+            "held-out images as if generated. Beyond: the 95 % interval lies above the floor's.",
+        ),
+    )
 
 
 def _which(means: pd.DataFrame) -> Answer:
