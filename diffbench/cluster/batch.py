@@ -131,7 +131,10 @@ def submit_with(executor: Any) -> None:
     of_others = executor.format_job_exec
 
     def format_job_exec(job: Any) -> str:
-        return job.command(Path(executor.tmpdir)) if isinstance(job, Batch) else of_others(job)
+        if not isinstance(job, Batch):
+            return of_others(job)
+        end = executor.get_job_exec_suffix(job)  # by which some executors know that a job has ended
+        return " && ".join(filter(None, (job.command(Path(executor.tmpdir)), end)))
 
     executor.format_job_exec = format_job_exec
 
