@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
+from diffbench.files import store
 from tests import moved_studies
 from tests.same_results import differences
 from tests.snakemake_runs import ROOT, TINY, snakemake
@@ -91,25 +94,70 @@ def test_networks_ask_for_a_gpu_where_the_study_says_so(tmp_path: Path, device: 
 
 
 @pytest.mark.slurm
-def test_slurm_makes_what_this_machine_makes_bit_for_bit(slurm: None, local: Path, tmp_path: Path) -> None:
-    """On GPUs that are none: networks then run on the CPU, but jobs wait for a node that has them."""
-    gpus = ["--set-resources", "denoise:gpu=1", "train:gpu=1"]
-    results = finished(tmp_path, TINY, "--profile", str(ROOT / "profiles/slurm"), *gpus)
+def test_slurm_makes_what_this_machine_makes_bit_for_bit_also_after_a_failure(
+    slurm: None, local: Path, tmp_path: Path
+) -> None:
+    """In one batch, of which a job fails; on GPUs that are none, but which it waits for."""
+    in_the_way = tmp_path / moved_studies.NAME / moved_studies.CELL_FOLDER / "memorization.h5"
+    (in_the_way / "of someone").mkdir(parents=True)
+    arguments = ["--profile", str(ROOT / "profiles/slurm"), "--set-resources", "denoise:gpu=1", "train:gpu=1"]
+    failed = snakemake(tmp_path, TINY, *arguments)
+    output = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert "16 jobs in 1 submission\n" in output
+    told = set(re.findall(r"failed: (\w+) (\S+)", output))
+    assert told == {("memorization", str(in_the_way.relative_to(tmp_path)))}
+    others = {path: path.stat().st_mtime_ns for path in (tmp_path / moved_studies.NAME / "mlp-small").rglob("*.h5")}
+    assert len(others) == 8  # of two cells, with what is in the way
+    second_try = max((tmp_path / ".snakemake/slurm_logs").rglob("*.log"), key=lambda path: int(path.stem)).read_text()
+    assert "4 jobs: 1 memorization, 1 summary, 1 report, 1 batch" in second_try
+
+    shutil.rmtree(in_the_way)
+    del others[in_the_way]
+    results = finished(tmp_path, TINY, *arguments)
+    assert {path: path.stat().st_mtime_ns for path in others} == others
     assert differences(local, results) == []
+
+
+@pytest.mark.slurm
+def test_what_no_partition_takes_is_said_before_anything_is_submitted(slurm: None, tmp_path: Path) -> None:
+    done = snakemake(tmp_path, TINY | {"runtime_factor": 10}, "--profile", str(ROOT / "profiles/slurm"))
+    assert done.returncode == 1
+    message = (
+        r"^diffbench: error: \w+ results/tiny/\S+ asks for 1\d\d minutes, and partition cpu lets a job run 60: name "
+    )
+    assert re.search(message, done.stdout + done.stderr, re.MULTILINE)
+    assert "submitted with SLURM" not in "".join(log.read_text() for log in (tmp_path / ".snakemake/log").glob("*.log"))
 
 
 def test_any_command_that_submits_makes_what_this_machine_makes(local: Path, tmp_path: Path) -> None:
     needs_plugin("cluster_generic")
-    submit = ["--cluster-generic-submit-cmd", "bash"]
-    results = finished(tmp_path, TINY, "--profile", str(ROOT / "profiles/cluster-generic"), *submit)
-    assert differences(local, results) == []
+    arguments = ["--profile", str(ROOT / "profiles/cluster-generic"), "--cluster-generic-submit-cmd", "bash"]
+    done = snakemake(tmp_path, TINY, *arguments, "--set-resources", "train:runtime=40")
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Long trainings have their own, as have cells of each of their checkpoints, what is shared, and the summary.
+    assert "16 jobs in 6 submissions\n" in done.stdout + done.stderr
+    assert differences(local, tmp_path / "results/tiny") == []
+
+
+def test_without_batches_each_job_has_a_submission_of_its_own(local: Path, tmp_path: Path) -> None:
+    needs_plugin("cluster_generic")
+    target = "results/tiny/conditions/n20/classes.h5"
+    arguments = ["--profile", str(ROOT / "profiles/cluster-generic"), "--cluster-generic-submit-cmd", "bash"]
+    done = snakemake(tmp_path, TINY | {"batch_minutes": 0}, *arguments, "--", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "submission" not in done.stdout + done.stderr
+    one, other = (store.read(folder / target, "conditions").arrays for folder in (local.parents[1], tmp_path))
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.slurm
 def test_a_training_that_diverged_is_not_repeated(slurm: None, tmp_path: Path) -> None:
     study = TINY | {"steps": [4], "training": {"batch": 16, "learning_rate": 1e30}}
     target = "results/tiny/mlp-small/n20/classes/seed0/step4/checkpoint.pt"
-    done = snakemake(tmp_path, study, "--profile", str(ROOT / "profiles/slurm"), "--", target)
+    long = ["--set-resources", "train:runtime=40"]  # by itself
+    done = snakemake(tmp_path, study, "--profile", str(ROOT / "profiles/slurm"), *long, "--", target)
     assert done.returncode != 0
     log = tmp_path / "results/tiny/logs/train/mlp-small/n20/classes/seed0/step4.log"
     assert log.read_text().startswith("diffbench train: error: training diverged")  # no bar of steps before it
@@ -121,8 +169,6 @@ def test_results_that_differ_are_told(local: Path, tmp_path: Path) -> None:
     shutil.copytree(local, tmp_path / "other")
     assert differences(local, tmp_path / "other") == []
     (tmp_path / "other/claims.json").unlink()
-    import h5py
-
     path = next((tmp_path / "other").rglob("denoise.h5"))
     with h5py.File(path, "r+") as file:
         values: Any = file["value"]

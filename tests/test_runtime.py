@@ -72,6 +72,13 @@ def test_minutes_grow_with_steps_network_and_images_and_by_the_site_s_factor() -
     assert slower.minutes("train", CELL) == math.ceil(3 * (MINUTES_LEAST + MARGIN * slower.seconds("train", CELL) / 60))
 
 
+def test_a_batch_of_the_longest_that_fits_asks_for_no_more() -> None:
+    asked = Runtime(study(runtime_factor=0.7))
+    assert asked.minutes_of_batch(asked.fitting(90)) == 90
+    assert asked.minutes_of_batch(asked.fitting(90) + 60) > 90
+    assert asked.fitting(5) < 0
+
+
 def test_a_gpu_is_faster_than_a_core_and_threads_are_less_than_cores() -> None:
     core, gpu, threads = (
         Runtime(study(**on)).seconds("train", CELL) for on in ({}, {"device": "cuda"}, {"threads": 3})

@@ -21,6 +21,8 @@ MINUTES_LEAST = 10.0
 """Of the smallest job: twice the start of Snakemake, and that of Python and torch, from a slow shared file system."""
 MARGIN = 3.0
 """Times as long as reckoned: for machines and moments slower than those that rates were measured in."""
+BATCH_MARGIN = 2.0
+"""The same of a batch: one that its time ends goes on at its second try, and of many jobs not all are slow."""
 
 CPU_RATE = 3e10
 """Floating-point operations per second of networks on one core: 3e10 of a small MLP's steps to 8e10 of a U-Net."""
@@ -59,8 +61,18 @@ class Runtime:
 
     def minutes(self, rule: str, factors: Mapping[str, str]) -> int:
         """Of a job of a rule, asked for with its wildcards, by the site's factor."""
-        reckoned = MARGIN * self.seconds(rule, factors) / 60
-        return math.ceil(self._study.runtime_factor * (MINUTES_LEAST + reckoned))
+        return self._asked(MARGIN * self.seconds(rule, factors))
+
+    def minutes_of_batch(self, seconds: float) -> int:
+        """Of a batch whose jobs take so many seconds, as reckoned."""
+        return self._asked(BATCH_MARGIN * seconds)
+
+    def fitting(self, minutes: float) -> float:
+        """Seconds of a batch that asks for no more than so many minutes; below 0 if none does."""
+        return 60 * (minutes / self._study.runtime_factor - MINUTES_LEAST) / BATCH_MARGIN
+
+    def _asked(self, seconds: float) -> int:
+        return math.ceil(self._study.runtime_factor * (MINUTES_LEAST + seconds / 60))
 
     def seconds(self, rule: str, factors: Mapping[str, str]) -> float:
         """What a job of a rule has to do, at the rates above."""

@@ -65,7 +65,13 @@ class Lineage:
     @cached_property
     def summary_spec(self) -> SummarySpec:
         """The spec of the summary: all but what changes none of its numbers."""
-        beside = {"report": ReportSettings(), "device": "auto", "threads": 1, "runtime_factor": 1.0}
+        beside = {
+            "report": ReportSettings(),
+            "device": "auto",
+            "threads": 1,
+            "runtime_factor": 1.0,
+            "batch_minutes": 5.0,
+        }
         return SummarySpec(study=self.study.model_copy(update=beside), contents=dict(self.contents))
 
     def fingerprint(self, kind: Kind, factors: Mapping[str, Any]) -> str:
@@ -136,8 +142,8 @@ class Lineage:
 
     def _features(self, factors: Factors) -> FeaturesSpec:
         quality = self.study.measures.quality
-        images = {"data": layout.DATA} if self.study.data.decoding is None else {"pixels": layout.PIXELS}
-        inputs = self._inputs(factors, **images)
+        decoded = {"pixels": layout.PIXELS} if self.study.data.decoding else {}
+        inputs = self._inputs(factors, data=layout.DATA, **decoded)
         if quality.encoder is not None:
             inputs["encoder"] = self.contents.get(quality.encoder, "")
         return FeaturesSpec(**dict(quality), inputs=inputs)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from diffbench.data import catalog
-from diffbench.settings.base import Count, Name, Positive, Seed, Strict
+from diffbench.settings.base import Count, Name, NotNegative, Positive, Seed, Strict
 from diffbench.settings.data import DataSettings
 from diffbench.settings.granularity import Granularity
 from diffbench.settings.guidance import Guidance
@@ -67,6 +67,10 @@ class Study(Strict):
     )
     runtime_factor: Positive = Field(
         default=1.0, description="Of a site: times the minutes that jobs ask of its scheduler; no result depends on it."
+    )
+    batch_minutes: NotNegative = Field(
+        default=5.0,
+        description="Of a site: minutes of work, by plan, for which short jobs share a submission; 0: none do.",
     )
 
     @model_serializer(mode="wrap")

@@ -1,4 +1,5 @@
 # The study, where its files lie, and what the rules ask of it.
+import json
 import logging
 import os
 import re
@@ -8,6 +9,9 @@ from pathlib import Path
 from snakemake.common.configfile import load_configfile
 
 from diffbench import conventions
+from diffbench.cluster.batch import VARIABLE
+from diffbench.cluster.slurm import ANY
+from diffbench.cluster.submission import Submission
 from diffbench.conventions import DiffbenchError
 from diffbench.files.fingerprint import contents_of
 from diffbench.files.output import unwritable
@@ -85,14 +89,26 @@ def spec(stage):
 
 def memory(rule):
     """MB that a rule's jobs ask of a scheduler, twice as many after each attempt: what was too little kills a job."""
-    return lambda wildcards, attempt: MEMORY.mb(rule, wildcards) * 2 ** (attempt - 1)
+    return lambda wildcards, attempt: doubled(
+        MEMORY.mb(rule, wildcards), attempt, MOST.get(rule, ANY).mb
+    )
 
 
 def runtime(rule):
     """The same of minutes."""
-    return lambda wildcards, attempt: RUNTIME.minutes(rule, wildcards) * 2 ** (
-        attempt - 1
+    return lambda wildcards, attempt: doubled(
+        RUNTIME.minutes(rule, wildcards), attempt, MOST.get(rule, ANY).minutes
     )
+
+
+MOST = (
+    {}
+)  # what a rule's jobs may ask for, once the cluster has told (prepare_submission)
+
+
+def doubled(asked, attempt, most):
+    """What a job asks for at an attempt: what no machine has would be waited for without end."""
+    return int(min(asked * 2 ** (attempt - 1), max(asked, most)))
 
 
 def twin(kind):
@@ -238,6 +254,23 @@ def start_server():
             f"note: every job starts by itself, seconds slower: {error}",
             file=sys.stderr,
         )
+
+
+def prepare_submission():
+    """Let short jobs share submissions, and end the run now if the cluster cannot take one that is to come."""
+    submission = Submission(workflow, STUDY, RUNTIME)
+    submission.ask_whom_there_is()
+    try:
+        MOST.update(submission.prepare())
+    except DiffbenchError as error:
+        sys.exit(f"diffbench: error: {error}")
+
+
+def files_of_batch(_):
+    """The files that a batch makes; those that are to be made though they are there are forced."""
+    batch = json.loads(Path(os.environ[VARIABLE]).read_text())
+    workflow.dag.forcefiles.update(batch["forced"])
+    return batch["files"]
 
 
 def end_at_once():

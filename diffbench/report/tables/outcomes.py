@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from diffbench.files.estimates import DECODED
 from diffbench.report.tables.estimates import FIELDS
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds, logarithm
@@ -26,9 +25,6 @@ SCALARS = {
     "skill_at_peak": DENOISE,
 }
 """Scalars of a cell that the report shows, and the files that hold them."""
-
-OF_PICTURES = {f"{name}{DECODED}": MEMORIZATION for name in ("memorized_fraction", "memorized_floor")}
-"""The same between what latents are decoded to."""
 
 AT_PEAK = "train_likeness_at_peak"
 CURVES_AT_PEAK = {
