@@ -229,8 +229,8 @@ def _record_of(run: Callable[..., int | None]) -> Callable[..., Any] | None:
 def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any], of_stage: bool) -> None:
     """Add an option per parameter of `action`: a flag for a bool, else one with a value; its help is that of Annotated.
 
-    An optional one of a stage may stand without its value, as where a rule's input is empty. What `action` takes by position alone
-    is an argument without a name; a list takes one or more.
+    An optional one of a stage may stand without its value, as where a rule's input is empty. What `action` takes by
+    position alone is an argument without a name; a list takes one or more.
     """
     for name, parameter in inspect.signature(action).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:  # what stands after --: said below all others

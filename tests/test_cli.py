@@ -39,7 +39,7 @@ def test_mistakes_are_one_line(arguments, message, capsys, tmp_path, monkeypatch
 def test_an_option_of_a_stage_alone_may_lack_its_value(capsys, tmp_path):
     """As where a rule's input is empty; what people type would be measured without what they meant to give."""
     with pytest.raises(SystemExit) as ended:
-        main(["inspect", "--model", "m:f", "--train", "a", "--held-out", "b", "--out", str(tmp_path / "o"), "--weights"])
+        main(["inspect", "--model", "m:f", "--train", "a", "--held-out", "b", "--out", "o", "--weights"])
     assert ended.value.code == 2
     assert "argument --weights: expected one argument" in capsys.readouterr().err
     assert main(["features", "--pixels", "--spec", "{", "--data", "d.h5", "--out", str(tmp_path / "x.h5")]) == 1

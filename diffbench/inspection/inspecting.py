@@ -48,7 +48,7 @@ def inspect_model(inspection: Inspection, denoiser: object | None = None) -> Pat
         # Here, since torch takes its time to import, and a mistake in an option should not.
         from diffbench.denoisers.external import at_hand, make_model
         from diffbench.devices import pick_device
-        from diffbench.inspection.trial import Trial
+        from diffbench.inspection.trial import Trial, try_decoder
 
         device = pick_device(study.device)
         model = make_model(definition) if denoiser is None else denoiser
@@ -56,6 +56,8 @@ def inspect_model(inspection: Inspection, denoiser: object | None = None) -> Pat
             raise DiffbenchError(f"model '{inspection.model}': no function D(x, sigma, label)")
         trial = Trial(definition, model, facts, study.center.granularity, facts.pool)
         trial.first(device)
+        if study.data.decoding is not None:
+            try_decoder(study.data.decoding, facts.shape, device)
         contents = contents_of(study.user_files)
         with at_hand(definition, model):
             with _folder_beside(inspection.out) as folder:

@@ -9,6 +9,9 @@ from diffbench.inspection.options import HELD_OUT
 
 OPTIONS = {
     r"(lower )?sampling\.sigma_max and measures\.gap\.sigma_max": r"\1--sigma-max",
+    r"; inspect: key 'sampling\.trajectories'[^;]*": "",  # as many as samples, whose option is named
+    r"key 'models\.[^']*?\.external': (\w+) (.*?) \(got \{.*\}\)": r"--\1: \2",
+    r"key 'models\.[^']*': (?='\S+' is the name of a folder)": "--name: ",
     r"key 'models\.[^']*?\.(external\.)?import'": "--model",
     r"key 'models\.[^']*?\.(external\.)?(weights|arguments|scale|range)(\.\w+)?'": r"--\2",
     r"key 'measures\.gap\.levels'": "--gap-levels",
@@ -19,9 +22,13 @@ OPTIONS = {
     r"key 'data\.path'": "--train",
     r"key 'data\.held_out_conditions'": "--held-out-conditions",
     r"key 'data\.held_out'": "--held-out",
-    r"key 'data\.(images|labels|resize|conditions|layout|channels)'": r"--\1",
-    r"key 'data\.decoder\.(Decoder\.)?(weights|arguments)(\.\w+)?'": r"--decoder-\2",
-    r"key 'data\.decoder[^']*'": "--decoder",
+    r"key '(?:data\.)?(images|labels|resize|conditions|layout|channels)'": r"--\1",
+    r"range: (train|validation) images: its values": r"--range: the \1 images' values",
+    r"such as range: \[(\S+), (\S+)\]": r"such as --range \1,\2",
+    r"such as scale: raw": "such as --scale raw",
+    r"^device: ": "--device: ",
+    r"key '(?:data\.)?decoder\.(Decoder\.)?(weights|arguments)(\.\w+)?'": r"--decoder-\2",
+    r"key '(?:data\.)?decoder[^']*'": "--decoder",
     r"key 'center\.granularity'": "--granularity",
     r"granularity '(\S+)'": r"--granularity \1",
     r"give layout (\w+)": r"give --layout \1",
