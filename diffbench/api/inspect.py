@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from diffbench.api.arrays import as_array
 from diffbench.api.results import Results, load_results
 from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.scales import Ends
@@ -100,6 +101,6 @@ def _as_files(
     if wrong := [name for name, value in beside.items() if isinstance(value, str) or len(value) != len(sets)]:
         raise DiffbenchError(f"{wrong[0]}: give two arrays, one of the training images and one of the held-out images")
     for number, (key, each) in enumerate(sets.items()):
-        arrays: dict[str, Any] = {name: np.asarray(value[number]) for name, value in beside.items()}
-        np.savez(folder / f"{key}.npz", images=np.asarray(each), **arrays)
+        arrays: dict[str, Any] = {name: as_array(name, value[number]) for name, value in beside.items()}
+        np.savez(folder / f"{key}.npz", images=as_array(key, each), **arrays)
     return {key: folder / f"{key}.npz" for key in sets}, {name: name for name in ("images", *beside)}
