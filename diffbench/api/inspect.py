@@ -59,6 +59,8 @@ def inspect(
     `privacy.html`. What goes on is told on standard error. DiffbenchError for what cannot be measured; it names options
     as the command line has them.
     """
+    if not callable(denoiser):
+        raise DiffbenchError(f"denoiser: a function D(x, sigma, label) is expected (got {denoiser!r})")
     beside = {name: value for name, value in (("labels", labels), ("conditions", conditions)) if value is not None}
     with TemporaryDirectory(prefix="diffbench-") as folder:
         given, names = _as_files(Path(folder), {"train": train, "held_out": held_out}, images, beside)
@@ -74,7 +76,7 @@ def inspect(
             layout=layout,
             granularity="classes" if "labels" in beside and "conditions" not in beside else None,
             scale=scale,
-            range=None if pixel_range is None else f"{pixel_range[0]},{pixel_range[1]}",
+            range=None if pixel_range is None else ",".join(map(str, pixel_range)),
             quick=quick,
             samples=samples,
             sigma_max=sigma_max,

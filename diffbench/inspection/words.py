@@ -34,6 +34,7 @@ OPTIONS = {
     r"give layout (\w+)": r"give --layout \1",
     r"use granularity (\w+)": r"use --granularity \1",
     r"give arguments: (?=\{)": "give --arguments ",
+    r"key 'center\.train_size': .* \(got (\d+)\)": r"--train: \1 distinct image is too few; give at least 2",
     r"key 'device'": "--device",
     r"data\.(images|labels|resize|conditions)": r"--\1",
     r"beyond data\.validation": f"beyond the {HELD_OUT:,} that are used at most",
