@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from diffbench import cli
-from diffbench.conventions import log_sigmas
+from diffbench.conventions import DiffbenchError, log_sigmas
 from diffbench.files import store
 from diffbench.inspection import inspecting
 from diffbench.inspection.inspecting import inspect_model
@@ -178,6 +178,21 @@ def test_a_wrong_model_is_told_before_any_image_is_read(
     monkeypatch.setattr(inspecting, "contents_of", lambda *_: pytest.fail("files were read"))
     told = failed(planted, tmp_path / "out", capsys, arguments=f'{{"how": "{how}"}}')
     assert message in told
+
+
+@pytest.mark.parametrize("granularity", ["none", "classes"])
+def test_labels_that_the_model_does_not_get_are_told(
+    planted: Path, tmp_path: Path, granularity: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train", "held"):
+        arrays = np.load(planted / f"{name}.npz")
+        np.savez(tmp_path / f"{name}.npz", y=np.arange(len(arrays["x"])) % 3, x=arrays["x"])
+    options = {"model": "tests.external_models:broken", "arguments": '{"how": "none"}', "granularity": granularity}
+    options |= {"weights": None, "conditions": None, "labels": "y"}
+    options |= {"train": tmp_path / "train.npz", "held_out": tmp_path / "held.npz"}
+    with pytest.raises(DiffbenchError, match="returned None"):
+        inspect_model(inspection(planted, tmp_path / "out", **options))
+    assert ("the model gets no labels" in capsys.readouterr().err) == (granularity == "none")
 
 
 DEAF = {"model": "tests.external_models:writing", "arguments": '{"returns": "its own buffer"}'}

@@ -44,6 +44,8 @@ def inspect_model(inspection: Inspection, denoiser: object | None = None) -> Pat
         held_out = min(facts.held_out or 0, HELD_OUT)
         study = inspection.study(facts.pool, held_out)
         definition = _definition(study)
+        if inspection.labels is not None and study.center.granularity == "none":
+            _tell("note: the model gets no labels; --granularity classes hands it those of --labels")
         _tell("trying the model")
         # Here, since torch takes its time to import, and a mistake in an option should not.
         from diffbench.denoisers.external import at_hand, make_model
