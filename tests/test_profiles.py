@@ -121,7 +121,7 @@ def test_a_study_asks_pbs_as_the_profile_says(stand_in: Any, tmp_path: Path) -> 
 
 @pytest.mark.pipeline
 def test_kubernetes_makes_what_this_machine_makes_bit_for_bit(stand_in: Any, tmp_path: Path) -> None:
-    """By a kubectl that runs each Job's command here: a batch of data and labels, and a training on a GPU that is none."""
+    """By a kubectl that runs Jobs here: a batch of data and labels, and a training on a GPU that is none."""
     needs_cluster_generic()
     said = stand_in("kubectl", KUBECTL.format(python=sys.executable))
     said.mkdir()
