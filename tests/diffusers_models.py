@@ -11,6 +11,14 @@ from diffbench.adapters.libraries import hide_broken_torchvision
 
 hide_broken_torchvision()
 
+CUMULATED = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), 0)
+"""Of every scheduler's default betas."""
+
+
+def moment(step: int) -> tuple[float, float]:
+    """Alpha and sigma of a step."""
+    return float(CUMULATED[step].sqrt()), float((1 - CUMULATED[step]).sqrt())
+
 
 def save(folder: Path, model: Any, part: str, scheduler: str = "DDPMScheduler", **options: Any) -> Path:
     """A network in folder/part beside a scheduler. Returns the folder."""

@@ -4,19 +4,20 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from diffbench.report.pages import index
-from diffbench.report.tables import leaderboard, outcomes, timescales
+from diffbench.report.pages import index, leaderboard
+from diffbench.report.tables import outcomes, packed, timescales
 from diffbench.report.tables.results import load_results
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
 from diffbench.study import layout
+from tests.packed_boards import unpacked
 from tests.report_studies import make_study
 
 SETTINGS = 8
-SEEDS = 2
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,10 @@ def bounded(made, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bounded") / "study"
     shutil.copytree(made, folder)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(leaderboard, "LONGEST", 3 * (1 + SEEDS))
+        patched.setattr(leaderboard, "LONGEST", 3)
+        patched.setattr(packed, "LONGEST", 3)
+        patched.setattr(packed, "MANY", 10)
+        patched.setattr(packed, "CELLS", 10)
         patched.setattr(timescales, "LONGEST", 2)
         patched.setattr(index, "LISTED", 1)
         report.run(ReportSettings(), folder)
@@ -40,10 +44,23 @@ def bounded(made, tmp_path_factory) -> Path:
 
 
 def test_leaderboard_shows_the_first_settings_and_says_so(bounded):
-    page = (bounded / "index.html").read_text()
-    assert len(re.findall("<tbody data-model", page)) == 3
+    page = (bounded / "leaderboard.html").read_text()
     assert f"The 3 of {SETTINGS} settings that memorize most stand here" in page
     assert 'href="data/leaderboard.csv"' in page
+    held = unpacked(bounded / "leaderboard.html")
+    assert {len(codes) for codes in held["settings"]["factors"].values()} == {3}
+    assert "cells" not in held
+
+
+def test_a_large_leaderboard_keeps_fewer_digits_and_says_so(made, bounded):
+    """Four of values, so the third that pages show is right; two of how far intervals reach."""
+    assert "keeps four digits of a value" in (bounded / "leaderboard.html").read_text()
+    table = pd.read_csv(bounded / "data/leaderboard.csv").head(3)
+    for name, column in unpacked(bounded / "leaderboard.html")["settings"]["columns"].items():
+        value = np.array([np.nan if each is None else float(each) for each in column["value"]])
+        assert value == pytest.approx(table[name].to_numpy(float), rel=6e-4, nan_ok=True)
+        below = np.array([np.nan if each is None else float(each) for each in column["below"]])
+        assert below == pytest.approx((table[name] - table[f"{name}_low"]).to_numpy(float), rel=6e-2, nan_ok=True)
 
 
 def test_table_beside_it_has_all_settings_in_order(made, bounded):
@@ -64,13 +81,16 @@ def test_files_that_are_lacking_are_counted(bounded):
 
 
 def test_tables_of_time_scales_name_the_summary(bounded):
-    page = (bounded / "claims.html").read_text()
+    page = (bounded / "training.html").read_text()
     assert re.search(r"The first 2 of \d+ rows; summary/timescales.csv holds all.", page)
 
 
 def test_small_study_is_shown_whole(made, tmp_path):
     shutil.copytree(made, tmp_path / "study")
     report.run(ReportSettings(), tmp_path / "study")
-    page = (tmp_path / "study/report/index.html").read_text()
+    page = (tmp_path / "study/report/leaderboard.html").read_text()
     assert "settings that memorize most stand here" not in page
-    assert len(re.findall("<tbody data-model", page)) == SETTINGS
+    assert "keeps four digits" not in page
+    assert {
+        len(codes) for codes in unpacked(tmp_path / "study/report/leaderboard.html")["settings"]["factors"].values()
+    } == {SETTINGS}

@@ -103,8 +103,8 @@ def index_of(folder: Path) -> str:
 
 
 def listed(folder: Path) -> dict[str, tuple[str, str]]:
-    """State and reason by file, as the index page lists them."""
-    section = index_of(folder).partition('<h3 id="files">')[2].partition("</section>")[0]
+    """State and reason by file, as the first page lists them."""
+    section = index_of(folder).partition('<section id="files">')[2].partition("</section>")[0]
     found = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', section)
     return {unescape(file): (state, unescape(reason)) for file, state, reason in found}
 

@@ -13,6 +13,8 @@ import pytest
 
 from diffbench.conventions import DiffbenchError
 from diffbench.report.pages.claims import divides, write_claims
+from diffbench.report.pages.training import write_training
+from diffbench.report.tables.findings import find
 from diffbench.report.tables.format import count, number
 from diffbench.report.tables.results import load_claims, load_results, read_table
 from diffbench.report.tables.timescales import TIMES, run_table
@@ -41,7 +43,9 @@ def folder(tmp_path_factory) -> Path:
         file.write("mlp-small,32,classes,0,400,0,,pair_correlation,pixels,0.8125,0.75,0.875,40,\n")
         file.write("mlp-small,32,classes,0,400,0,,pair_consistency,pixels,,,,1,fewer than 2 pairs\n")
     vouch_anew(folder)
-    write_claims(load_results(folder), ReportSettings())
+    results = load_results(folder)
+    write_claims(results, ReportSettings())
+    write_training(find(results), ReportSettings())
     return folder
 
 
@@ -139,10 +143,13 @@ def test_refuted_claim_is_told_by_symbol_and_word_here_and_on_the_index(tmp_path
     assert text(page(tmp_path)).count("✗ refuted") == 3  # at the top, beside the claim and beside the test
     assert "0.750 [0.500, 1.00]" in text(page(tmp_path))
     assert '"square"' in page(tmp_path)
-    shown = re.findall(r'<a href="claims.html#(claim-\d-section)".*?>(.*?)</a>', page(tmp_path, "index"), re.DOTALL)
-    words = ["1 ✗ refuted", *(f"{number} ? inconclusive" for number in (2, 3, 4, 5))]
-    assert [text(badge) for _, badge in shown] == words
-    assert all(f'id="{anchor}"' in page(tmp_path) for anchor, _ in shown)
+    listed = page(tmp_path, "index").partition('<ul class="claims">')[2].partition("</ul>")[0]
+    shown = re.findall(r'<li>(.*?)<a href="claims.html#(claim-(\d)-section)">', listed, re.DOTALL)
+    assert [(text(badge), number) for badge, _, number in shown] == [
+        ("✗ refuted", "1"),
+        *(("? inconclusive", number) for number in "2345"),
+    ]
+    assert all(f'id="{anchor}"' in page(tmp_path) for _, anchor, _ in shown)
 
 
 def scales(folder: Path) -> Iterator[dict[str, str]]:
@@ -151,7 +158,7 @@ def scales(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def test_time_scales_equal_the_table_and_undefined_ones_say_why(folder):
-    section = page(folder).partition('id="timescales"')[2].partition("</section>")[0]
+    section = page(folder, "training").partition('id="timescales"')[2].partition("</section>")[0]
     rows = {tuple(row[:5]): row[5:] for row in table_rows(section) if len(row) == 9}
     seen = {"defined": 0, "undefined": 0}
     for row in scales(folder):

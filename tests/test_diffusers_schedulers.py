@@ -61,14 +61,14 @@ def noised(scheduler: Any, t: Tensor) -> tuple[float, float]:
 
 
 def clean_by_library(scheduler: Any, t: Tensor, x: Tensor, alpha: float, sigma: float) -> Tensor:
-    """What the step at time t takes for the clean image; of two solvers, what they convert the network's output to."""
+    """What the step at time t takes for the clean image; of three solvers, what they make of the output."""
     given = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
     output = network(given, t)
-    name = type(scheduler).__name__
-    if name in ("DEISMultistepScheduler", "SASolverScheduler"):
+    name = type(scheduler).__name__.removesuffix("Scheduler")
+    if name in ("DEISMultistep", "SASolver", "EDMDPMSolverMultistep"):
         scheduler._init_step_index(t)
-        converted = scheduler.convert_model_output(output, t, sample=x)
-        return converted if name.startswith("SA") else (x - sigma * converted) / alpha
+        converted = scheduler.convert_model_output(output, sample=x)
+        return (x - sigma * converted) / alpha if name.startswith("DEIS") else converted
     step = scheduler.step(output, t, x)
     clean = getattr(step, "pred_original_sample", None)
     return step.prev_sample if clean is None else clean
@@ -86,7 +86,7 @@ def clean_by_library(scheduler: Any, t: Tensor, x: Tensor, alpha: float, sigma: 
 def test_a_denoiser_is_what_the_schedulers_step_takes_for_the_clean_image(name, predicted, tmp_path: Path) -> None:
     scheduler = scheduler_of(name, prediction_type=predicted, shift=3.0)
     scheduler.set_timesteps(4)
-    t = scheduler.timesteps[1 if name in ("EDMEuler", "LMSDiscrete") else -1]
+    t = scheduler.timesteps[1 if name in (*PRECONDITIONED, "LMSDiscrete") else -1]
     alpha, sigma = noised(scheduler, t)
     x = alpha * CLEAN + sigma * NOISE
     expected = clean_by_library(scheduler, t, x, alpha, sigma)
@@ -129,15 +129,18 @@ def test_solvers_that_are_told_to_follow_a_flow(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "options", [{"shift": 3.0}, {"use_dynamic_shifting": True}, {"invert_sigmas": True}, {"shift_terminal": 0.1}]
 )
-def test_a_flow_is_the_same_denoiser_whatever_its_sampler_does_to_times(options, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow_is_the_same_denoiser_whatever_its_sampler_does_to_times(name, options, tmp_path: Path) -> None:
     """The straight line to the end, x + (end - now) dx/dt, is the clean image."""
-    scheduler = scheduler_of("FlowMatchEulerDiscrete", **options)
-    scheduler.set_timesteps(5, mu=1.1 if "use_dynamic_shifting" in options else None)
-    t, now = scheduler.timesteps[2], float(scheduler.sigmas[2])
-    end, noise = (1.0, 1 - now) if "invert_sigmas" in options else (0.0, now)
+    scheduler = scheduler_of(name, **options)
+    scheduler.set_timesteps(5, **{"mu": 1.1} if "Euler" in name and "use_dynamic_shifting" in options else {})
+    t = scheduler.timesteps[2]
+    scheduler._init_step_index(t)
+    now, then = scheduler.sigmas[scheduler.step_index : scheduler.step_index + 2].tolist()
+    end, noise = (1.0, 1 - now) if "Euler" in name and "invert_sigmas" in options else (0.0, now)
     x = (1 - noise) * CLEAN + noise * NOISE
     one_step = scheduler.step(network(x, t), t, x).prev_sample - x
-    expected = x + one_step / (float(scheduler.sigmas[3]) - now) * (end - now)
+    expected = x + one_step / (then - now) * (end - now)
     denoised = denoiser_of(scheduler, tmp_path)(x / (1 - noise), torch.tensor([noise / (1 - noise)]))
     assert torch.allclose(denoised, expected, atol=1e-4)
 

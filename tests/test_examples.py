@@ -74,9 +74,9 @@ def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_network_that_a_plain_loop_trained_is_measured_by_the_command_that_is_printed(tmp_path: Path) -> None:
-    said = run("examples/other_libraries.py", "flow", str(tmp_path), "500")
+    said = run("examples/other_libraries.py", "flow", str(tmp_path), "1000")
     command = shlex.split(said.replace("build/inspection", str(tmp_path / "found")).replace("\\\n", " "))
-    run(*command[1:], "--samples", "32", "--device", "cpu")
+    run(*command[1:], "--quick", "--device", "cpu")
     table = pd.read_csv(tmp_path / "found/summary/denoise.csv").set_index("measure")
     losses = table[table.index == "mse_train"].sort_values("sigma")["value"]
     assert losses.iloc[0] < 1e-4, "at low noise the answer is nearly x"

@@ -158,7 +158,7 @@ def test_an_inspection_ends_in_the_usual_report(inspected: Path, browser: Any, t
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
     page.goto((inspected / "report/index.html").as_uri())
-    page.wait_for_selector("canvas, svg")
+    page.wait_for_selector("#measured")
     text = page.inner_text("body")
     assert "pipeline" in text
     assert "memorized" in text.lower()

@@ -70,7 +70,7 @@ def test_thresholds_of_laws_are_listed_with_their_reasons(folder: Path):
 
 
 def test_the_index_names_verdicts_of_laws_that_lead_to_them(folder: Path):
-    assert text(page(folder, "index")).count("Laws of the field:") == 1
+    assert text(page(folder, "index")).count("Laws of the field") == 1
     for law in laws_of(folder):
         assert (f'href="claims.html#law-{law["law"]}-section"' in page(folder, "index")) == (law["law"] != 2)
 

@@ -1,20 +1,28 @@
-"""Pages in a real browser: they draw, act, and ask for nothing that is not in them."""
+"""Pages in a real browser: they draw, fit, act, and ask for nothing that is not in them."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
+from diffbench.study import layout
+from tests.packed_boards import unpacked
 from tests.report_studies import make_study
 
 MARKS = ".mark-symbol path, .mark-line path, .mark-rule line, .mark-area path, .mark-rect path"
+UNNAMED = "svg [role=graphics-symbol]:not([aria-label]):not([aria-hidden])"
+UNREACHED = (
+    "elements => elements.filter(each => each.scrollWidth > each.clientWidth + 1"
+    " && /auto|scroll/.test(getComputedStyle(each).overflowX) && each.tabIndex < 0).length"
+)
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory) -> Path:
+def folder(tmp_path_factory) -> Path:
     """The report of a study in which one cell is missing, so that it stands last in either order."""
     folder = tmp_path_factory.mktemp("study")
     sweeps = [{"train_size": [32, 128]}, {"guidance": [0.0, 1.0]}]
@@ -22,89 +30,167 @@ def index(tmp_path_factory) -> Path:
         folder, {"sweeps": sweeps, "steps": [100, 1600]}, skip=lambda file: "n128" in file and "step100/" in file
     )
     report.run(ReportSettings(), folder)
-    return folder / "report" / "index.html"
+    return folder / "report"
 
 
 @pytest.fixture
-def page(request, open_page, index):
-    """The page, in the scheme of the parameter if any."""
-    return open_page(index, getattr(request, "param", "light"))
+def board(open_page, folder):
+    """The leaderboard."""
+    return ready(open_page(folder / "leaderboard.html"))
 
 
-def visible_settings(page) -> list[str]:
+def ready(page):
+    page.wait_for_selector("#board[data-ready]")
+    return page
+
+
+def lines(page) -> list[list[str]]:
+    """The first word of each cell of the rows in sight."""
     return page.eval_on_selector_all(
-        "#board tbody:not([hidden])",
-        "bodies => bodies.map(body => [...body.rows[0].cells].slice(0, 6).map(cell => cell.dataset.sort).join(' '))",
+        "#board tbody tr:not(.room)",
+        "rows => rows.map(row => [...row.cells].map(cell => cell.firstElementChild.textContent.trim()))",
     )
 
 
-@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
-def test_every_chart_draws_marks_in_either_scheme(page):
-    figures = page.query_selector_all("[data-figure]")
-    assert len(figures) == 8
-    for figure in figures:
-        assert figure.query_selector("svg[aria-label], svg [aria-label]")
-        assert len(figure.query_selector_all(MARKS)) > 3, figure.get_attribute("data-figure")
+@pytest.mark.parametrize("name", layout.PAGES)
+def test_every_page_draws_and_fits_wide_and_narrow_light_and_dark(open_page, folder, name):
+    """A chart has marks, a page no overflow; what scrolls within is reached by keyboard, and names what it draws."""
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        page = open_page(folder / f"{name}.html", scheme, width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for figure in page.query_selector_all("[data-figure]"):
+            assert len(figure.query_selector_all(MARKS)) > 3, figure.get_attribute("data-figure")
+            assert figure.query_selector("svg[aria-label], svg [aria-label]")
+        assert page.locator(UNNAMED).count() == 0
+        assert page.eval_on_selector_all("main *", UNREACHED) == 0
+        assert page.locator("h1").count() == 1
+        assert page.locator("[aria-current=page]").count() == 1
 
 
-def test_filters_leave_the_rows_that_fit(page):
-    everything = visible_settings(page)
-    assert len(everything) == 6
-    assert page.inner_text("#shown-count") == "6 of 6 settings"
-    page.select_option("[data-filter=train_size]", "32")
-    page.select_option("[data-filter=step]", "1600")
-    assert [row.split()[1:5] for row in visible_settings(page)] == [
-        ["32", "classes", "1600", "1"],
-        ["32", "classes", "1600", "0"],
-    ]
-    assert page.inner_text("#shown-count") == "2 of 6 settings"
-    page.click("#filters button[type=reset]")
-    page.wait_for_function("document.getElementById('shown-count').textContent.startsWith('6 of 6')")
-    page.check("[data-filter=memorizes]")
-    flagged = page.eval_on_selector_all("#board tbody[data-memorizes='1']", "bodies => bodies.length")
-    assert len(visible_settings(page)) == flagged > 0
+def test_navigation_folds_where_it_is_narrow(open_page, folder):
+    wide = open_page(folder / "costs.html")
+    assert wide.is_visible("#site")
+    assert not wide.is_visible("#menu")
+    page = open_page(folder / "costs.html", width=390)
+    assert not page.is_visible("#site")
+    page.click("#menu")
+    assert page.get_attribute("#menu", "aria-expanded") == "true"
+    assert page.is_visible("text=Leaderboard")
+    page.press("#site a", "Escape")
+    assert not page.is_visible("#site")
+    assert page.evaluate("document.activeElement.id") == "menu"
 
 
-def test_rows_sort_in_both_directions_with_undefined_ones_last(page):
+def test_filters_leave_the_rows_that_fit(board):
+    assert len(lines(board)) == 6
+    assert board.inner_text("#shown-count") == "6 of 6 settings; all: condition granularity classes"
+    board.select_option("[data-filter=train_size]", "32")
+    board.select_option("[data-filter=step]", "1600")
+    assert [line[1:4] for line in lines(board)] == [["32", "1\u202f600", "1"], ["32", "1\u202f600", "0"]]
+    assert board.inner_text("#shown-count").startswith("2 of 6 settings")
+    board.click("#filters button[type=reset]")
+    board.wait_for_function("document.getElementById('shown-count').textContent.startsWith('6 of 6')")
+    board.check("[data-filter=above]")
+    assert len(lines(board)) == board.locator("#board .flag").count() > 0
+
+
+def test_rows_sort_in_both_directions_with_undefined_ones_last(board):
     def column() -> list[str]:
-        return [row.split(" ")[5] for row in visible_settings(page)]
+        return [line[4] for line in lines(board)]
 
-    assert column()[-1] == ""
+    assert column()[-1] == "undefined"
     descending = [float(value) for value in column()[:-1]]
     assert descending == sorted(descending, reverse=True)
-    page.click("#board thead th:nth-child(6) button")
-    assert page.get_attribute("#board thead th:nth-child(6)", "aria-sort") == "ascending"
-    assert column()[-1] == ""
+    board.click("#board th[data-name=memorized_fraction] button")
+    assert board.get_attribute("#board th[data-name=memorized_fraction]", "aria-sort") == "ascending"
+    assert column()[-1] == "undefined"
     assert [float(value) for value in column()[:-1]] == descending[::-1]
-    page.click("#board thead th:nth-child(2) button")
-    sizes = [int(row.split(" ")[1]) for row in visible_settings(page)]
+    board.click("#board th[data-name=train_size] button")
+    sizes = [int(line[1]) for line in lines(board)]
     assert sizes == sorted(sizes, reverse=True)
+    assert board.evaluate("document.activeElement.textContent") == "training-set size", "focus stays on the button"
 
 
-def test_seeds_are_shown_on_demand_beneath_their_setting(page):
-    assert not page.is_visible("#board tr.seed")
-    page.check("#show-seeds")
-    assert page.is_visible("#board tr.seed")
-    assert page.eval_on_selector_all("#board tbody", "bodies => bodies.every(body => body.rows.length === 3)")
+def test_columns_are_chosen_and_every_measure_can_be(board, folder):
+    board.click("#columns summary")
+    board.click("[data-columns=all]")
+    heads = board.locator("#board thead th").count()
+    assert heads == 4 + len(unpacked(folder / "leaderboard.html")["measures"])
+    board.click("[data-columns=none]")
+    assert board.locator("#board thead th").count() == 4
+    board.check("input[name=mem_auc]")
+    assert board.locator("#board thead th").last.inner_text() == "MemAUC"
 
 
-def test_pictures_follow_their_select_box(page):
+def test_a_view_is_sent_by_its_address(board, open_page, folder):
+    board.select_option("[data-filter=train_size]", "32")
+    board.click("#columns summary")
+    board.click("[data-columns=none]")
+    board.check("input[name=fd]")
+    board.click("#board th[data-name=fd] button")
+    board.click("#board th[data-name=fd] button")
+    part = "#" + board.evaluate("location.href").partition("#")[2]
+    assert part == "#sort=fd&train_size=32&columns=fd"
+    again = ready(open_page(folder / "leaderboard.html", part=part))
+    assert lines(again) == lines(board)
+    assert again.input_value("[data-filter=train_size]") == "32"
+    assert again.is_checked("input[name=fd]")
+    assert not again.is_checked("input[name=peak_gap]")
+    odd = ready(open_page(folder / "leaderboard.html", part="#sort=nothing&columns=none,fd&train_size=7&step=<b>"))
+    assert len(lines(odd)) == 6, "what the table does not know is passed over"
+    assert odd.locator("#board thead th").count() == 5
+
+
+def test_seeds_have_rows_on_demand(board):
+    board.check("[data-filter=cells]")
+    assert board.inner_text("#shown-count").startswith("12 of 12 cells")
+    board.select_option("[data-filter=seed]", "1")
+    assert board.inner_text("#shown-count").startswith("6 of 12 cells")
+
+
+def test_rows_in_view_are_exported(board, folder, tmp_path):
+    board.select_option("[data-filter=train_size]", "32")
+    with board.expect_download() as download:
+        board.click("#export")
+    assert download.value.suggested_filename == "made-up-leaderboard.csv"
+    download.value.save_as(tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with (folder / "data/leaderboard.csv").open() as file:
+        expected = [row for row in csv.DictReader(file) if row["train_size"] == "32"]
+    assert len(rows) == len(expected) == 4
+    for row, source in zip(rows, expected, strict=True):
+        for name, value in row.items():
+            if name in ("model", "granularity"):
+                assert value == source[name]
+            elif value:
+                assert float(value) == pytest.approx(float(source[name]), rel=1e-5, abs=1e-6), name
+
+
+def test_pictures_follow_their_select_box_and_the_address(open_page, folder):
+    page = open_page(folder / "samples.html")
     assert page.is_visible("#sheet-1")
     assert not page.is_visible("#sheet-2")
     page.select_option("#sheet-choice", "2")
     assert page.is_visible("#sheet-2")
     assert not page.is_visible("#sheet-1")
     assert page.eval_on_selector_all("#pictures img", "images => images.every(image => image.naturalWidth === 8)")
+    sent = open_page(folder / "samples.html", part="#sheet=2")
+    assert sent.is_visible("#sheet-2")
 
 
-@pytest.mark.parametrize("figure", ["gap-by-step", "trajectories"])
-def test_chart_follows_its_select_box(page, figure):
-    def lines() -> list[str]:
+@pytest.mark.parametrize(
+    ("name", "figure"), [("noise", "gap-by-step"), ("noise", "trajectories"), ("training", "outcomes-by-step")]
+)
+def test_chart_follows_its_select_box(open_page, folder, name, figure):
+    page = open_page(folder / f"{name}.html")
+
+    def drawn() -> list[str]:
         return page.eval_on_selector_all(
             f"#{figure} .mark-line path", "paths => paths.map(path => path.getAttribute('d'))"
         )
 
-    before = lines()
+    before = drawn()
     last = page.locator(f"#{figure} select option").count() - 1
     page.select_option(f"#{figure} select", index=last)
     page.wait_for_function(
@@ -112,15 +198,16 @@ def test_chart_follows_its_select_box(page, figure):
         ".some((path, index) => path.getAttribute('d') !== before[index])",
         arg=[figure, before],
     )
-    assert lines() != before
+    assert drawn() != before
 
 
-def test_tables_and_pictures_are_there_without_scripts(browser, index):
+def test_tables_and_pictures_are_there_without_scripts(browser, folder):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(index.as_uri())
-    assert page.locator("#board tr.setting").count() == 6
-    assert page.is_visible("#board tr.seed")
+    page.goto((folder / "leaderboard.html").as_uri())
+    assert page.locator("#plain tr").count() == 1 + 6
     assert not page.is_visible("#filters")
+    assert page.is_visible("#site")
+    page.goto((folder / "samples.html").as_uri())
     assert page.is_visible("#sheet-2")
     context.close()

@@ -1,12 +1,15 @@
 """The pipeline run for real: from study file to report, what a change recomputes, kills, and failed cells."""
 
 import copy
+import html
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -16,12 +19,16 @@ import torch
 
 from diffbench import cli
 from diffbench.files.store import read
+from diffbench.report.tables.catalog import OTHER, measure
+from diffbench.report.tables.results import load_results
 from diffbench.study.file import parse_study
 from diffbench.study.lineage import Lineage
+from tests.packed_boards import unpacked
 from tests.snakemake_runs import TINY, command, planned_jobs, snakemake
 
 pytestmark = pytest.mark.pipeline
 
+ROOT = Path(__file__).parents[1]
 
 GUIDED = [
     {
@@ -59,6 +66,31 @@ def finished(tmp_path_factory):
     done = snakemake(folder, TINY, "--cores", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout + done.stderr
+
+
+def test_pages_show_each_measure_that_the_readme_names(finished):
+    """In "How to read the results" they stand between asterisks; each is a title of a page or of a chart's axis."""
+    report = finished[0] / "results/tiny/report"
+    named = (ROOT / "README.md").read_text().partition("[start:read]")[2].partition("[end:read]")[0]
+    measures = {" ".join(name.split()) for name in re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", named)} - {"inconclusive"}
+    assert len(measures) > 20
+    shown = " ".join(html.unescape(path.read_text()) for path in report.glob("*.html") if path.name != "methods.html")
+    shown = " ".join(shown.replace("\\u003c", "<").lower().split())
+    assert {name for name in measures if name.lower() not in shown} == set()
+    pages = set(re.findall(r"`(\w+\.html)`", named)) - {"index.html"}
+    assert len(pages) > 7
+    assert all((report / page).exists() for page in pages)
+
+
+def test_the_report_has_a_title_for_every_measure(finished):
+    """And the leaderboard every scalar that the study computed, with a value or a reason."""
+    results = load_results(finished[0] / "results/tiny")
+    assert {name for name in results.scalars if measure(name).group == OTHER} == set()
+    page = finished[0] / "results/tiny/report/leaderboard.html"
+    held = {each["name"] for each in unpacked(page)["measures"]}
+    undefined = page.read_text().partition('<details id="undefined">')[2].partition("</details>")[0]
+    absent = {name for name in results.scalars if f"<li>{html.escape(measure(name).title)}: " in undefined}
+    assert held | absent >= set(results.scalars)
 
 
 @pytest.fixture
@@ -201,9 +233,13 @@ def test_every_kind_of_guidance_in_one_study_is_named_in_words(copied, open_page
     ]
     memorization = read(results / "summary/memorization.h5", "table")
     assert set(memorization["guidance"]) == {cell.removeprefix("w") for cell in cells}
-    page = open_page(results / "report/index.html")
-    options = page.locator("[data-filter=guidance] option").all_inner_texts()
-    axis = page.locator("#outcomes-by-factor .role-axis-label text").all_text_contents()
+    board = open_page(results / "report/leaderboard.html")
+    options = board.locator("[data-filter=guidance] option").all_inner_texts()
+    axis = (
+        open_page(results / "report/factors.html")
+        .locator("#outcomes-by-factor .role-axis-label text")
+        .all_text_contents()
+    )
     words = ["0", "1", "1, σ in (0.1, 2]", "1 by itself at step 4", "1 by mlp-medium at step 12, σ in (0.1, 2]"]
     assert options == ["all", *words]
     assert set(words) <= set(axis)

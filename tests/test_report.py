@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,22 @@ from diffbench.report.charts import pictures
 from diffbench.report.charts.figure import MAXIMUM_ROWS
 from diffbench.report.charts.gap import gap_by_step
 from diffbench.report.charts.overlap import trajectories
+from diffbench.report.charts.pareto import pareto_figure
 from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import rounded
 from diffbench.report.pages import page
-from diffbench.report.tables import answers, leaderboard, outcomes, ranks, slices
+from diffbench.report.tables import answers, expenses, outcomes, ranks, slices
+from diffbench.report.tables.board import Board, board
+from diffbench.report.tables.findings import Findings, find
 from diffbench.report.tables.format import interval, number
+from diffbench.report.tables.packed import pack
 from diffbench.report.tables.results import load_results
 from diffbench.report.tables.shown import show
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
+from diffbench.study import layout
 from diffbench.study.study import Study
+from tests.packed_boards import unpacked
 from tests.report_studies import SAMPLES, make_study, memorized_hits
 
 MISSING = "mlp-large/n32/classes/seed1/step400"
@@ -145,11 +152,30 @@ def test_missing_seed_is_left_out_of_the_mean_and_named(rows):
     assert "1 of 2 seeds have a value" in shown.note
 
 
-def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_floor(folder, rows):
+@pytest.fixture(scope="module")
+def findings(folder) -> Findings:
+    return find(load_results(folder))
+
+
+@pytest.fixture(scope="module")
+def whole(findings) -> Board:
+    return board(findings)
+
+
+@pytest.fixture(scope="module")
+def packed(findings, whole) -> dict[str, Any]:
+    return pack(whole, findings.results.study, findings.means, findings.ranks)
+
+
+def column(whole: Board, measure: str) -> pd.DataFrame:
+    """The settings of a measure of the leaderboard, in its order."""
+    return next(each.settings for each in whole.columns if each.measure.name == measure)
+
+
+def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_floor(folder, whole, packed):
     study = load_results(folder).study
-    entries = leaderboard.leaderboard(rows, outcomes.settings(rows), ranks.ranks(rows))
-    assert len(entries) == len({tuple(cell.factors[name] for name in slices.SETTING) for cell in study.cells})
-    values = [entry.values["memorized_fraction"].value for entry in entries]
+    assert len(whole.settings) == len({tuple(cell.factors[name] for name in slices.SETTING) for cell in study.cells})
+    values = column(whole, "memorized_fraction")["value"].tolist()
     assert values == sorted(values, reverse=True)
     hits = defaultdict(list)
     for cell in study.cells:
@@ -158,51 +184,116 @@ def test_leaderboard_is_ranked_and_flags_settings_whose_intervals_lie_above_the_
     from scipy.stats import binomtest
 
     top = binomtest(1, 64).proportion_ci(0.95, "exact").high
-    for entry in entries:
-        copies = hits[tuple(entry.factors.values())]
-        assert entry.values["memorized_fraction"].value == pytest.approx(np.mean(copies) / SAMPLES)
+    flags = packed["settings"]["memorizes"]
+    for setting, value, flag in zip(whole.settings.itertuples(index=False, name=None), values, flags, strict=True):
+        copies = hits[setting]
+        assert value == pytest.approx(np.mean(copies) / SAMPLES)
         lowest = min(binomtest(hit, SAMPLES).proportion_ci(0.95, "exact").low for hit in copies)
-        assert entry.memorizes == (lowest > top)
-    assert 0 < sum(entry.memorizes for entry in entries) < len(entries)
+        assert bool(flag) == (lowest > top)
+    assert 0 < sum(flags) < len(flags)
 
 
-def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(folder, rows):
+def test_leaderboard_has_every_scalar_of_the_tables_and_its_csv_their_means(folder, whole):
+    names = {each.measure.name for each in whole.columns} | {measure.name for measure, _ in whole.undefined}
+    table = pd.read_csv(folder / "report/data/leaderboard.csv").astype({"guidance": str})
+    for of in ("denoise", "memorization"):
+        rows = pd.DataFrame(raw(folder, of)).query("sigma == ''")
+        assert set(rows["measure"]) <= names
+        keys = [name for name in slices.SETTING if of == "memorization" or name != "guidance"]
+        for measure, own in rows[rows["value"] != ""].groupby("measure"):
+            for key, seeds in own.groupby(keys):
+                values = seeds["value"].astype(float)
+                mean = np.exp(np.log(values).mean()) if measure in ("sigma_at_peak", "r2_crossing") else values.mean()
+                shown = table[
+                    np.logical_and.reduce(
+                        [table[name].astype(str) == text for name, text in zip(keys, key, strict=True)]
+                    )
+                ]
+                assert shown[measure].to_numpy() == pytest.approx(mean, rel=1e-9), (measure, key)
+                assert shown[f"{measure}_low"].to_numpy() == pytest.approx(
+                    pd.to_numeric(seeds["low"]).min(), nan_ok=True
+                )
+
+
+def test_page_holds_the_numbers_of_the_table(folder, whole, packed):
+    """As they stand in the page, decompressed: values, intervals, n and reasons, of settings and of every cell."""
+    held = unpacked(folder / "report/leaderboard.html")
+    assert held == json.loads(json.dumps(packed))
+    for rows, of in (("settings", lambda each: each.settings), ("cells", lambda each: each.cells)):
+        for each in whole.columns:
+            shown, own = held[rows]["columns"][each.measure.name], of(each)
+            value = np.array([np.nan if number is None else float(number) for number in shown["value"]])
+            below = np.array([np.nan if number is None else float(number) for number in shown["below"]])
+            assert value == pytest.approx(own["value"].to_numpy(float), rel=1e-6, nan_ok=True)
+            finite = np.isfinite(value)
+            assert (value - below)[finite] == pytest.approx(own["low"].to_numpy(float)[finite], abs=1e-5, nan_ok=True)
+            reasons = {row: held["reasons"][place] for row, place in shown["reasons"].items()}
+            assert reasons == {str(row): text for row, text in enumerate(own["reason"]) if text}
+
+
+def test_costs_of_a_setting_are_those_that_its_jobs_told(folder, whole):
+    """Sampling took 3 s each; no training told what it took, which is no 0."""
+    assert set(column(whole, "sample_seconds")["value"]) == {3.0}
+    weights = pd.read_csv(folder / "summary/models.csv").set_index("model")["parameters"]
+    sizes = column(whole, "parameters")
+    assert sizes["value"].tolist() == [weights[model] for model in sizes["model"]]
+    assert {measure.name: reason for measure, reason in whole.undefined}["train_seconds"] == expenses.UNTOLD
+
+
+def test_training_costs_all_milestones_up_to_the_checkpoint(folder):
+    results = load_results(folder)
+    jobs = [f"mlp-small/n32/classes/seed0/step{step}/train" for step in (100, 400)]
+    told = pd.DataFrame({"job": jobs, "seconds": [2.0, 5.0], "cpu_seconds": 0.0, "max_rss_mb": 0.0})
+    rows = expenses.expenses(replace(results, costs=told)).query("measure == 'train_seconds' and model == 'mlp-small'")
+    own = rows.query("train_size == 32 and seed == 0 and guidance == '0'").set_index("step")
+    assert own["value"].to_dict() == {100: 2.0, 400: 7.0}
+    assert own["n"].to_dict() == {100: 1, 400: 2}
+    assert rows.query("seed == 1")["value"].isna().all()
+
+
+def test_front_holds_the_settings_that_no_other_beats(findings):
+    figure = pareto_figure(findings.means, 500)
+    assert figure
+    points = list(zip(figure.data["quality"], figure.data["memorized"], figure.data["best"], strict=True))
+    for quality, memorized, best in points:
+        beaten = any(q <= quality and m <= memorized and (q, m) != (quality, memorized) for q, m, _ in points)
+        assert best == (not beaten)
+    assert 0 < sum(best for *_, best in points) < len(points)
+
+
+def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(folder, findings, whole, packed):
     """All seeds' intervals below 0: one that reaches 0, or has no value, is not."""
-    results, means = load_results(folder), outcomes.settings(rows)
-    entries = leaderboard.leaderboard(rows, means, ranks.ranks(rows))
     highs = defaultdict(list)
     for key, row in scalars(folder, "denoise", "skill_at_peak").items():
         highs[key[:3] + key[4:]].append(float(row["high"]))
-    for entry in entries:
-        assert entry.overfitted == (max(highs[tuple(map(str, list(entry.factors.values())[:4]))]) < 0)
-        assert not any(seed.overfitted for seed in entry.seeds)
-    worse = sum(entry.overfitted for entry in entries)
-    assert 0 < worse < len(entries)
-    where = answers.answers(results, means, answers.effects(results, means))[1]
+    flags = packed["settings"]["overfitted"]
+    for setting, flag in zip(whole.settings.itertuples(index=False, name=None), flags, strict=True):
+        assert bool(flag) == (max(highs[tuple(map(str, setting[:4]))]) < 0)
+    worse = sum(flags)
+    assert 0 < worse < len(flags)
+    where = answers.answers(findings.results, findings.means, findings.effects)[1]
     assert where.sentences[-1] == (
-        f"At the peak {worse} of {len(entries)} settings are worse on unseen images than a linear filter of their "
+        f"At the peak {worse} of {len(flags)} settings are worse on unseen images than a linear filter of their "
         "training images (skill below 0): their gap is plain overfitting."
     )
-    html = " ".join((folder / "report" / "index.html").read_text().split())
-    assert html.count('<abbr class="overfitted"') == worse
-    assert "▼</span> worse than a linear filter on unseen images at the peak: its gap is plain overfitting (" in html
 
 
-def test_leaderboard_shows_the_rank_of_every_setting_that_has_one(folder, rows):
-    html = (folder / "report" / "index.html").read_text()
-    groups = [rank.group for by_setting in ranks.ranks(rows).values() for rank in by_setting.values()]
-    assert html.count(">group ") == sum(group is not None for group in groups) > 0
-    assert html.count(">not ranked<") == groups.count(None)
+def test_leaderboard_has_the_rank_of_every_setting_that_was_compared(rows, whole, packed):
+    by_outcome = ranks.ranks(rows)
+    assert packed["settings"]["ranks"].keys() == by_outcome.keys()
+    for measure, by_setting in by_outcome.items():
+        told = packed["settings"]["ranks"][measure]
+        for setting, rank in zip(whole.settings.itertuples(index=False, name=None), told, strict=True):
+            assert rank[:3] == [by_setting[setting].group, by_setting[setting].low, by_setting[setting].high]
 
 
-def test_answer_counts_what_the_leaderboard_flags(folder, rows):
-    means = outcomes.settings(rows)
-    results = load_results(folder)
-    first = answers.answers(results, means, answers.effects(results, means))[0]
-    entries = leaderboard.leaderboard(rows, means, ranks.ranks(rows))
-    flagged = [entry for entry in entries if entry.memorizes]
-    assert first.short == f"{len(flagged)} of {len(entries)} settings memorize beyond their floor"
-    assert first.examples[0].startswith(f"{flagged[0].name}: {flagged[0].values['memorized_fraction'].text}")
+def test_answer_counts_what_the_leaderboard_flags(findings, whole, packed):
+    first = answers.answers(findings.results, findings.means, findings.effects)[0]
+    flags = np.array(packed["settings"]["memorizes"], bool)
+    assert first.short == f"{flags.sum()} of {len(flags)} settings memorize beyond their floor"
+    top = slices.short_name(whole.settings[flags].iloc[0])
+    value = column(whole, "memorized_fraction")["value"].to_numpy()[flags][0]
+    assert first.examples[0].startswith(f"{top}: {number(value)}")
 
 
 def test_answer_tells_where_train_likeness_is_0_because_all_states_lie_outside(folder, rows):
@@ -277,27 +368,32 @@ def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
     assert written["value"].to_numpy() == pytest.approx(figure.data["value"].to_numpy(), nan_ok=True)
 
 
+FIGURES = {
+    "leaderboard": {"pareto"},
+    "noise": {
+        *("gap-by-factor", "gap-by-step", "share-by-factor", "skill-by-factor"),
+        *("closed-forms", "likeness-by-factor", "trajectories"),
+    },
+    "factors": {"outcomes-by-factor", "gap-against-memorized"},
+    "training": {"loss-by-step", "outcomes-by-step", "time-scales", "gap-onset"},
+}
+"""Charts by page; the others of a study have none, or tests of their own."""
+
+
 def test_every_chart_has_title_description_few_rows_and_a_table(folder):
-    html = (folder / "report" / "index.html").read_text()
-    inlined = re.search(r'<script type="application/json" id="specifications">(.*?)</script>', html, re.DOTALL)
-    assert inlined
-    specifications = json.loads(inlined[1])
-    assert set(specifications) == {
-        "gap-by-factor",
-        "gap-by-step",
-        "skill-by-factor",
-        "closed-forms",
-        "outcomes-by-factor",
-        "gap-against-memorized",
-        "likeness-by-factor",
-        "trajectories",
-    }
-    for name, specification in specifications.items():
-        assert specification["title"]
-        assert len(specification["description"]) > 40
-        assert sum(map(len, specification["datasets"].values())) <= MAXIMUM_ROWS
-        assert (folder / "report" / "data" / f"{name}.csv").stat().st_size > 100
-    assert len(html) < 10e6
+    for path in (folder / "report").glob("*.html"):
+        name, html = path.stem, path.read_text()
+        assert len(html) < 8e6
+        inlined = re.search(r'<script type="application/json" id="specifications">(.*?)</script>', html, re.DOTALL)
+        specifications = json.loads(inlined[1]) if inlined else {}
+        if name not in ("claims", "risk"):
+            assert set(specifications) == FIGURES.get(name, set())
+        assert ("vegaEmbed" in html) == bool(specifications), "a page without charts is small"
+        for figure, specification in specifications.items():
+            assert specification["title"]
+            assert len(specification["description"]) > 40
+            assert sum(map(len, specification["datasets"].values())) <= MAXIMUM_ROWS
+            assert (folder / "report" / "data" / f"{figure}.csv").stat().st_size > 100
 
 
 def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
@@ -321,38 +417,51 @@ def test_page_says_what_is_missing_and_where_it_comes_from(folder):
     assert "not made yet" in html
     manifest = json.loads((folder / "summary" / "manifest.json").read_text())
     assert manifest["provenance"]["git_commit"] in html
+    html = (folder / "report" / "costs.html").read_text()
     costs = re.search(r"<th scope=\"row\">sample</th><td>(\d+)</td><td>(.*?)</td>", html)
     assert costs
     assert costs.groups() == ("16", "48.0 s")
 
 
-def test_page_refers_to_nothing_outside(folder):
-    html = (folder / "report" / "index.html").read_text()
-    markup = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
-    pages = re.findall(r'(?:src|href)="(?!data:image/png|data/|#)([^"#]*)', markup)
-    assert set(pages) == {"claims.html", "risk.html"}
-    assert all((folder / "report" / name).exists() for name in pages)
-    assert "default-src 'none'" in markup
+def test_pages_refer_to_nothing_outside_and_to_each_other(folder):
+    """One navigation: every page links to all pages that there are, and to nothing else but their parts and tables."""
+    pages = {path.name for path in (folder / "report").glob("*.html")}
+    assert pages == {f"{name}.html" for name in layout.PAGES}
+    for name in pages:
+        html = (folder / "report" / name).read_text()
+        markup = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+        assert set(re.findall(r'(?:src|href)="(?!data:image/png|data/|#)([^"#]*)', markup)) == pages
+        for other, part in re.findall(r'href="([^"#]*)#([^"=]*)"', markup):
+            assert f'id="{part}"' in (folder / "report" / (other or name)).read_text(), (name, other, part)
+        assert "default-src 'none'" in markup
+        assert markup.count("aria-current=page") == 1
 
 
 def test_undefined_values_are_shown_with_their_reason_and_never_as_zero(tmp_path):
     make_study(tmp_path, {"sweeps": [{"train_size": [32, 128]}], "steps": [100], "seeds": [0]}, blank=True)
     report.run(ReportSettings(), tmp_path)
-    html = (tmp_path / "report" / "index.html").read_text()
-    row = re.search(r'<tr class="setting".*?</tr>', html, re.DOTALL)
+    html = (tmp_path / "report" / "leaderboard.html").read_text()
+    row = re.search(r'<table class="plain" id="plain">.*?</table>', html, re.DOTALL)
     assert row
     fields = re.findall(r'<span class="(value|undefined)" title="(.*?)">(.*?)</span>', row[0])
-    assert fields[0] == ("undefined", "made up without a value; n = 40; 0 of 1 seeds have a value", "undefined")
-    assert [text for _, _, text in fields].count("undefined") == 7  # all but the floor
+    assert fields == [], "no measure that is shown at first has a value"
+    undefined = re.search(r'<details id="undefined">.*?</details>', html, re.DOTALL)
+    assert undefined
+    assert "<li>memorized fraction: made up without a value</li>" in undefined[0]
+    held = unpacked(tmp_path / "report/leaderboard.html")
+    assert "memorized_floor" in held["settings"]["columns"]
+    assert "memorized_fraction" not in held["settings"]["columns"]
+    html = (tmp_path / "report" / "index.html").read_text()
     assert "No setting has a memorized fraction" in html
     assert "No setting has a gap with a finite peak" in html
+    assert "No setting has both a memorized fraction and an FD." in (tmp_path / "report/leaderboard.html").read_text()
 
 
 def test_single_cell_gives_a_page_without_charts_of_factors(tmp_path):
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
     report.run(ReportSettings(), tmp_path)
+    assert "The study varies no factor." in (tmp_path / "report" / "factors.html").read_text()
     html = (tmp_path / "report" / "index.html").read_text()
-    assert "The study varies no factor." in html
     assert "1 of 1 cells complete" in " ".join(html.split())
 
 
@@ -385,21 +494,19 @@ def test_model_without_a_denoiser_is_told_from_one_that_failed(tmp_path):
 
 def test_unbounded_gap_is_shown_as_such(tmp_path):
     make_study(tmp_path, {"sweeps": [{"model": ["mlp-small", "optimal"]}], "steps": [100], "seeds": [0]})
-    results = load_results(tmp_path)
-    rows = outcomes.outcomes(results)
-    entries = {
-        entry.factors["model"]: entry
-        for entry in leaderboard.leaderboard(rows, outcomes.settings(rows), ranks.ranks(rows))
-    }
-    peak = entries["optimal"].values["peak_gap"]
+    findings = find(load_results(tmp_path))
+    whole = board(findings)
+    peaks = column(whole, "peak_gap").set_index("model")
+    peak = show(pd.Series(peaks.loc["optimal"]))
     assert peak.text == "∞"
     assert peak.note.startswith("unbounded: the training loss is 0 at sigma = 0.002")
-    assert entries["optimal"].values[outcomes.AT_PEAK].note.startswith("the gap has no peak: unbounded")
-    assert leaderboard.gap_scale(list(entries.values())) == entries["mlp-small"].values["peak_gap"].high
-    assert float(peak.sort) == 1e300
+    at_peak = show(pd.Series(column(whole, outcomes.AT_PEAK).set_index("model").loc["optimal"]))
+    assert at_peak.note.startswith("the gap has no peak: unbounded")
+    packed = pack(whole, findings.results.study, findings.means, findings.ranks)["settings"]
+    place = whole.settings["model"].tolist().index("optimal")
+    assert packed["columns"]["peak_gap"]["value"][place] == "Infinity"
     report.run(ReportSettings(), tmp_path)
-    html = (tmp_path / "report" / "index.html").read_text()
-    assert "∞" in html
+    html = (tmp_path / "report" / "noise.html").read_text()
     assert "Infinity" not in html.partition('id="specifications">')[2].partition("</script>")[0]
 
 
@@ -408,8 +515,8 @@ def test_study_whose_every_cell_failed_gives_a_page_that_says_so(tmp_path):
     report.run(ReportSettings(), tmp_path)
     html = (tmp_path / "report" / "index.html").read_text()
     assert "0 of 4 cells complete" in " ".join(html.split())
-    assert html.count("missing: not made yet") > 10
-    assert "No gap was measured." in html
+    assert html.count("<td>missing</td><td>not made yet</td>") > 10
+    assert "No gap was measured." in (tmp_path / "report" / "noise.html").read_text()
 
 
 def test_no_summary_is_one_clear_error(tmp_path):

@@ -81,7 +81,8 @@ def test_what_is_or_may_be_written_stays(process: str, machine: str, hours: int,
     host = f".{os.uname().nodename}."
     name = (own if process == "own" else dead).name.replace(host, host if machine == "own" else ".elsewhere.")
     left = dead.rename(tmp_path / name)
-    os.utime(left, (left.stat().st_mtime - hours * 3600,) * 2)
+    then = left.stat().st_mtime - hours * 3600
+    os.utime(left, (then, then))
     temporary_beside(path)
     assert left.exists() is not goes
 

@@ -1,4 +1,4 @@
-"""Time scales on the page of claims: the power law's chart, its exponents, and advice in words."""
+"""Time scales on the page of training: the power law's chart, its exponents, and advice in words."""
 
 import math
 import re
@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from diffbench.report.charts.power_law import power_law_figure
-from diffbench.report.pages.claims import write_claims
+from diffbench.report.pages.training import write_training
 from diffbench.report.tables.advice import advice
+from diffbench.report.tables.findings import find
 from diffbench.report.tables.results import load_results
 from diffbench.report.tables.timescales import exponent_table, exponents_shown
 from diffbench.settings.report import ReportSettings
@@ -75,7 +76,7 @@ def folder(tmp_path_factory):
     """A study of three sizes and two seeds whose samples become copies."""
     folder = tmp_path_factory.mktemp("scales")
     make_study(folder, SWEEP)
-    write_claims(load_results(folder), ReportSettings())
+    write_training(find(load_results(folder)), ReportSettings())
     return folder
 
 
@@ -84,7 +85,7 @@ def test_page_shows_every_exponent_and_advice(folder):
     scales = results.table("timescales")
     table = exponent_table(scales, results.study)
     assert [names[3] for names, _ in table.rows] == ["0", "1", "all"]
-    html = (folder / "report/claims.html").read_text()
+    html = (folder / "report/training.html").read_text()
     section = html.partition('<section id="timescales">')[2].partition("</section>")[0]
     assert 'id="time-scales"' in section
     for sentence in advice(scales):
@@ -114,14 +115,14 @@ def test_study_of_one_size_has_no_chart(tmp_path):
     make_study(tmp_path, SWEEP | {"sweeps": []})
     results = load_results(tmp_path)
     assert power_law_figure(results.table("timescales"), results.study, 500) is None
-    write_claims(results, ReportSettings())
-    assert "Growth with the training set" not in (tmp_path / "report/claims.html").read_text()
+    write_training(find(results), ReportSettings())
+    assert "Growth with the training set" not in (tmp_path / "report/training.html").read_text()
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_chart_draws_in_a_browser(folder, scheme, open_page):
-    page = open_page(folder / "report/claims.html", scheme)
+    page = open_page(folder / "report/training.html", scheme)
     scales = load_results(folder).table("timescales")
     defined = scales[scales["measure"].isin(["tau_mem", "tau_half", "tau_gen"])]["value"]
     marks = page.locator("#time-scales .mark-symbol.role-mark path").count()

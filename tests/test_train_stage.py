@@ -133,7 +133,7 @@ def test_a_stopped_segment_goes_on_from_its_last_save(name: str, model: ModelDef
     stopped(path, spec(LAST, model, dropout=0.1), state, 5)
     assert step_of(tmp_path / name) == 5
     assert run(path, spec(LAST, model, dropout=0.1), state, spoiled(range(1, 6))) == whole
-    assert sorted(os.listdir(tmp_path)) == ["out.pt", "whole.pt"]
+    assert sorted(os.listdir(tmp_path)) == ["losses.csv", "out.pt", "whole.pt"]
 
 
 def test_a_checkpoint_holds_what_is_measured_and_the_state_the_rest(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_checkpoint_holds_what_is_measured_and_the_state_the_rest(tmp_path: Pa
     checkpoint = torch.load(tmp_path / "out.pt", weights_only=True)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     assert set(checkpoint) == {"step", "settings", "ema"}
-    assert set(state) == {*checkpoint, "weights", "optimizer", "seconds"}
+    assert set(state) == {*checkpoint, "weights", "optimizer", "seconds", "losses"}
     assert (checkpoint["step"], checkpoint["settings"]) == (state["step"], state["settings"])
     assert all(torch.equal(checkpoint["ema"][name], tensor) for name, tensor in state["ema"].items())
 
@@ -233,7 +233,7 @@ def test_two_jobs_that_write_one_state_at_once_end_right(tmp_path: Path, monkeyp
     assert others == []
     for step in (5, 8, LAST):
         assert (tmp_path / f"{step}.pt").read_bytes() == run(tmp_path / "whole.pt", spec(step))
-    assert sorted(os.listdir(tmp_path)) == ["5.pt", "8.pt", "9.pt", "whole.pt"]
+    assert sorted(os.listdir(tmp_path)) == ["5.pt", "8.pt", "9.pt", "losses.csv", "whole.pt"]
 
 
 KILLED = """

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diffbench.adapters.libraries import library
 from diffbench.conventions import DiffbenchError
 from diffbench.shapes import Float
 
@@ -30,7 +31,7 @@ def autoencoder_kl(weights: Path, scaled: bool | None = None) -> nn.Module:
     folder = weights / "vae" if (weights / "vae" / "config.json").is_file() else weights
     if not (folder / "config.json").is_file():
         raise DiffbenchError(f"weights: {weights}: holds no config.json of an AutoencoderKL, nor vae/config.json")
-    kind = _autoencoder_class()
+    kind = library("diffusers").AutoencoderKL
     try:
         model: Any = kind.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
@@ -69,11 +70,3 @@ def _to_codes(config: Any) -> Callable[[Tensor], Tensor]:
         return lambda latents: latents * width.to(latents) / factor + shift.to(latents)
     offset = float(config.get("shift_factor") or 0.0)
     return lambda latents: latents / factor + offset
-
-
-def _autoencoder_class() -> Any:
-    try:
-        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    except ImportError as error:
-        raise DiffbenchError(f"needs the package diffusers ({error}): pip install 'diffbench[diffusers]'") from None
-    return AutoencoderKL

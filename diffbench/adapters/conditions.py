@@ -156,6 +156,7 @@ def read_arrays(path: Path, keyword: str) -> Arrays:
 def encode(folder: Path, prompts: list[str]) -> Float[Tensor, "k tokens width"]:
     """Embeddings of texts by a pipeline's tokenizer/ and text_encoder/ of CLIP, as Stable Diffusion makes them."""
     transformers = library("transformers")
+    transformers.utils.logging.disable_progress_bar()
     try:
         tokenizer = transformers.CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
         encoder = transformers.CLIPTextModel.from_pretrained(folder / "text_encoder", local_files_only=True)

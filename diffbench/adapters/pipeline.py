@@ -3,6 +3,7 @@
 It needs the package diffusers (the extra `diffusers`) and no network.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,9 @@ def _network(diffusers: Any, part: Path, weights: Path | None, key: str | None, 
     try:
         kind = getattr(diffusers, name)
         if weights is None:
-            return kind.from_pretrained(part, local_files_only=True, variant=_variant(part)).float().eval()
+            sparing = find_spec("accelerate") is not None  # without it diffusers would warn in five lines
+            options = {"variant": _variant(part), "low_cpu_mem_usage": sparing}
+            return kind.from_pretrained(part, local_files_only=True, **options).float().eval()
         network = kind.from_config(kind.load_config(part, local_files_only=True)).eval()
     except (AttributeError, OSError, ValueError, RuntimeError, TypeError) as error:
         raise DiffbenchError(f"weights: {part}: {' '.join(str(error).split())}") from None

@@ -1,6 +1,5 @@
 """State dicts on disk, .safetensors or what torch.save wrote, loaded into a network without running any of them."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,13 +53,12 @@ def _safetensors(path: Path) -> Any:
 def _torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise DiffbenchError(
-            f"weights: {path}: holds more than tensors, and no code of it is run here; where it was made, write"
-            " torch.save(network.state_dict(), FILE)"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise DiffbenchError(f"weights: {path}: cannot be read: {' '.join(str(error).split())}") from None
+    except Exception as error:  # of as many types as files can be broken in ways
+        reason = " ".join(str(error).split())
+        if "Weights only load failed" in reason:
+            reason = "it holds more than tensors, and no code of it is run here; where it was made, write"
+            reason += " torch.save(network.state_dict(), FILE)"
+        raise DiffbenchError(f"weights: {path}: cannot be read: {reason}") from None
 
 
 def _entries(content: Any) -> str:

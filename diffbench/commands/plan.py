@@ -81,7 +81,8 @@ def estimate(study: Study, expected: "Cost") -> list[str]:
     stages = expected.stages | {"start and end": expected.alone}
     lines += [f"  {name:<15} {seconds / 60:8.1f} min" for name, seconds in stages.items() if seconds]
     taken = room(study)
-    lines.append(f"disk: {_bytes(taken.kept)}, and while it runs up to {_bytes(taken.states)} more")
+    decoded = ", beside decoded images" if study.data.decoding else ""
+    lines.append(f"disk: {_bytes(taken.kept)}, and while it runs up to {_bytes(taken.states)} more{decoded}")
     lines += [f"measured here: {name}: {note}" for name, note in expected.notes.items()]
     external = sorted(name for name, model in study.models.items() if model.kind == "external")
     lines += [f"not measured, and not in the estimate: evaluations of {name}" for name in external]

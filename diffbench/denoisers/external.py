@@ -63,7 +63,8 @@ class ExternalDenoiser:
             except torch.OutOfMemoryError as error:
                 output = error
             except DiffbenchError as error:
-                raise DiffbenchError(f"{error} (its sigma is {self._factor:.4g} times the study's)") from None
+                unit = f" (its sigma is {self._factor:.4g} times the study's)" if str(error).startswith("sigma") else ""
+                raise DiffbenchError(f"{error}{unit}") from None
         if isinstance(output, torch.OutOfMemoryError):
             raise output  # no fault of the model's: fewer images at once may fit
         return (self._checked(output, x, sigma).to(x.dtype) - self._offset) / self._factor

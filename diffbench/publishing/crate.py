@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from rocrate.model.contextentity import ContextEntity
 from rocrate.model.entity import Entity
+from rocrate.model.file import File
 from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
 
@@ -41,6 +42,7 @@ FORMATS = {
 
 KINDS = {
     layout.DATA: "images and their split into training pool and validation images",
+    layout.PIXELS: "decoded training and validation images",
     layout.FEATURES: "feature space in which the quality of samples is measured",
     layout.CONDITIONS: "training subset and its labels",
     layout.OPTIMUM: "denoising losses of the closed-form optimum and of the best linear filter",
@@ -49,6 +51,7 @@ KINDS = {
     layout.EQUIVALENT: "error as that of a closed form in the plane",
     layout.SAMPLES: "samples",
     layout.TRAJECTORIES: "sampling trajectories",
+    layout.DECODED: "decoded samples",
     layout.MEMORIZATION: "memorization and quality among the samples",
     layout.OVERLAP: "overlap of sampling trajectories with noised data",
     layout.CONSISTENCY: "samples of a run against those of its twin",
@@ -84,7 +87,8 @@ def write_crate(
     crate = ROCrate(version=VERSION)
     crate.metadata.extra_contexts.append(TERMS)
     manifest = read_manifest(results)
-    study_file = crate.add_file(
+    study_file = File(
+        crate,
         io.StringIO(yaml.safe_dump(manifest["study"], sort_keys=False)),
         layout.STUDY_FILE,
         properties={
@@ -93,6 +97,7 @@ def write_crate(
             "encodingFormat": FORMATS[".yaml"],
         },
     )
+    crate.add(study_file)
     parts = [_add_file(crate, results, path) for path in sorted(files)]
     authors = [_add_author(crate, author, f"#author-{place}") for place, author in enumerate(citation.authors, 1)]
     _describe(crate, asked, citation, authors, complete)
@@ -122,8 +127,8 @@ def _describe(crate: ROCrate, asked: Asked, citation: Citation, authors: list[En
     root["description"] = " ".join(filter(None, (citation.abstract, made)))
     root["datePublished"] = datetime.now(UTC).date().isoformat()
     root["author"] = _one_or_all(authors)
-    root["license"] = crate.add(ContextEntity(crate, f"{SPDX}{citation.license}", properties=license_))
-    root["conformsTo"] = crate.add(ContextEntity(crate, PROFILE, properties=profile))
+    root["license"] = _add(crate, f"{SPDX}{citation.license}", license_)
+    root["conformsTo"] = _add(crate, PROFILE, profile)
     if citation.keywords:
         root["keywords"] = ", ".join(citation.keywords)
     if citation.doi:
@@ -140,7 +145,7 @@ def _add_file(crate: ROCrate, results: Path, path: str) -> Entity:
         "sha256": digest,
         "encodingFormat": FORMATS.get(Path(path).suffix, "application/octet-stream"),
     }
-    return crate.add_file(results / path, path, properties=properties)
+    return _added(crate, File(crate, results / path, path, properties=properties))
 
 
 def description_of(path: str) -> str:
@@ -159,12 +164,12 @@ def _add_author(crate: ROCrate, author: Author, identifier: str) -> Entity:
     properties: dict[str, Any] = {"name": author.full_name}
     if author.affiliation:
         place = {"@type": "Organization", "name": author.affiliation}
-        properties["affiliation"] = crate.add(ContextEntity(crate, f"{identifier}-affiliation", properties=place))
+        properties["affiliation"] = _add(crate, f"{identifier}-affiliation", place)
     if author.is_person:
-        return crate.add(Person(crate, author.orcid or identifier, properties=properties))
+        return _added(crate, Person(crate, author.orcid or identifier, properties=properties))
     if author.website:
         properties["url"] = author.website
-    return crate.add(ContextEntity(crate, identifier, properties={"@type": "Organization", **properties}))
+    return _add(crate, identifier, {"@type": "Organization", **properties})
 
 
 def _add_software(crate: ROCrate, origins: Origins) -> Entity:
@@ -183,32 +188,39 @@ def _add_software(crate: ROCrate, origins: Origins) -> Entity:
         "description": f"commit {', '.join(seen.get('git_commit', ['unknown']))}",
         "softwareRequirements": packages,
     }
-    return crate.add(ContextEntity(crate, "#diffbench", properties=properties))
+    return _add(crate, "#diffbench", properties)
 
 
 def _add_package(crate: ROCrate, name: str, version: str) -> Entity:
     place = "https://www.python.org/" if name == "python" else f"https://pypi.org/project/{name}/{version}/"
     properties = {"@type": "SoftwareApplication", "name": name, "softwareVersion": version, "url": place}
-    return crate.add(ContextEntity(crate, f"{place}#{version}", properties=properties))
+    return _add(crate, f"{place}#{version}", properties)
 
 
 def _add_own_files(crate: ROCrate, contents: Mapping[str, str]) -> list[Entity]:
     """Images, weights and encoders of the user's, which the crate does not hold, with their fingerprints."""
     return [
-        crate.add(
-            ContextEntity(
-                crate,
-                f"#own-file-{place}",
-                properties={
-                    "@type": "CreativeWork",
-                    "name": path,
-                    "description": "read by the run, not part of this crate",
-                    "identifier": f"diffbench fingerprint {content}",
-                },
-            )
+        _add(
+            crate,
+            f"#own-file-{place}",
+            {
+                "@type": "CreativeWork",
+                "name": path,
+                "description": "read by the run, not part of this crate",
+                "identifier": f"diffbench fingerprint {content}",
+            },
         )
         for place, (path, content) in enumerate(contents.items(), 1)
     ]
+
+
+def _add(crate: ROCrate, identifier: str, properties: Mapping[str, Any]) -> Entity:
+    return _added(crate, ContextEntity(crate, identifier, properties=properties))
+
+
+def _added(crate: ROCrate, entity: Entity) -> Entity:
+    crate.add(entity)
+    return entity
 
 
 def _one_or_all(values: list[Entity]) -> Entity | list[Entity]:

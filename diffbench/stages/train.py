@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,11 +18,12 @@ from diffbench.data.training_set import TrainingSet, read_training_set
 from diffbench.denoisers.build import fresh_network
 from diffbench.devices import pick_device
 from diffbench.files.checkpoint import MEASURED, write_checkpoint
-from diffbench.files.output import atomic
+from diffbench.files.output import UnwritableError, atomic
 from diffbench.files.run_state import RunState
 from diffbench.files.surroundings import Log
+from diffbench.files.training_losses import write_losses
 from diffbench.settings.models import Dit, Mlp, Unet
-from diffbench.study.layout import divergence, side_file
+from diffbench.study.layout import divergence, losses_beside, side_file
 from diffbench.study.specs import TrainSpec
 from diffbench.training.allocator import keep_freed_memory
 from diffbench.training.trainer import Trainer, TrainingStep
@@ -99,12 +101,15 @@ def train_segment(
     seed, stop = int(spec.factors["seed"]), int(spec.factors["step"])
     own = side_file(out)
     run_state = RunState(state or own, own, _settings(spec), stop)
-    started = time.monotonic() - _resume(trainer, run_state)
+    found = _resume(trainer, run_state)
+    started = time.monotonic() - found.get("seconds", 0.0)
+    losses = _losses_so_far(trainer, found, stop)
     images = torch.from_numpy(training_set.train).to(trainer.device)
     labels = torch.from_numpy(training_set.train_labels).to(trainer.device)
     steps = trainer.run(images, labels, seed, stop)
-    reached = partial(_reached, trainer, spec, started)
-    if not _all_done(steps, trainer.step, stop, lambda: run_state.save(reached()), save_seconds):
+    reached = partial(_reached, trainer, spec, started, losses)
+    recorded = _recording(steps, losses)
+    if not _all_done(recorded, trainer.step, stop, lambda: run_state.save(reached()), save_seconds):
         raise DiffbenchError(_memory_advice(trainer, images, labels))
     assert trainer.step == stop
     end = reached()
@@ -112,16 +117,40 @@ def train_segment(
     if keep:
         run_state.save(end)
     write_checkpoint(out, {name: end[name] for name in sorted(MEASURED)}, spec.fingerprint)
+    _write_losses(out, end["losses"])
     run_state.finish(keep)
 
 
-def _resume(trainer: Trainer, run_state: RunState) -> float:
-    """Go on from the run's state, if it can be. Returns the seconds of training that are in it."""
+def _resume(trainer: Trainer, run_state: RunState) -> dict[str, Any]:
+    """Go on from the run's state, if it can be. Returns the state, empty where there is none."""
     found = run_state.load()
     if found is None:
-        return 0.0
+        return {}
     trainer.load(found)
-    return found["seconds"]
+    return found
+
+
+def _losses_so_far(trainer: Trainer, found: dict[str, Any], stop: int) -> Tensor:
+    """Room for the mean loss of every step to `stop`; nan where it is not known, as in states of earlier versions."""
+    losses = torch.full((stop,), math.nan, device=trainer.device)
+    if "losses" in found:
+        losses[: trainer.step] = found["losses"].to(trainer.device)
+    return losses
+
+
+def _recording(steps: Iterator[TrainingStep], losses: Tensor) -> Iterator[TrainingStep]:
+    """The same steps; each one's mean loss is kept on the device, so that nothing waits for it."""
+    for record in steps:
+        losses[record.step - 1] = record.losses.mean()
+        yield record
+
+
+def _write_losses(checkpoint: Path, losses: Tensor) -> None:
+    """Beside the checkpoint. Where that cannot be it is told, and training ends well: no result needs them."""
+    try:
+        write_losses(losses_beside(checkpoint), losses.numpy())
+    except UnwritableError as error:
+        print(f"note: {error}; the losses over steps are not kept", file=sys.stderr)
 
 
 def _all_done(
@@ -151,13 +180,14 @@ def _show(bar: "tqdm[Any]", record: TrainingStep) -> None:
     bar.set_postfix(loss=f"{float(record.losses.mean()):.4f}", images_per_s=f"{rate:.0f}", refresh=False)
 
 
-def _reached(trainer: Trainer, spec: TrainSpec, started: float) -> dict[str, Any]:
+def _reached(trainer: Trainer, spec: TrainSpec, started: float, losses: Tensor) -> dict[str, Any]:
     """The state of the run now, unless training has diverged: bad weights must not pass for a result."""
     if not trainer.finite:
         raise DivergedError(
             f"training diverged by step {trainer.step}: weights are not finite; lower training.learning_rate"
         )
-    return trainer.state() | {"settings": _settings(spec), "seconds": time.monotonic() - started}
+    told = {"seconds": time.monotonic() - started, "losses": losses[: trainer.step].cpu().clone()}
+    return trainer.state() | {"settings": _settings(spec)} | told
 
 
 def _memory_advice(trainer: Trainer, images: Tensor, labels: Tensor) -> str:

@@ -17,6 +17,7 @@ RUN_STATE = f"{RUN_FOLDER}/training.pt"
 """What a run's training goes on from. No kind of file that is asked for: the job of a milestone uses what it finds."""
 PARTIAL, DIVERGED = ".partial", ".diverged"
 """Ends of the names of what lies beside a checkpoint that is not made: its state, or last words of its training."""
+LOSSES = "losses.csv"
 CELL_FOLDER = f"{CHECKPOINT_FOLDER}/w{{guidance}}"
 SUBSET = "n{train_size}/{granularity}"
 
@@ -57,6 +58,11 @@ class Kind:
 def side_file(checkpoint: Path) -> Path:
     """State of a training to a milestone that its run's state has passed, beside the checkpoint that it will make."""
     return checkpoint.with_name(f"{checkpoint.name}{PARTIAL}")
+
+
+def losses_beside(checkpoint: Path) -> Path:
+    """Losses of the training over its steps up to a checkpoint: a table beside it that no result needs."""
+    return checkpoint.with_name(LOSSES)
 
 
 def divergence(checkpoint: Path) -> Path:
@@ -108,6 +114,8 @@ STUDY_FILE, CRATE_METADATA = "study.yaml", "ro-crate-metadata.json"
 """What a crate of the results holds beside them."""
 CHART_DATA = "data/{name}.csv"
 """Table of a chart, from its page."""
+PAGES = ("index", "leaderboard", "noise", "factors", "training", "samples", "claims", "risk", "costs", "methods")
+"""Pages that the report of every study has; others are of some."""
 UNFINISHED = "report/data/unfinished.csv"
 """Table of the files that the report lacks; that it is there tells the workflow that the pages are whole."""
 SUMMARIES = ("models", "status", "costs")
@@ -133,7 +141,9 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(pattern)))
 
 
-_BESIDE = re.compile(rf"logs/.+|report/data/[^/]+\.csv|.+/checkpoint\.pt{re.escape(DIVERGED)}")
+_BESIDE = re.compile(
+    rf"logs/.+|report/data/[^/]+\.csv|.+/checkpoint\.pt{re.escape(DIVERGED)}|.+/step\d+/{re.escape(LOSSES)}"
+)
 """Paths of what runs leave that is of no kind and has no name of its own."""
 
 _EXPRESSIONS = [(_expression(pattern), kind) for kind in KINDS.values() for pattern in (kind.pattern, kind.cost)]

@@ -109,11 +109,14 @@ class Merge:
             self.counts[folder][ALIKE] += 1
 
     def _take(self, folder: Path, path: str, kind: Kind, factors: Mapping[str, Any]) -> None:
-        """What its job took comes first, so that a file that is there has it."""
+        """What its job told comes first, so that a file that is there has it."""
         cost = kind.cost.format(**factors)
         if isinstance(read_cost(folder / cost), Cost):
             with atomic(self.out / cost) as temporary:
                 shutil.copyfile(folder / cost, temporary)
+        if kind is layout.CHECKPOINT and (losses := layout.losses_beside(folder / path)).exists():
+            with atomic(layout.losses_beside(self.out / path)) as temporary:
+                shutil.copyfile(losses, temporary)
         self._place(folder / path, self.out / path, self.asked.fingerprint(kind, factors))
         self.counts[folder][TAKEN] += 1
 

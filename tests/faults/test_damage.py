@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from diffbench import cli
+from diffbench.planning.standing import files_of
 from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.inventory import outdated
@@ -36,9 +37,9 @@ READERS = {
     "twin_samples": "consistency",
 }
 """A stage that reads the files of a kind, by the name of its input."""
-STAGED = [kind for kind in layout.KINDS.values() if kind.stage not in layout.WHOLE and kind != layout.TRAJECTORIES]
+STAGED = dict.fromkeys(kind for kind, _ in files_of(LINEAGE.study) if kind != layout.TRAJECTORIES)
 FILES = [kind.of(CELL | {"topic": "gap"}) for kind in STAGED]
-FOLDER = FILES[-1].replace("gap", "flow")
+FOLDER = layout.TOPIC.of({"topic": "flow"})
 
 
 def of_an_older_schema(path: Path) -> None:
@@ -49,6 +50,8 @@ def of_an_older_schema(path: Path) -> None:
 KINDS: dict[str, Callable[[Path], None]] = {name: act for name, (act, _) in DAMAGES.items()}
 KINDS["of an older schema"] = of_an_older_schema
 OF_HDF5 = {"without attributes", "of an older schema"}
+OTHERWISE = {"a directory", "without attributes"}
+"""What no run makes anew: a folder, which it does not remove, and what someone changed by hand and sealed himself."""
 
 
 def kinds_for(file: Path | str) -> list[str]:
@@ -92,7 +95,7 @@ def test_a_run_makes_anew_what_is_damaged(
     shutil.copytree(undisturbed.folder, folder)
     monkeypatch.chdir(folder)
     for number, file in enumerate(FILES):
-        damages = [damage for damage in kinds_for(file) if damage != "a directory"]
+        damages = [damage for damage in kinds_for(file) if damage not in OTHERWISE]
         KINDS[damages[(turn + number) % len(damages)]](results / file)
     capsys.readouterr()
     assert cli.main(["verify", NAME]) == 1

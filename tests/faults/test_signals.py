@@ -30,7 +30,7 @@ def test_a_signal_to_snakemake_alone_ends_all_that_it_started(number: signal.Sig
         assert still_running(processes, SECONDS) == []
         assert process.wait() != 0
     output = (tmp_path / "output").read_text()
-    assert output.endswith(f"\ndiffbench: ended by {number.name}, with all its jobs\n\n")
+    assert output.endswith(f"\ndiffbench: ended by {number.name}, with all its jobs\n")
     assert "Traceback" not in output
     assert "Report:" not in output
     assert not list(tmp_path.rglob(".*.tmp"))

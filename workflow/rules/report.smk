@@ -4,21 +4,14 @@ rule report:
     # Old pages stay until the new ones are complete: Snakemake must not delete them before, nor when the job fails. It
     # takes pages that it restored for new ones; that the table is gone tells it better.
     output:
-        report(
-            update(ensure(at(layout.page("index")), non_empty=True)),
-            caption="../report/index.rst",
-            category="Pages",
-        ),
-        report(
-            update(ensure(at(layout.page("claims")), non_empty=True)),
-            caption="../report/claims.rst",
-            category="Pages",
-        ),
-        report(
-            update(ensure(at(layout.page("risk")), non_empty=True)),
-            caption="../report/risk.rst",
-            category="Pages",
-        ),
+        [
+            report(
+                update(ensure(at(layout.page(page)), non_empty=True)),
+                caption=f"../report/{page}.rst",
+                category="Pages",
+            )
+            for page in layout.PAGES
+        ],
         (
             report(
                 update(at(layout.page("lab"))),

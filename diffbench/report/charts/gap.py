@@ -60,6 +60,18 @@ SKILL_BY_FACTOR = CurvesByFactor(
     references=((0, "a linear filter"),),
 )
 
+SHARE_BY_FACTOR = CurvesByFactor(
+    name="share-by-factor",
+    heading="How much of what can be memorized? Share of the closed-form optimum, one factor at a time",
+    description="Absolute gap between validation and training denoising error over that of the closed-form optimum, "
+    "against the noise level sigma, one panel for each factor of the study, one line for each of its values.",
+    caption=f"{SEEDS} 0: nothing memorized, 1: all that can be. Undefined where the optimum has no gap within its "
+    "interval. The upright axis is logarithmic where shares differ widely.",
+    y_title="share of the optimum's gap",
+    holds=(0.0, 1.0),
+    references=((0, "nothing"), (1, "all that can be")),
+)
+
 
 def gap_by_factor(results: Results, width: int) -> Figure | None:
     """The gap over sigma, one panel per factor; nothing if no factor varies or no gap was measured."""
@@ -69,6 +81,11 @@ def gap_by_factor(results: Results, width: int) -> Figure | None:
 def skill_by_factor(results: Results, width: int) -> Figure | None:
     """The skill on unseen images likewise."""
     return _by_factor(SKILL_BY_FACTOR, results, "skill_validation", width)
+
+
+def share_by_factor(results: Results, width: int) -> Figure | None:
+    """The share of what the optimum memorizes likewise."""
+    return _by_factor(SHARE_BY_FACTOR, results, "memorized_share", width)
 
 
 def _by_factor(chart: CurvesByFactor, results: Results, measure: str, width: int) -> Figure | None:

@@ -1,4 +1,4 @@
-"""The page of the five claims: verdicts, the tests behind them, laws of the field, time scales, pair consistency."""
+"""The page of the five claims: verdicts, the tests behind them, laws of the field, pair consistency."""
 
 import math
 from collections.abc import Sequence
@@ -7,13 +7,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diffbench.report.charts.claims import claim_figure
-from diffbench.report.charts.onset import onset_figure
-from diffbench.report.charts.power_law import power_law_figure
 from diffbench.report.pages.page import write_study_page
-from diffbench.report.tables.advice import advice
 from diffbench.report.tables.results import Results, load_claims, load_laws, tested
 from diffbench.report.tables.shown import Shown, show
-from diffbench.report.tables.timescales import consistency_table, exponent_table, recall_table, run_table
+from diffbench.report.tables.timescales import consistency_table
 from diffbench.settings.report import ReportSettings
 from diffbench.summary.verdicts import UNBOUNDED
 
@@ -66,11 +63,9 @@ def write_claims(results: Results, settings: ReportSettings) -> None:
     """Write the page and its tables inside the study's results. Laws stand on it where some test of one has a value."""
     claims, laws = load_claims(results), load_laws(results)
     judged = [law for law in laws if tested(law)]
-    scales, pairs = results.table("timescales"), results.table("consistency")
+    pairs = results.table("consistency")
     figures = [claim_figure(claim, settings.chart_width) for claim in claims]
     figures += [claim_figure(law, settings.chart_width, LAW) for law in judged]
-    figures.append(power_law_figure(scales, results.study, settings.chart_width))
-    figures.append(onset_figure(scales, results.study, settings.chart_width))
     write_study_page(
         results,
         "claims",
@@ -80,10 +75,6 @@ def write_claims(results: Results, settings: ReportSettings) -> None:
         laws=[_shown_claim(law, LAW) for law in judged],
         untested=[_untested(law) for law in laws if law not in judged],
         law_divides=divides(judged, LAW),
-        advice=advice(scales),
-        runs=run_table(scales, results.study),
-        exponents=exponent_table(scales, results.study),
-        recall=recall_table(scales, results.study),
         consistency=consistency_table(pairs, results.study),
     )
 

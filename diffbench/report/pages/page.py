@@ -1,11 +1,11 @@
 """Pages: one HTML file with one inlined Vega bundle, templates and figures; nothing is fetched.
 
-A further page of a study is a template that extends base.html and a call of `write_study_page`.
+A further page of a study is a template that extends site.html, a line in `site.SITE` and a call of `write_study_page`.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import altair as alt
@@ -16,16 +16,22 @@ from markupsafe import Markup
 from diffbench.files.output import atomic, write_csv
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.theme import NEUTRAL
+from diffbench.report.pages.site import navigation
 from diffbench.report.tables.format import FILTERS
 from diffbench.report.tables.results import Results
 from diffbench.study import layout
 from diffbench.study.layout import CHART_DATA
 
 
-def write_study_page(results: Results, page: str, figures: Sequence[Figure], **context: object) -> None:
-    """Write a page of a study beside its others, from the template of its name, which also sees study and manifest."""
+def write_study_page(results: Results, page: str, figures: Sequence[Figure] = (), **context: object) -> None:
+    """Write a page of a study beside its others, from the template of its name.
+
+    It also sees study and manifest, the `title` of the report, and `site`, the links to all its pages.
+    """
     path = results.pages / Path(layout.page(page)).name
-    write_page(path, path.name, figures, study=results.study, manifest=results.manifest, **context)
+    of_study = {"study": results.study, "manifest": results.manifest, "inspects": results.inspects}
+    site = {"title": results.title, "site": navigation(results, page)}
+    write_page(path, path.name, figures, **of_study, **site, **context)
 
 
 def write_table(results: Results, name: str, rows: pd.DataFrame) -> None:
@@ -48,8 +54,6 @@ def write_page(path: Path, template: str, figures: Sequence[Figure], **context: 
         figures={figure.name: figure for figure in figures},
         specifications=inline_json(specifications),
         bundle=bundle,
-        style=_source(environment, "style.css"),
-        script=_source(environment, "page.js"),
         **context,
     )
     with atomic(path) as temporary:
@@ -83,12 +87,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= FILTERS
-    environment.globals["neutral"] = NEUTRAL
+    environment.globals |= {"neutral": NEUTRAL, "source": partial(_source, environment)}
     return environment
 
 
 def _source(environment: Environment, name: str) -> Markup:
-    """A stylesheet or script of the templates, as it is."""
+    """A stylesheet or script of the templates, as it is: `{{ source("page.js") }}`."""
     assert environment.loader
     text, *_ = environment.loader.get_source(environment, name)
     return Markup(text)  # a file of the package  # nosec B704

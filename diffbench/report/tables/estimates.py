@@ -46,6 +46,12 @@ class Stored:
         """Whether it has rows of some of these measures."""
         return any(not set(labels["measure"]).isdisjoint(measures) for labels in self.labels)
 
+    @property
+    def scalars(self) -> list[str]:
+        """Measures that have no noise level."""
+        named = (labels.loc[labels["sigma"].isna(), "measure"] for labels in self.labels)
+        return list(dict.fromkeys(name for names in named for name in names))
+
     def rows(self, files: pd.DataFrame, measures: Collection[str]) -> pd.DataFrame:
         """Of rows of some measures in some of the files: FACTORS, LABELS and row, its number, rising."""
         parts = [files.iloc[:0].merge(self.labels[0].rename_axis("place").reset_index(), how="cross")]
@@ -95,6 +101,11 @@ class Estimates:
                 keep |= agreeing(stored.files, factors)
             parts.append(stored.read(stored.rows(stored.files[keep], measures)))
         return pd.concat(parts, ignore_index=True)
+
+    @property
+    def scalars(self) -> list[list[str]]:
+        """Measures without a noise level, by table."""
+        return [stored.scalars for stored in self._tables]
 
     def nearest(self, measures: Collection[str], levels: pd.DataFrame) -> pd.DataFrame:
         """The same of one row of each curve: that nearest in ln(sigma) to a level. levels: FACTORS and level."""

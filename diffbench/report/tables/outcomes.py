@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from diffbench.files.estimates import DECODED
 from diffbench.report.tables.estimates import FIELDS
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds, logarithm
@@ -27,16 +26,20 @@ SCALARS = {
 }
 """Scalars of a cell that the report shows, and the files that hold them."""
 
-OF_PICTURES = {f"{name}{DECODED}": MEMORIZATION for name in ("memorized_fraction", "memorized_floor")}
-"""The same between what latents are decoded to."""
-
 AT_PEAK = "train_likeness_at_peak"
 CURVES_AT_PEAK = {
     AT_PEAK: "train_likeness",
     "shell_radius_at_peak": "shell_radius_states",
     "shell_radius_unseen_at_peak": "shell_radius_validation",
+    "overlap_coefficient_at_peak": "overlap_coefficient",
+    "states_inside_at_peak": "states_inside",
 }
 """Outcomes that are read from curves of the overlap table at the peak of the cell's gap."""
+
+SHARE_AT_PEAK = "memorized_share_at_peak"
+"""Share of what the optimum memorizes, read there from its curve, which has the gap's own levels."""
+
+CHECKPOINT = [factor for factor in FACTORS if factor != "guidance"]
 
 
 def outcomes(results: Results) -> pd.DataFrame:
@@ -47,27 +50,32 @@ def outcomes(results: Results) -> pd.DataFrame:
     """
     shown = SCALARS | (OF_PICTURES if results.study.decoded_kinds else {})
     estimates = results.estimates.of(shown)
-    scalars = {measure: _scalar(results, estimates, measure, kind) for measure, kind in shown.items()}
+    scalars = {
+        measure: of_every_cell(results, measure, estimates[estimates["measure"] == measure], kind)
+        for measure, kind in shown.items()
+    }
     peaks = scalars["sigma_at_peak"]
     levels = peaks[np.isfinite(peaks["value"])].rename(columns={"value": "level"})
     curves = results.estimates.nearest(CURVES_AT_PEAK.values(), levels[[*FACTORS, "level"]])
     otherwise = [f"the gap has no peak: {reason or 'no value'}" for reason in peaks["reason"]]
     at_peak = [
-        _of_every_cell(results, measure, curves[curves["measure"] == curve].drop(columns="measure"), OVERLAP, otherwise)
+        _at_levels(results, measure, curves[curves["measure"] == curve].drop(columns="measure"), OVERLAP, otherwise)
         for measure, curve in CURVES_AT_PEAK.items()
     ]
-    return pd.concat([*scalars.values(), *at_peak], ignore_index=True)
+    of_checkpoints = levels[[*FACTORS, "level"]].assign(guidance=None).drop_duplicates()
+    shares = results.estimates.nearest(["memorized_share"], of_checkpoints)[[*CHECKPOINT, *FIELDS, "sigma"]]
+    share = _at_levels(results, SHARE_AT_PEAK, shares, DENOISE, otherwise)
+    return pd.concat([*scalars.values(), *at_peak, share], ignore_index=True)
 
 
-def _scalar(results: Results, estimates: pd.DataFrame, measure: str, kind: Kind) -> pd.DataFrame:
-    """One scalar of every cell; the cells of a checkpoint share those of its losses."""
-    keys = [factor for factor in FACTORS if factor != "guidance"] if kind is DENOISE else FACTORS
-    rows = estimates.loc[(estimates["measure"] == measure) & estimates["sigma"].isna(), [*keys, *FIELDS, "sigma"]]
-    otherwise = ["not in the tables of this study"] * len(results.study.cells)
-    return _of_every_cell(results, measure, rows, kind, otherwise)
+def of_every_cell(results: Results, measure: str, rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """One scalar of every cell, of its rows in the tables; the cells of a checkpoint share those of its losses."""
+    keys = CHECKPOINT if kind is DENOISE else FACTORS
+    scalars = rows.loc[rows["sigma"].isna(), [*keys, *FIELDS, "sigma"]]
+    return _at_levels(results, measure, scalars, kind, ["not in the tables of this study"] * len(results.study.cells))
 
 
-def _of_every_cell(
+def _at_levels(
     results: Results, measure: str, rows: pd.DataFrame, kind: Kind, otherwise: Sequence[str]
 ) -> pd.DataFrame:
     """One row per cell of the study: those of `rows`, else undefined because of the cell's file, or `otherwise`."""
@@ -112,21 +120,6 @@ def ranked(means: pd.DataFrame) -> pd.DataFrame:
     values = wide(means, "value")
     order = values.sort_values(["memorized_fraction", "peak_gap"], ascending=False, na_position="last", kind="stable")
     return order.index.to_frame(index=False)
-
-
-def table(means: pd.DataFrame, ranks: pd.DataFrame) -> pd.DataFrame:
-    """A row per setting in the order of the leaderboard: SETTING, then value, low, high and seeds of each outcome.
-
-    ranks: further columns, beside those of SETTING; without a row, they are left out.
-    """
-    fields = {field: wide(means, field) for field in ("value", "low", "high", "seeds")}
-    columns = {
-        measure if field == "value" else f"{measure}_{field}": fields[field][measure]
-        for measure in dict.fromkeys(means["measure"])
-        for field in fields
-    }
-    rows = ranked(means).merge(pd.DataFrame(columns).reset_index(), on=SETTING)
-    return rows.merge(ranks, on=SETTING) if len(ranks) else rows
 
 
 def above_floor(means: pd.DataFrame) -> pd.Series:

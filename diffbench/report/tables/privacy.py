@@ -10,7 +10,6 @@ from diffbench.files.estimates import Estimate, undefined
 from diffbench.files.store import StageFile
 from diffbench.measures.attacks import ATTACKS
 from diffbench.report.tables.results import Results
-from diffbench.settings.models import External
 from diffbench.shapes import Float64, Int64
 from diffbench.study.grid import Cell
 from diffbench.study.layout import DATA, DENOISE, MEMORIZATION
@@ -79,10 +78,8 @@ class Privacy:
 
 
 def inspected_cell(results: Results) -> Cell | None:
-    """The cell of a study that is of one model from outside and no other: an inspection."""
-    cells = results.study.cells
-    single = len(cells) == 1 and isinstance(results.study.definition(cells[0].checkpoint.run.model), External)
-    return cells[0] if single else None
+    """The cell of an inspection."""
+    return results.study.cells[0] if results.inspects else None
 
 
 def privacy_of(results: Results, cell: Cell) -> Privacy:

@@ -15,6 +15,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import Images, read_chosen
 from diffbench.files.store import StageFile
 from diffbench.report.tables.estimates import Estimates, Stored
+from diffbench.settings.models import External
 from diffbench.shapes import Int64
 from diffbench.study import layout
 from diffbench.study.grid import Cell
@@ -25,8 +26,13 @@ from diffbench.summary.manifest import opened_vouched, read_manifest, read_vouch
 from diffbench.summary.reading import DONE, Fault, Reader
 from diffbench.summary.rows import FACTORS
 
-TABLES = ("denoise", "memorization", "overlap")
-"""Tables of the summary that charts are made of."""
+TABLES = {
+    "denoise": layout.DENOISE,
+    "memorization": layout.MEMORIZATION,
+    "overlap": layout.OVERLAP,
+    "consistency": layout.CONSISTENCY,
+}
+"""Tables of the summary that pages are made of, and the files whose estimates they hold."""
 
 NUMBERS = ("train_size", "seed", "step", "sigma", "value", "low", "high", "n")
 """Columns of numbers of the summary's tables."""
@@ -64,6 +70,24 @@ class Results:
     def faults(self) -> dict[str, Fault]:
         """The same, and those that a figure or picture lacks."""
         return self.reader.faults | self.known_faults
+
+    @property
+    def scalars(self) -> dict[str, Kind]:
+        """All measures without a noise level, and the files that hold them."""
+        by_table = zip(TABLES.values(), self.estimates.scalars, strict=True)
+        return {name: kind for kind, names in by_table for name in names}
+
+    @property
+    def title(self) -> str:
+        """What pages are headed with: the study's name, of an inspection its model's."""
+        runs = self.study.runs
+        return runs[0].model if self.inspects else self.study.name
+
+    @property
+    def inspects(self) -> bool:
+        """Whether the study is of one model from outside and no other: an inspection."""
+        cells = self.study.cells
+        return len(cells) == 1 and isinstance(self.study.definition(cells[0].checkpoint.run.model), External)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
