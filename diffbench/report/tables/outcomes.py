@@ -48,11 +48,10 @@ def outcomes(results: Results) -> pd.DataFrame:
     `sigma` is the level at which CURVES_AT_PEAK were read: the sampler's level nearest in ln(sigma) to the peak of the
     cell's gap, which lies on another grid.
     """
-    shown = SCALARS | (OF_PICTURES if results.study.decoded_kinds else {})
-    estimates = results.estimates.of(shown)
+    estimates = results.estimates.of(SCALARS)
     scalars = {
         measure: of_every_cell(results, measure, estimates[estimates["measure"] == measure], kind)
-        for measure, kind in shown.items()
+        for measure, kind in SCALARS.items()
     }
     peaks = scalars["sigma_at_peak"]
     levels = peaks[np.isfinite(peaks["value"])].rename(columns={"value": "level"})
