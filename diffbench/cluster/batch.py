@@ -133,8 +133,13 @@ def submit_with(executor: Any) -> None:
     def format_job_exec(job: Any) -> str:
         if not isinstance(job, Batch):
             return of_others(job)
-        end = executor.get_job_exec_suffix(job)  # by which some executors know that a job has ended
-        return " && ".join(filter(None, (job.command(Path(executor.tmpdir)), end)))
+        words = [
+            executor.get_job_exec_prefix(job),
+            executor.workflow.spawned_job_args_factory.precommand(executor.common_settings),
+            job.command(Path(executor.tmpdir)),
+            executor.get_job_exec_suffix(job),  # by which some executors learn that it has ended
+        ]
+        return " && ".join(filter(None, words))
 
     executor.format_job_exec = format_job_exec
 
