@@ -35,12 +35,6 @@ function asCsv(board, view, order) {
   return `${lines.join("\n")}\n`;
 }
 
-function save(name, text) {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  element("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}
-
 async function leaderboard() {
   const board = await readBoard();
   const form = filterForm(board);
@@ -95,7 +89,7 @@ async function leaderboard() {
     const which = event.target.dataset?.columns;
     if (which) update({ columns: { shown: first, all: boxes.map((box) => box.name), none: [] }[which] });
   });
-  document.getElementById("export").addEventListener("click", () => save(`${board.study}-leaderboard.csv`, asCsv(board, view, order)));
+  document.getElementById("export").addEventListener("click", () => save(`${board.study}-leaderboard.csv`, asCsv(board, view, order), "text/csv"));
   addEventListener("hashchange", () => update(readView(board, first)));
   for (const hidden of document.querySelectorAll("#columns, .board-line, #window")) hidden.hidden = false;
   update({});
