@@ -84,9 +84,7 @@ def drawings_of(page: Path) -> tuple[list[Drawing], list[str]]:
     return drawings, [" ".join(words.split()) for words in parser.undefined]
 
 
-def _of_choices(
-    name: str, table: Path, specification: Mapping[str, Any]
-) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+def _of_choices(name: str, table: Path, specification: Mapping[str, Any]) -> Iterator[tuple[str, Path, dict[str, Any]]]:
     """One drawing for each combination of what select boxes offer; of other inputs what they show at first."""
     params = specification.get("params", [])
     bound = {param["name"]: param["bind"].get("options", [param.get("value")]) for param in params if "bind" in param}
