@@ -14,7 +14,9 @@ def run(
     results: Annotated[Path, "folder of a study, an inspection or a comparison"],
     /,
     out: Annotated[Path | None, f"folder to write; RESULTS/{layout.FIGURES} if left out"] = None,
-    format: Annotated[str, "one or more of svg, png and pdf, with commas between"] = ",".join(FORMATS),
+    format: Annotated[  # noqa: A002 (the option's name)
+        str, "one or more of svg, png and pdf, with commas between"
+    ] = ",".join(FORMATS),
 ) -> None:
     """Draw the charts as they stand on the pages, on white; where a page lets the reader choose, one for each choice.
 

@@ -78,7 +78,7 @@ def sides_over_noise(data: pd.DataFrame, names: Sequence[str], width: int) -> Fi
     for measure, (title, holds) in OVER_NOISE.items():
         rows = shown[shown["measure"] == measure]
         if rows["value"].notna().any():
-            y = value_axis(title, value_domain(rows, *holds))
+            y = value_axis("", value_domain(rows, *holds))
             panels.append(_panel(curves(rows, y, color, dash, HEIGHT, tooltips), title, round(0.92 * width)))
     chart = alt.concat(
         *panels,
@@ -104,7 +104,7 @@ def differences_over_noise(rows: pd.DataFrame, names: Sequence[str], width: int)
     for measure, title in CURVES.items():
         own = shown[shown["measure"] == measure]
         base = alt.Chart(own).encode(x=sigma_axis(), color=color)
-        y = value_axis(title, value_domain(own, -0.05, 0.05))
+        y = value_axis("", value_domain(own, -0.05, 0.05))
         layers: list[Chart] = [
             *reference_line(own.head(1)[["sigma"]], 0, "no difference", round(0.58 * width)),
             base.mark_area(opacity=0.16, line=False).encode(y=same_axis(y, "low"), y2="high:Q", detail=f"{STUDY}:N"),
@@ -143,13 +143,16 @@ def sides_by_step(board: Board, names: Sequence[str], width: int) -> Figure | No
     shown = rounded(kept[fields].astype({"step": float}))
     color, dash = _lines(names)
     tooltips = [alt.Tooltip(f"{STUDY}:N"), alt.Tooltip("step:Q")]
+    milestones = sorted(shown["step"].unique().tolist())
+    x = log_x("step", "training step", [max(milestones[0], 1) / 1.1, milestones[-1] * 1.1])
+    x["axis"]["values"] = milestones
     panels = []
     for measure, title in BY_STEP.items():
         own = shown[shown["measure"] == measure]
         if not own["value"].notna().any():
             continue
-        base = alt.Chart(own).encode(x=log_x("step", "training step"), color=color)
-        y = value_axis(title, value_domain(own, 0.0, 0.1))
+        base = alt.Chart(own).encode(x=x, color=color)
+        y = value_axis("", value_domain(own, 0.0, 0.1))
         layers: list[Chart] = [
             base.mark_area(opacity=0.16).encode(y=same_axis(y, "low"), y2="high:Q", detail=f"{STUDY}:N"),
             base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash),

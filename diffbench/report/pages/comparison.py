@@ -12,6 +12,7 @@ from diffbench.files.output import write_csv
 from diffbench.files.provenance import versions
 from diffbench.report.charts.compared import differences_over_noise, side_curves, sides_by_step, sides_over_noise
 from diffbench.report.charts.figure import Figure
+from diffbench.report.pages.drawings import in_file_name
 from diffbench.report.pages.leaderboard import WITHOUT_SCRIPTS
 from diffbench.report.pages.page import write_page
 from diffbench.report.pages.site import Link
@@ -110,7 +111,7 @@ class _Site:
                 ([value_text(value) for value in setting], [show(column.settings.iloc[at]) for column in shown])
                 for at, setting in enumerate(board.settings.head(WITHOUT_SCRIPTS).itertuples(index=False, name=None))
             ],
-            packed=Markup(compressed(_packed(board, self._title))),  # base64  # nosec B704
+            packed=Markup(compressed(_packed(board, in_file_name(self._title)))),  # base64  # nosec B704
             table=CHART_DATA.format(name=page),
         )
 

@@ -133,7 +133,7 @@ def _over_seeds(pair: Pair, rows: pd.DataFrame, same: bool) -> Difference:
         own.append(chosen[np.isfinite(chosen["value"].astype(float))])
         if own[-1].empty:
             reason = next(iter(chosen["reason"]), "") or "infinite"
-            return Difference(measure, None, undefined(f"no value of {side.name}: {reason}", 0), "none")
+            return Difference(measure, None, undefined(f"no value of {side.name}: {reason}", 0), "no value on one side")
     first, other = (each["value"].astype(float) for each in own)
     if same:
         return Difference(
@@ -148,12 +148,10 @@ def _over_seeds(pair: Pair, rows: pd.DataFrame, same: bool) -> Difference:
         return Difference(measure, None, estimate, "not paired: no seeds in common")
     value = float(other.mean() - first.mean())
     estimate = Estimate(value, np.nan, np.nan, min(len(first), len(other)))
-    return Difference(
-        measure, None, estimate, "no interval: one seed, and no single images behind the value in the files"
-    )
+    return Difference(measure, None, estimate, "no interval: one seed, and files hold no values of single images")
 
 
-class _NotPaired(DiffbenchError):
+class NotPairedError(DiffbenchError):
     """Why units cannot be paired."""
 
 
@@ -162,7 +160,7 @@ def _of_losses(pair: Pair) -> Iterator[Difference]:
     try:
         losses = [_losses(side, cells) for side, cells in zip((pair.first, pair.other), pair.cells, strict=True)]
         if not np.array_equal(losses[0].sigmas, losses[1].sigmas):
-            raise _NotPaired("losses were measured at other noise levels")
+            raise NotPairedError("losses were measured at other noise levels")
         shared = _shared_images(pair, losses)
     except DiffbenchError as error:
         for measure in (*CURVES, "gap_area"):
@@ -196,7 +194,7 @@ class _Losses(NamedTuple):
 def _losses(side: Side, cells: Sequence[Cell]) -> _Losses:
     files = [_file(side, DENOISE, cell) for cell in cells]
     if not all({"loss_train", "loss_validation"} <= file.arrays.keys() for file in files):
-        raise _NotPaired(f"files of {side.name} hold no losses of single images")
+        raise NotPairedError(f"files of {side.name} hold no losses of single images")
     of = {split: np.mean([file[f"loss_{split}"] for file in files], axis=0) for split in ("train", "validation")}
     noises = side.results.study.measures.gap.noises
     return _Losses(files[0]["sigma"], of, files[0].attributes.get("versions", {}), noises)
@@ -214,7 +212,7 @@ def _shared_images(pair: Pair, losses: Sequence[_Losses]) -> dict[str, Rows]:
     """Which images of either split have losses on both sides, by what the data files hold."""
     headers = [side.results.reader.header(DATA, {}) for side in (pair.first, pair.other)]
     if len({Scaling.of(header.attributes) for header in headers}) > 1:
-        raise _NotPaired("images are scaled otherwise, and losses with them")
+        raise NotPairedError("images are scaled otherwise, and losses with them")
     found: list[dict[str, list[bytes]]] = []
     for side, cells, own in zip((pair.first, pair.other), pair.cells, losses, strict=True):
         run = cells[0].checkpoint.run
@@ -254,12 +252,12 @@ def _of_samples(pair: Pair) -> Iterator[Difference]:
     try:
         drawn = [_drawn(side, cells) for side, cells in zip((pair.first, pair.other), pair.cells, strict=True)]
         if not _drawn_alike(drawn[0].versions, drawn[1].versions):
-            raise _NotPaired("noises that samples start from were drawn by other versions, or files tell of none")
+            raise NotPairedError("noises that samples start from were drawn by other versions, or files tell of none")
         if drawn[0].shape != drawn[1].shape:
-            raise _NotPaired("samples are of other shapes")
+            raise NotPairedError("samples are of other shapes")
         n = min(len(each.ratios) for each in drawn)
         if not np.array_equal(drawn[0].labels[:n], drawn[1].labels[:n]):
-            raise _NotPaired("samples from the same noise are of other labels")
+            raise NotPairedError("samples from the same noise are of other labels")
     except DiffbenchError as error:
         yield Difference(measure, None, undefined(str(error), 0), f"not paired: {error}")
         return
@@ -281,7 +279,7 @@ class _Drawn(NamedTuple):
 def _drawn(side: Side, cells: Sequence[Cell]) -> _Drawn:
     samples = [side.results.reader.header(SAMPLES, cell.factors) for cell in cells]
     if not all("label" in header.arrays for header in samples):
-        raise _NotPaired(f"files of {side.name} hold no labels of samples")
+        raise NotPairedError(f"files of {side.name} hold no labels of samples")
     distances = [_file(side, MEMORIZATION, cell)["distance"].astype(np.float64) for cell in cells]
     ratios = np.stack([ratios_of(each[:, 0], each[:, 1]) for each in distances], axis=1)
     first = samples[0]
