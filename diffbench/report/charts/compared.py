@@ -185,6 +185,7 @@ def _kept(data: pd.DataFrame, choice: str = "pair") -> tuple[pd.DataFrame, str]:
 def _lines(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash]:
     """Colours and dashes of sides, the same on all charts."""
     legend, domain = line_legend("side", 1), list(names)
+    legend["labelLimit"] = 0  # names of cells differ at their ends
     hues = alt.Scale(domain=domain, range=[OKABE_ITO[place % len(OKABE_ITO)] for place in range(len(domain))])
     dashes = alt.Scale(domain=domain, range=[DASHES[place % len(DASHES)] for place in range(len(domain))])
     return alt.Color(f"{STUDY}:N", scale=hues, legend=legend), alt.StrokeDash(f"{STUDY}:N", scale=dashes, legend=legend)

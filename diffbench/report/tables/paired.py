@@ -19,6 +19,7 @@ from diffbench.measures.memorization import ratios_of
 from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.measures.paired import gap_differences, loss_ratios, mean_difference, share_difference
 from diffbench.report.tables.board import Board
+from diffbench.report.tables.estimates import agreeing
 from diffbench.report.tables.sides import STUDY, Side
 from diffbench.report.tables.slices import SETTING, short_name
 from diffbench.settings.granularity import TWIN
@@ -128,8 +129,8 @@ def _over_seeds(pair: Pair, rows: pd.DataFrame, same: bool) -> Difference:
     measure = str(rows["measure"].iloc[0])
     own = []
     for side, setting in zip((pair.first, pair.other), pair.settings, strict=True):
-        keys = (side.name, *setting)
-        chosen = rows[(rows[[STUDY, *SETTING]] == keys).all(axis=1)].set_index("seed")
+        named = dict(zip((STUDY, *SETTING), (side.name, *setting), strict=True))
+        chosen = rows[agreeing(rows, named)].set_index("seed")
         own.append(chosen[np.isfinite(chosen["value"].astype(float))])
         if own[-1].empty:
             reason = next(iter(chosen["reason"]), "") or "infinite"
@@ -219,7 +220,7 @@ def _shared_images(pair: Pair, losses: Sequence[_Losses]) -> dict[str, Rows]:
         count = max(each.shape[1] for each in own.of.values())
         known = _digests(side.results.folder, run.train_size, count, run.granularity.endswith(TWIN))
         found.append({split: known[split][: own.of[split].shape[1]] for split in own.of})
-    return {split: _shared(found[0][split], found[1][split]) for split in found[0]}
+    return {split: shared_rows(found[0][split], found[1][split]) for split in found[0]}
 
 
 @lru_cache(maxsize=64)
@@ -228,7 +229,8 @@ def _digests(folder: Any, train_size: int, count: int, twin: bool) -> dict[str, 
     return {split: list(digests(own)) for split, own in images.items()}
 
 
-def _shared(first: Sequence[bytes], other: Sequence[bytes]) -> Rows:
+def shared_rows(first: Sequence[bytes], other: Sequence[bytes]) -> Rows:
+    """Where the digests that both have stand in either."""
     places = {digest: place for place, digest in enumerate(other)}
     rows = [(place, places[digest]) for place, digest in enumerate(first) if digest in places]
     one, two = np.array(rows, np.int64).reshape(-1, 2).T
@@ -279,7 +281,7 @@ class _Drawn(NamedTuple):
 def _drawn(side: Side, cells: Sequence[Cell]) -> _Drawn:
     samples = [side.results.reader.header(SAMPLES, cell.factors) for cell in cells]
     if not all("label" in header.arrays for header in samples):
-        raise NotPairedError(f"files of {side.name} hold no labels of samples")
+        raise NotPairedError(f"files of {side.name} hold no labels of samples: these were not drawn from noises")
     distances = [_file(side, MEMORIZATION, cell)["distance"].astype(np.float64) for cell in cells]
     ratios = np.stack([ratios_of(each[:, 0], each[:, 1]) for each in distances], axis=1)
     first = samples[0]

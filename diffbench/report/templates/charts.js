@@ -41,16 +41,16 @@ async function draw() {
 
 // The chart for paper: on white in the inks of a light page, with what the reader chose; and what its file is called.
 async function forPaper(name) {
-  const specification = specifications[name];
-  const { view } = await vegaEmbed(document.createElement("div"), { ...specification, background: "white" }, { actions: false });
   const words = [document.body.dataset.page, name];
-  for (const { name: parameter, bind } of specification.params ?? []) {
-    if (!bind) continue;
-    const value = views[name].signal(parameter);
-    view.signal(parameter, value);
+  const params = (specifications[name].params ?? []).map((param) => {
+    if (!param.bind) return param;
+    const value = views[name].signal(param.name);
     words.push(String(value));
-  }
-  return { view: await view.runAsync(), file: words.map(inFileName).join("-") };
+    return { ...param, value };
+  });
+  const paper = { ...specifications[name], params, background: "white" };
+  const { view } = await vegaEmbed(document.createElement("div"), paper, { actions: false });
+  return { view, file: words.map(inFileName).join("-") };
 }
 
 // As diffbench.report.pages.drawings names the files of the command `figures`.
