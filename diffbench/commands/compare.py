@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
+from diffbench.comparison.pages import PAGES, write_comparison
+from diffbench.comparison.sides import load_sides
 from diffbench.conventions import DiffbenchError
-from diffbench.report.pages.comparison import PAGES, write_comparison
 from diffbench.report.pages.publish import published
-from diffbench.report.tables.sides import load_sides
 
 
 def run(

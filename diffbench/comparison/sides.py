@@ -113,8 +113,8 @@ def side_by_side(sides: Sequence[Side]) -> Board:
     for measure in in_order(list(columns)):
         rows = cells.merge(columns[measure.name], how="left", on=[STUDY, *FACTORS]).assign(measure=measure.name)
         absent = rows["reason"].isna()
-        why = rows.loc[absent, STUDY].map(lambda side, name=measure.name: undefined.get((side, name), "not measured"))
-        rows.loc[absent, "reason"], rows.loc[absent, "n"] = why, 0
+        why = {side.name: undefined.get((side.name, measure.name), "not measured") for side in sides}
+        rows.loc[absent, "reason"], rows.loc[absent, "n"] = rows.loc[absent, STUDY].map(why), 0
         means = aggregate_seeds(rows, [STUDY, *SETTING, "measure"])
         made.append(Column(measure, settings.merge(means, how="left", on=[STUDY, *SETTING]), rows))
     everywhere = {name for _, name in undefined} - columns.keys()

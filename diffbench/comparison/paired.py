@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from diffbench.comparison.sides import STUDY, Side
 from diffbench.conventions import DiffbenchError
 from diffbench.data.raw_images import digests
 from diffbench.data.scaling import Scaling
@@ -20,7 +21,6 @@ from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.measures.paired import gap_differences, loss_ratios, mean_difference, share_difference
 from diffbench.report.tables.board import Board
 from diffbench.report.tables.estimates import agreeing
-from diffbench.report.tables.sides import STUDY, Side
 from diffbench.report.tables.slices import SETTING, short_name
 from diffbench.settings.granularity import TWIN
 from diffbench.study.grid import Cell
@@ -120,7 +120,7 @@ def _same_numbers(pair: Pair) -> bool:
             there = [path.is_file() for path in paths]
             if there[0] != there[1]:
                 return False
-            if all(there) and not same_bytes(*paths) and differences(*paths, kind):
+            if all(there) and not same_bytes(paths[0], paths[1]) and differences(paths[0], paths[1], kind):
                 return False
     return True
 

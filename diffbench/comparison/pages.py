@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from diffbench.comparison.charts import differences_over_noise, side_curves, sides_by_step, sides_over_noise
+from diffbench.comparison.paired import LARGEST, Pair, differences_of, pairs_of, table
+from diffbench.comparison.sides import STUDY, Side, side_by_side, unlike
 from diffbench.files.output import write_csv
 from diffbench.files.provenance import versions
-from diffbench.report.charts.compared import differences_over_noise, side_curves, sides_by_step, sides_over_noise
 from diffbench.report.charts.figure import Figure
 from diffbench.report.pages.drawings import in_file_name
 from diffbench.report.pages.leaderboard import WITHOUT_SCRIPTS
@@ -20,9 +22,7 @@ from diffbench.report.tables.board import Board, Column
 from diffbench.report.tables.board import table as table_of
 from diffbench.report.tables.catalog import MEASURES, Measure, in_order
 from diffbench.report.tables.packed import compressed, packed_alone
-from diffbench.report.tables.paired import LARGEST, Pair, differences_of, pairs_of, table
 from diffbench.report.tables.shown import Shown, show
-from diffbench.report.tables.sides import STUDY, Side, side_by_side, unlike
 from diffbench.report.tables.slices import SETTING, TITLES, value_text
 from diffbench.settings.report import ReportSettings
 from diffbench.study.layout import CHART_DATA
@@ -58,6 +58,7 @@ def write_comparison(folder: Path, sides: Sequence[Side]) -> pd.DataFrame:
     site = _Site(folder, sides)
     site.write(
         "index",
+        (),
         unlike=list(unlike(sides)),
         pairs=len(pairs),
         compared=len(compared),

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from diffbench.comparison.paired import CURVES, Pair
+from diffbench.comparison.sides import STUDY, Side
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import DASHES, OKABE_ITO
 from diffbench.report.charts.toolkit import (
@@ -29,9 +31,7 @@ from diffbench.report.charts.toolkit import (
     value_domain,
 )
 from diffbench.report.tables.board import Board
-from diffbench.report.tables.paired import CURVES, Pair
 from diffbench.report.tables.seeds import curves_over_seeds
-from diffbench.report.tables.sides import STUDY, Side
 from diffbench.report.tables.slices import SETTING, short_name
 
 HEIGHT = 210
@@ -133,7 +133,7 @@ def sides_by_step(board: Board, names: Sequence[str], width: int) -> Figure | No
     rows = pd.concat([each.settings for each in board.columns if each.measure.name in BY_STEP] or [pd.DataFrame()])
     if rows.empty:
         return None
-    rows = rows.assign(course=[short_name(row) for row in rows[COURSE].to_dict("records")])
+    rows = rows.assign(course=[short_name(row) for _, row in rows[COURSE].iterrows()])
     steps = rows.groupby("course", sort=False)["step"].nunique()
     rows = rows[rows["course"].isin(steps[steps > 1].index)]
     if not rows["value"].notna().any():
