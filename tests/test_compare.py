@@ -30,8 +30,8 @@ PLANTED = {
     "models": {"copies-50": {"kind": "planted", "copies": 0.5}},
     "center": {"model": "optimal", "train_size": 32, "granularity": "none", "guidance": 0},
     "sweeps": [{"model": ["optimal", "constant", "copies-50"]}],
-    "sampling": {"samples": 64, "trajectories": 32},
-    "measures": {"gap": {"levels": 24, "images": 48, "noises": 1}},
+    "sampling": {"samples": 64, "trajectories": 8},
+    "measures": {"gap": {"levels": 24, "images": 40, "noises": 1}},
 }
 
 
@@ -69,8 +69,8 @@ def test_a_study_differs_from_itself_by_0_everywhere(itself):
     assert (defined[["value", "low", "high"]] == 0).all(axis=None)
     assert (rows.loc[rows["value"].isna(), "reason"] != "").all()
     losses = defined[(defined["measure"] == "mse_validation") & defined["sigma"].notna()]
-    assert set(losses["n"]) == {48}
-    assert set(losses["units"]) == {"paired over 48 shared images, on the same noises"}
+    assert set(losses["n"]) == {40}
+    assert set(losses["units"]) == {"paired over 40 shared images, on the same noises"}
     words = (itself / "index.html").read_text()
     assert "Nowhere: none of" in words
     assert "and all are 0" in words

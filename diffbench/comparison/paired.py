@@ -112,17 +112,20 @@ def _same_numbers(pair: Pair) -> bool:
     one, two = pair.cells
     if [cell.checkpoint.run.seed for cell in one] != [cell.checkpoint.run.seed for cell in two]:
         return False
-    for kind in (DENOISE, MEMORIZATION, OVERLAP, CONSISTENCY):
-        for cell, twin in zip(one, two, strict=True):
-            paths = [
-                side.results.folder / kind.of(each.factors) for side, each in ((pair.first, cell), (pair.other, twin))
-            ]
-            there = [path.is_file() for path in paths]
-            if there[0] != there[1]:
-                return False
-            if all(there) and not same_bytes(paths[0], paths[1]) and differences(paths[0], paths[1], kind):
-                return False
-    return True
+    kinds = (DENOISE, MEMORIZATION, OVERLAP, CONSISTENCY)
+    try:
+        return all(_alike(pair, cells, kind) for kind in kinds for cells in zip(one, two, strict=True))
+    except DiffbenchError:  # a file that cannot be read is like none
+        return False
+
+
+def _alike(pair: Pair, cells: tuple[Cell, Cell], kind: Kind) -> bool:
+    """Whether the files of a kind of two cells hold the same numbers, or neither is there."""
+    sides = (pair.first, pair.other)
+    first, other = (side.results.folder / kind.of(cell.factors) for side, cell in zip(sides, cells, strict=True))
+    if not (first.is_file() and other.is_file()):
+        return first.is_file() == other.is_file()
+    return same_bytes(first, other) or not differences(first, other, kind)
 
 
 def _over_seeds(pair: Pair, rows: pd.DataFrame, same: bool) -> Difference:
@@ -174,7 +177,7 @@ def _of_losses(pair: Pair) -> Iterator[Difference]:
     for measure, split in (("mse_validation", "validation"), ("mse_train", "train")):
         n = len(shared[split][0])
         units = f"paired over {n} shared images, {noise}" if n else "not paired: no shared images"
-        for sigma, estimate in zip(sigmas, loss_ratios(*paired[split], SEED), strict=True):
+        for sigma, estimate in zip(sigmas, loss_ratios(paired[split][0], paired[split][1], SEED), strict=True):
             yield Difference(measure, float(sigma), estimate, units)
     sides = [(paired["train"][side], paired["validation"][side]) for side in (0, 1)]
     counts = [len(shared[split][0]) for split in ("train", "validation")]
