@@ -20,7 +20,6 @@ from diffbench.measures.memorization import ratios_of
 from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.measures.paired import gap_differences, loss_ratios, mean_difference, share_difference
 from diffbench.report.tables.board import Board
-from diffbench.report.tables.estimates import agreeing
 from diffbench.report.tables.slices import SETTING, short_name
 from diffbench.settings.granularity import TWIN
 from diffbench.study.grid import Cell
@@ -98,9 +97,12 @@ def differences_of(pair: Pair, board: Board) -> list[Difference]:
     found = {(each.measure, each.sigma): each for each in [*_of_losses(pair), *_of_samples(pair)]}
     single = {name for name, sigma in found if sigma is None}
     same = _same_numbers(pair)
+    places = board.cells.groupby([STUDY, *SETTING], sort=False).indices
+    own = [places[side.name, *setting] for side, setting in _sides(pair)]
     for column in board.columns:
         if column.measure.name not in single or np.isnan(found[column.measure.name, None].estimate.value):
-            told = _over_seeds(pair, column.cells, same)
+            cells = [column.cells.iloc[rows] for rows in own]
+            told = _over_seeds(pair, column.measure.name, cells, same)
             if column.measure.name in single:
                 told = told._replace(units=f"{told.units}; {found[column.measure.name, None].units}")
             found[column.measure.name, None] = told
@@ -128,13 +130,14 @@ def _alike(pair: Pair, cells: tuple[Cell, Cell], kind: Kind) -> bool:
     return same_bytes(first, other) or not differences(first, other, kind)
 
 
-def _over_seeds(pair: Pair, rows: pd.DataFrame, same: bool) -> Difference:
-    measure = str(rows["measure"].iloc[0])
+def _sides(pair: Pair) -> Iterator[tuple[Side, tuple[Any, ...]]]:
+    return zip((pair.first, pair.other), pair.settings, strict=True)
+
+
+def _over_seeds(pair: Pair, measure: str, cells: Sequence[pd.DataFrame], same: bool) -> Difference:
     own = []
-    for side, setting in zip((pair.first, pair.other), pair.settings, strict=True):
-        named = dict(zip((STUDY, *SETTING), (side.name, *setting), strict=True))
-        chosen = rows[agreeing(rows, named)].set_index("seed")
-        own.append(chosen[np.isfinite(chosen["value"].astype(float))])
+    for (side, _), chosen in zip(_sides(pair), cells, strict=True):
+        own.append(chosen[np.isfinite(chosen["value"].to_numpy(float))].set_index("seed"))
         if own[-1].empty:
             reason = next(iter(chosen["reason"]), "") or "infinite"
             return Difference(measure, None, undefined(f"no value of {side.name}: {reason}", 0), "no value on one side")
