@@ -90,7 +90,7 @@ class TrainingSet:
 
         def raw(block: Images) -> np.ndarray:
             values = self.scaling.raw(block)
-            nearest = np.rint(values)
+            nearest = np.rint(values) + 0.0  # -0 becomes 0
             return nearest if whole else np.where(np.abs(values - nearest) < ROUNDING, nearest, values)
 
         return {name: scale_of(images, DiffbenchError, raw) for name, (images, _) in self.splits.items()}
