@@ -347,3 +347,24 @@ def test_an_autoencoder_of_diffusers_decodes_as_its_library_does(
         decoder.decoded(np.zeros((2, 8, 8, 8)))
     with pytest.raises(DiffbenchError, match=r"say by arguments: \{scaled: true\}"):
         load_decoder(Decoder.model_validate(given), torch.device("cpu"))
+
+
+def test_an_autoencoder_whose_decoder_is_not_whole_is_refused(tmp_path: Path) -> None:
+    """What the encoder lacks does not matter, and a folder may hold half-precision weights alone."""
+    kind = pytest.importorskip("diffusers.models.autoencoders.autoencoder_kl").AutoencoderKL
+    files = pytest.importorskip("safetensors.torch")
+    model = kind(latent_channels=4, block_out_channels=(8,), norm_num_groups=4, sample_size=8).half()
+    model.save_pretrained(tmp_path, variant="fp16")
+    (file,) = tmp_path.glob("*.fp16.safetensors")
+    whole = files.load_file(file)
+    given = {"import": "diffbench.adapters.autoencoder:autoencoder_kl", "weights": str(tmp_path)}
+    definition = Decoder.model_validate(given | {"arguments": {"scaled": False}})
+
+    def decoded(state: dict[str, torch.Tensor]) -> np.ndarray:
+        files.save_file(state, file, {"format": "pt"})
+        return load_decoder(definition, torch.device("cpu")).decoded(np.ones((1, 4, 8, 8)))
+
+    expected = decoded(whole)
+    assert np.array_equal(decoded({name: each for name, each in whole.items() if "encoder" not in name}), expected)
+    with pytest.raises(DiffbenchError, match=r"lacks decoder\.conv_in\.bias; they are of another network"):
+        decoded({name: each for name, each in whole.items() if name != "decoder.conv_in.bias"})
