@@ -15,8 +15,11 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.build import describe, load_denoiser
+from diffbench.files.fingerprint import contents_of
 from diffbench.settings.models import External
+from diffbench.study import layout
 from diffbench.study.file import parse_study
+from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
 from tests.external_models import Shrinking
 
@@ -294,6 +297,29 @@ def test_a_study_names_an_external_model_by_its_import(tmp_path: Path) -> None:
     again = Study.parse_json(planned.model_dump_json(exclude={"report"}), "--study")
     assert again.definition("theirs") == planned.definition("theirs")
     assert json.loads(planned.model_dump_json())["models"]["theirs"]["import"] == SHRINKING
+
+
+def test_files_that_arguments_name_are_files_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net").mkdir()
+    for name in ("w.pt", "net/config.json", "texts.txt"):
+        (tmp_path / name).write_text(name)
+    arguments = {"folder": "net", "nested": [{"prompts": "texts.txt"}], "others": ["", "absent", "x" * 5000, "a\0b", 3]}
+    planned = study(**{"import": SHRINKING, "weights": "w.pt", "arguments": arguments})
+    assert planned.weights_of("theirs") == ["w.pt", "net", "texts.txt"]
+    assert planned.user_files == ["net", "texts.txt", "w.pt"]
+    factors = {"model": "theirs", "train_size": 32, "granularity": "classes", "seed": 0, "step": 0, "guidance": "0"}
+
+    def fingerprints() -> list[str]:
+        some = Lineage(planned, contents_of(planned.user_files))
+        return [some.fingerprint(kind, factors) for kind in (layout.DENOISE, layout.SAMPLES)]
+
+    before = fingerprints()
+    for name in ("net/config.json", "texts.txt", "w.pt"):
+        (tmp_path / name).write_text("other")
+        after = fingerprints()
+        assert all(old != new for old, new in zip(before, after, strict=True)), name
+        before = after
 
 
 @pytest.mark.parametrize(

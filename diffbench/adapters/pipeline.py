@@ -74,7 +74,7 @@ def pipeline(
 
 def _part(root: Path, subfolder: str | None) -> Path:
     """The folder of the network."""
-    names = (*PARTS, ".") if subfolder is None else (subfolder,)
+    names = (*PARTS, ".") if subfolder is None else (_file(Path(), "subfolder", subfolder),)
     part = next((root / name for name in names if (root / name / "config.json").is_file()), None)
     if part is None:
         there = sorted(str(path.parent.relative_to(root)) for path in root.glob("*/config.json"))
@@ -129,8 +129,8 @@ def _of_arrays(
 ) -> ArrayConditions:
     """Conditions of a network with embeddings, from files, or from texts where the pipeline can embed them."""
     widths = array_widths(model)
-    table = None if conditions is None else read_arrays(root / conditions, TEXT)
-    null = None if unconditional is None else read_arrays(root / unconditional, TEXT)
+    table = None if conditions is None else read_arrays(_file(root, "conditions", conditions), TEXT)
+    null = None if unconditional is None else read_arrays(_file(root, "unconditional", unconditional), TEXT)
     if prompts is not None and conditions is not None:
         raise DiffbenchError("give either conditions or prompts")
     embeds = type(model).__name__ == "UNet2DConditionModel" and list(widths) == [TEXT] and _has_clip(root)
@@ -156,10 +156,17 @@ def _has_clip(root: Path) -> bool:
 def _texts(root: Path, prompts: list[str] | str | None) -> list[str]:
     if isinstance(prompts, str):
         try:
-            return (root / prompts).read_text().splitlines()
+            return _file(root, "prompts", prompts).read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DiffbenchError(f"prompts: {' '.join(str(error).split())}") from None
     return list(prompts or ())
+
+
+def _file(root: Path, argument: str, name: str) -> Path:
+    """The file that an argument names; what changes outside the folder goes unseen unless its whole path is given."""
+    if ".." in Path(name).parts:
+        raise DiffbenchError(f"arguments: {argument}: {name}: give a file in the folder, or the whole path")
+    return root / name
 
 
 def _refuse(**arguments: object) -> None:

@@ -62,7 +62,7 @@ def _problems_of_quality(study: Study, data: Facts) -> Iterator[str]:
 
 
 def _problems_of_decoder(study: Study) -> Iterator[str]:
-    weights = study.decoder_weights
+    weights = study.data.decoding.weights if study.data.decoding else None
     if weights is not None and not Path(weights).exists():
         yield f"key 'data.decoder.weights': {weights}: no such file or folder"
 
