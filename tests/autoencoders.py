@@ -1,6 +1,8 @@
 """A small autoencoder that tests train on digits, its decoder as a study's `decoder`, and decoders that are none."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +15,8 @@ DECODER = "tests.autoencoders:decoder"
 
 def digits() -> np.ndarray:
     """The digits (1797, 1, 8, 8) in [0, 1]."""
-    return (load_digits().images[:, None] / 16).astype(np.float32)
+    bunch: Any = load_digits()
+    return (bunch.images[:, None] / 16).astype(np.float32)
 
 
 def networks() -> tuple[nn.Module, nn.Module]:
@@ -39,7 +42,8 @@ def train(folder: Path, steps: int = 150) -> float:
         latents = encoder(images)
         error = float((decoder(latents) - images).square().mean())
     np.save(folder / "latents.npy", latents.numpy())
-    np.savez(folder / "latents.npz", z=latents.numpy(), y=load_digits().target)
+    bunch: Any = load_digits()
+    np.savez(folder / "latents.npz", z=latents.numpy(), y=bunch.target)
     torch.save(decoder.state_dict(), folder / "decoder.pt")
     return error
 
@@ -63,7 +67,7 @@ class Gain(nn.Module):
         return self.gain * pictures
 
 
-def broken(how: str):
+def broken(how: str) -> Callable[[Tensor], object]:
     """A decoder that is none."""
 
     def decode(latents: Tensor) -> object:

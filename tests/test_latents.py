@@ -15,15 +15,17 @@ from diffbench.data.scaling import Scaling
 from diffbench.denoisers import decoder as decoders
 from diffbench.denoisers.decoder import load_decoder
 from diffbench.files import store
+from diffbench.planning.standing import files_of
 from diffbench.report.charts.pictures import data_uris, told_of_latents
 from diffbench.settings.data import DataSettings, Decoder
 from diffbench.stages import data, pixels
 from diffbench.stages.chain import in_order
 from diffbench.study import layout
 from diffbench.study.file import parse_study
+from diffbench.study.lineage import Lineage
 from diffbench.study.specs import DataSpec, PixelsSpec
 from tests import autoencoders
-from tests.snakemake_runs import planned_jobs, snakemake
+from tests.snakemake_runs import snakemake
 
 STUDY: dict[str, Any] = {
     "name": "latents",
@@ -67,7 +69,7 @@ def results(folder: Path) -> Path:
     return folder / "results" / "latents"
 
 
-def measured(folder: Path) -> pd.DataFrame:
+def measured(folder: Path) -> Any:
     """Value and space of each measure, by model and measure."""
     table = pd.read_csv(results(folder) / "summary/memorization.csv")
     return table.set_index(["model", "measure"])
@@ -126,25 +128,23 @@ def test_memorization_in_pixels_is_that_of_images_decoded_by_hand(folder: Path, 
     )
 
 
-def test_another_decoder_trains_nothing_anew(folder: Path, tmp_path: Path) -> None:
-    for path in folder.iterdir():
-        shutil.copytree(path, tmp_path / path.name) if path.is_dir() else shutil.copy2(path, tmp_path)
-    assert planned_jobs(tmp_path, STUDY) == {}
-    expected = {"pixels": 1, "decode": 4, "features": 1, "memorization": 4, "summary": 1, "report": 1, "all": 1}
-    other = STUDY | {"data": STUDY["data"] | {"decoder": STUDY["data"]["decoder"] | {"arguments": {"gain": 2}}}}
-    assert planned_jobs(tmp_path, other) == expected, "gain"
-    torch.save(autoencoders.networks()[1].state_dict(), tmp_path / "decoder.pt")
-    assert planned_jobs(tmp_path, STUDY) == expected
-    without = {key: value for key, value in STUDY["data"].items() if key != "decoder"}
-    assert planned_jobs(tmp_path, STUDY | {"data": without}) == {
-        each: expected[each] for each in ("features", "memorization", "summary", "report", "all")
-    }
+def test_a_decoder_that_is_added_trains_nothing_anew(folder: Path) -> None:
+    data = STUDY["data"] | {"path": str(folder / "latents.npz")}
+
+    def fingerprints(decoder: str | None) -> dict[str, str]:
+        study = parse_study(STUDY | {"data": data | {"decoder": decoder}}, "study")
+        lineage = Lineage(study)
+        return {kind.of(factors): lineage.fingerprint(kind, factors) for kind, factors in files_of(study)}
+
+    before, after = fingerprints(None), fingerprints("a:b")
+    assert {layout.stage_of(path) for path in after.keys() - before.keys()} == {"pixels", "decode"}
+    assert {layout.stage_of(path) for path in before if before[path] != after[path]} == {"features", "memorization"}
 
 
 def test_pages_show_what_latents_are_decoded_to(folder: Path) -> None:
-    page = (results(folder) / "report/index.html").read_text()
-    assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in page
-    assert "memorized in pixels" in page
+    pages = results(folder) / "report"
+    assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in (pages / "samples.html").read_text()
+    assert "memorized fraction, in pixels" in (pages / "leaderboard.html").read_text()
 
 
 def test_channels_are_shown_side_by_side() -> None:

@@ -22,7 +22,12 @@ ROOT = Path(__file__).parent.parent
 STUDIES = [ROOT / "config/config.yaml", *sorted((ROOT / "config/studies").glob("*.yaml"))]
 STUDY: dict[str, Any] = {
     "name": "lineage",
-    "data": {"name": "file", "path": "train.npz", "held_out": "other.npz"},
+    "data": {
+        "name": "file",
+        "path": "train.npz",
+        "held_out": "other.npz",
+        "decoder": {"import": "a:b", "weights": "decoder.pt"},
+    },
     "seeds": [0],
     "pairs": True,
     "steps": [4, 12],
@@ -40,7 +45,7 @@ STUDY: dict[str, Any] = {
     "measures": {"gap": {"levels": 4, "images": 20, "noises": 2}, "quality": {"space": "encoder", "encoder": "e.pt"}},
     "lab": {},
 }
-CONTENTS = {"train.npz": "a" * 16, "other.npz": "b" * 16, "w.bin": "c" * 16, "e.pt": "d" * 16}
+CONTENTS = {"train.npz": "a" * 16, "other.npz": "b" * 16, "w.bin": "c" * 16, "e.pt": "d" * 16, "decoder.pt": "f" * 16}
 OWN = {"model": "own", "train_size": 20, "granularity": "none", "seed": 0, "step": 12, "guidance": "0"}
 KINDS = [kind for kind in layout.KINDS.values() if kind.stage not in layout.WHOLE]
 
@@ -79,7 +84,8 @@ def changed(*changes: tuple[str, Any], contents: dict[str, str] | None = None) -
 
 ALL = {kind.stage for kind in KINDS}
 MEASURED = {"denoise", "equivalent"}
-SAMPLED = {"sample", "memorization", "overlap", "consistency"}
+SAMPLED = {"sample", "decode", "memorization", "overlap", "consistency"}
+DECODED = {"pixels", "decode", "features", "memorization"}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +98,7 @@ SAMPLED = {"sample", "memorization", "overlap", "consistency"}
         (("measures.quality.dimensions", 7), {"features", "memorization"}),
         (("data.split_seed", 3), ALL - {"lab"}),
         (("models.theirs.arguments", {"width": 3}), MEASURED | SAMPLED),
+        (("data.decoder.arguments", {"width": 3}), DECODED),
         (("lab.gap.deltas", [0.1, 0.7]), {"lab"}),
         (("report.chart_width", 500), set()),
         (("device", "cpu"), set()),
@@ -111,6 +118,7 @@ def test_a_setting_changes_the_files_that_depend_on_it(change: tuple[str, Any], 
         ("other.npz", ALL - {"lab"}),
         ("w.bin", MEASURED | SAMPLED),
         ("e.pt", {"features", "memorization"}),
+        ("decoder.pt", DECODED),
     ],
 )
 def test_other_content_of_a_file_of_the_users_changes_what_is_made_of_it(file: str, stages: set[str]) -> None:
@@ -147,6 +155,8 @@ def test_a_spec_has_one_fingerprint_before_and_after_the_command_line(path: Path
     for cell in some.study.cells[:20]:
         for kind in KINDS:
             if kind.stage == "train" and not some.study.definition(cell.checkpoint.run.model).trained:
+                continue
+            if kind in (layout.PIXELS, layout.DECODED) and kind not in some.study.decoded_kinds:
                 continue
             record = inspect.signature(run_of(kind.stage)).parameters["spec"].annotation
             for topic in ("gap", "flow"):

@@ -121,7 +121,7 @@ def test_a_study_asks_pbs_as_the_profile_says(stand_in: Any, tmp_path: Path) -> 
 
 @pytest.mark.pipeline
 def test_kubernetes_makes_what_this_machine_makes_bit_for_bit(stand_in: Any, tmp_path: Path) -> None:
-    """By a kubectl that runs each Job's command here: a batch of data and labels, and a training on a GPU that is none."""
+    """By a kubectl that runs Jobs here: a batch of data and labels, and a training on a GPU that is none."""
     needs_cluster_generic()
     said = stand_in("kubectl", KUBECTL.format(python=sys.executable))
     said.mkdir()
@@ -133,12 +133,32 @@ def test_kubernetes_makes_what_this_machine_makes_bit_for_bit(stand_in: Any, tmp
         assert done.returncode == 0, done.stdout + done.stderr
     one, other = (tmp_path / folder / CHECKPOINT for folder in ("here", "there"))
     assert one.read_bytes() == other.read_bytes()
-    jobs = {path.name: json.loads(path.read_text())["spec"] for path in said.iterdir()}
-    assert sorted(jobs) == ["diffbench-0", "diffbench-1"]
+    jobs = {path.name: json.loads(path.read_text())["spec"] for path in sorted(said.iterdir())}
+    assert list(jobs) == ["diffbench-0", "diffbench-1"]
     assert all(job["activeDeadlineSeconds"] >= 600 for job in jobs.values())
     resources = [job["template"]["spec"]["containers"][0]["resources"] for job in jobs.values()]
     assert [each["limits"].get("nvidia.com/gpu") for each in resources] == [None, "1"]
     assert all(re.fullmatch(r"\d+M", each["requests"]["memory"]) for each in resources)
+
+
+@pytest.mark.parametrize(("asked", "gpus"), [({"gpu": 2}, {"nvidia.com/gpu": "2"}), ({"gpu": 0}, {}), ({}, {})])
+def test_a_kubernetes_job_asks_for_what_its_script_says(
+    stand_in: Any, tmp_path: Path, asked: dict[str, int], gpus: dict[str, str]
+) -> None:
+    stand_in("kubectl", "#!/bin/sh\ncat\n")
+    properties = {"type": "single", "threads": 4, "resources": {"mem_mb": 900, "runtime": 90, **asked}}
+    script = tmp_path / "job.sh"
+    script.write_text(f"#!/bin/sh\n# properties = {json.dumps(properties)}\necho\n")
+    told = subprocess.run([f"{kubernetes()}/submit.py", script], cwd=tmp_path, capture_output=True, text=True)
+    job = json.loads(told.stdout)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["bash", str(script)]
+    assert container["workingDir"] == str(tmp_path)
+    assert container["resources"] == {
+        "requests": {"cpu": "4", "memory": "900M"},
+        "limits": {"memory": "900M", **gpus},
+    }
+    assert job["spec"]["activeDeadlineSeconds"] == 5400
 
 
 def kubernetes() -> str:

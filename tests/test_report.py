@@ -497,10 +497,10 @@ def test_unbounded_gap_is_shown_as_such(tmp_path):
     findings = find(load_results(tmp_path))
     whole = board(findings)
     peaks = column(whole, "peak_gap").set_index("model")
-    peak = show(peaks.loc["optimal"])
+    peak = show(pd.Series(peaks.loc["optimal"]))
     assert peak.text == "∞"
     assert peak.note.startswith("unbounded: the training loss is 0 at sigma = 0.002")
-    at_peak = show(column(whole, outcomes.AT_PEAK).set_index("model").loc["optimal"])
+    at_peak = show(pd.Series(column(whole, outcomes.AT_PEAK).set_index("model").loc["optimal"]))
     assert at_peak.note.startswith("the gap has no peak: unbounded")
     packed = pack(whole, findings.results.study, findings.means, findings.ranks)["settings"]
     place = whole.settings["model"].tolist().index("optimal")

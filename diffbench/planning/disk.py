@@ -12,8 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from diffbench.data.catalog import facts
+from diffbench.data.raw_images import are_latents
 from diffbench.planning.evaluations import PIXELS, Evaluations
 from diffbench.planning.flops import weights
+from diffbench.planning.memory import pictured_values
 from diffbench.planning.standing import files_of
 from diffbench.settings.models import TrainedDefinition
 from diffbench.study import layout
@@ -81,8 +83,11 @@ class _Sizes:
     def parts(self, kind: Kind, factors: Mapping[str, Any]) -> Iterator[float]:
         """Bytes of a file's parts."""
         levels, samples = self._study.measures.gap.levels, self._study.sampling.samples
-        if kind is layout.DATA:
-            yield self._images * (self._dimension + LABEL)
+        if kind in self._study.decoded_kinds:
+            images = {layout.PIXELS: self._images, layout.DECODED: samples}[kind]
+            yield images * pictured_values(self._facts.shape) * FLOAT
+        elif kind is layout.DATA:
+            yield self._images * (self._dimension * (1, FLOAT)[are_latents(self._facts.shape)] + LABEL)
         elif kind is layout.FEATURES:
             yield self._images * FEATURES * FLOAT
         elif kind is layout.CONDITIONS:

@@ -141,8 +141,8 @@ class Lineage:
 
     def _features(self, factors: Factors) -> FeaturesSpec:
         quality = self.study.measures.quality
-        images = {"data": layout.DATA} if self.study.data.decoding is None else {"pixels": layout.PIXELS}
-        inputs = self._inputs(factors, **images)
+        decoded = {"pixels": layout.PIXELS} if self.study.data.decoding else {}
+        inputs = self._inputs(factors, data=layout.DATA, **decoded)
         if quality.encoder is not None:
             inputs["encoder"] = self.contents.get(quality.encoder, "")
         return FeaturesSpec(**dict(quality), inputs=inputs)

@@ -88,7 +88,7 @@ def _whether(means: pd.DataFrame) -> Answer:
     beyond = "beyond its floor" if above_floor(means).iloc[0] else "not beyond its floor"
     return Answer(
         question,
-        f"{number(fraction['value'])} of samples are memorized, {beyond}",
+        f"{number(100 * fraction['value'])} % of samples are memorized, {beyond}",
         (
             f"Memorized fraction {_estimate(fraction)} against a floor of {_estimate(floor)}, the same number for "
             "held-out images as if generated. Beyond: the 95 % interval lies above the floor's.",
@@ -130,10 +130,8 @@ def _where(results: Results, means: pd.DataFrame) -> Answer:
     sigmas = peaks.drop_duplicates([name for name in SETTING if name != "guidance"])["value"]
     _, largest = _extremes(gaps)
     at = peaks.set_index(SETTING).loc[tuple(largest[SETTING])]
-    sentences = [
-        f"The peaks of {len(sigmas)} checkpoints (means over seeds) lie {_range(sigmas)}.",
-        f"The largest gap is {_estimate(largest)} at σ = {_estimate(at)}, of {short_name(largest)}.",
-    ]
+    several = [f"The peaks of {len(sigmas)} checkpoints (means over seeds) lie {_range(sigmas)}."] * (len(sigmas) > 1)
+    sentences = [*several, f"The largest gap is {_estimate(largest)} at σ = {_estimate(at)}, of {short_name(largest)}."]
     memorizing = above_floor(means)
     of_memorizing = peaks[[bool(memorizing[tuple(key)]) for key in peaks[SETTING].to_numpy()]]["value"]
     if len(of_memorizing):
@@ -149,6 +147,12 @@ def _skill(means: pd.DataFrame) -> tuple[str, ...]:
     judged = means[(means["measure"] == "skill_at_peak") & np.isfinite(means["value"])]
     if judged.empty:
         return ()
+    if len(judged) == 1:
+        worse = "worse" if overfitted(means).any() else "not clearly worse"
+        return (
+            f"At the peak it is {worse} on unseen images than a linear filter of its training images: skill "
+            f"{_estimate(judged.iloc[0])}, and below 0 a gap is plain overfitting.",
+        )
     return (
         f"At the peak {int(overfitted(means).sum())} of {len(judged)} settings are worse on unseen images than a "
         "linear filter of their training images (skill below 0): their gap is plain overfitting.",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffbench.report.tables.board import Board, Column
-from diffbench.report.tables.catalog import Measure
+from diffbench.report.tables.catalog import GROUPS, Measure
 from diffbench.report.tables.shown import Shown, show
 
 
@@ -33,7 +33,7 @@ def measured(board: Board) -> dict[str, list[Measured]]:
             pd.Series({"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0, "reason": reason})
         )
         groups.setdefault(measure.group, []).append(Measured(measure, shown, None, 0))
-    return groups
+    return {group: groups[group] for group in GROUPS if group in groups}
 
 
 def _first(column: Column) -> pd.Series:

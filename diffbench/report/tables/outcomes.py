@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from diffbench.files.estimates import DECODED
 from diffbench.report.tables.estimates import FIELDS
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds, logarithm
@@ -26,9 +25,6 @@ SCALARS = {
     "skill_at_peak": DENOISE,
 }
 """Scalars of a cell that the report shows, and the files that hold them."""
-
-OF_PICTURES = {f"{name}{DECODED}": MEMORIZATION for name in ("memorized_fraction", "memorized_floor")}
-"""The same between what latents are decoded to."""
 
 AT_PEAK = "train_likeness_at_peak"
 CURVES_AT_PEAK = {
@@ -52,11 +48,10 @@ def outcomes(results: Results) -> pd.DataFrame:
     `sigma` is the level at which CURVES_AT_PEAK were read: the sampler's level nearest in ln(sigma) to the peak of the
     cell's gap, which lies on another grid.
     """
-    shown = SCALARS | (OF_PICTURES if results.study.decoded_kinds else {})
-    estimates = results.estimates.of(shown)
+    estimates = results.estimates.of(SCALARS)
     scalars = {
         measure: of_every_cell(results, measure, estimates[estimates["measure"] == measure], kind)
-        for measure, kind in shown.items()
+        for measure, kind in SCALARS.items()
     }
     peaks = scalars["sigma_at_peak"]
     levels = peaks[np.isfinite(peaks["value"])].rename(columns={"value": "level"})

@@ -31,7 +31,8 @@ class BoardTable {
     this.factors = factorsOf(this.board, this.rows);
     this.columns = view.columns.map((name) => this.measures[name]);
     this.table.setAttribute("aria-rowcount", order.length + 1);
-    const widths = this.factors.map(({ name, values }) => (values.some((value) => String(value).length > 11) ? 150 : 96));
+    const [long, short] = matchMedia("(max-width: 760px)").matches ? [110, 66] : [150, 96];
+    const widths = this.factors.map(({ values }) => (values.some((value) => String(value).length > 11) ? long : short));
     this.table.style.width = `${widths.reduce((sum, width) => sum + width, 134 * this.columns.length)}px`;
     this.table.tHead.rows[0].replaceChildren(
       ...this.factors.map((factor, place) => this.header(factor.name, factor.title, widths[place])),
