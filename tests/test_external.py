@@ -63,6 +63,7 @@ SCALES = {
     "suite": lambda x, data: x,
     "raw": lambda x, data: x / data.scaling.scale + data.scaling.mean,
     "minus-one-one": lambda x, data: (x / data.scaling.scale + data.scaling.mean) / 127.5 - 1,
+    "zero-one": lambda x, data: (x / data.scaling.scale + data.scaling.mean) / 255,
 }
 
 
@@ -71,7 +72,7 @@ SCALES = {
 @given(sigma=st.floats(0.002, 80), factor=st.floats(1e-3, 10), mean=st.floats(-50, 200), label=st.booleans())
 def test_pixels_and_noise_are_converted_to_the_model_and_its_estimate_back(scale, sigma, factor, mean, label) -> None:
     data = training_set(factor, mean)
-    keys: dict[str, Any] = {"range": [0, 255]} if scale == "minus-one-one" else {}
+    keys: dict[str, Any] = {"range": [0, 255]} if "one" in scale else {}
     definition = external(scale=scale, arguments={"shift": 0.1}, **keys)
     denoiser = load_denoiser(definition, data, None, CPU)
     x = torch.from_numpy(data.train).double() + sigma
@@ -299,6 +300,16 @@ def test_a_study_names_an_external_model_by_its_import(tmp_path: Path) -> None:
     assert json.loads(planned.model_dump_json())["models"]["theirs"]["import"] == SHRINKING
 
 
+def test_noise_beyond_a_models_schedule_is_told_in_the_studys_scale() -> None:
+    data = training_set(0.008, 127.5)  # times 1 / (127.5 * 0.008) it is on the model's scale
+    definition = external("tests.external_models:noiseless", range=[0, 255], arguments={"largest": 10.0})
+    denoiser = load_denoiser(definition, data, None, CPU)
+    x = torch.zeros(1, 1, 4, 4)
+    with pytest.raises(DiffbenchError, match=r"largest, 10; lower .* to 10\.19, in the study's scale, at most"):
+        denoiser(x, torch.full((1,), 10.3), None)
+    assert denoiser(x, torch.full((1,), 10.19), None).isfinite().all()
+
+
 def test_files_that_arguments_name_are_files_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net").mkdir()
@@ -333,7 +344,10 @@ def test_files_that_arguments_name_are_files_of_the_study(tmp_path: Path, monkey
             "key 'models.theirs.external.scale': input should be 'minus-one-one'",
         ),
         ({"import": SHRINKING, "range": [255, 0]}, "range must be [lower, upper] with lower < upper"),
-        ({"import": SHRINKING, "scale": "raw", "range": [0, 1]}, "range goes with scale minus-one-one, not raw"),
+        (
+            {"import": SHRINKING, "scale": "raw", "range": [0, 1]},
+            "range goes with scale minus-one-one or zero-one, not",
+        ),
         ({"import": SHRINKING, "arguments": {"weights": 1}}, "arguments must not hold weights"),
     ],
 )

@@ -45,7 +45,7 @@ class Inspection:
     quick: Annotated[bool, "a first answer, from a small part of what is measured otherwise"] = False
     weights: Annotated[str | None, "file or folder that the factory gets as `weights`"] = None
     arguments: Annotated[str, "keywords of the factory, a JSON object"] = "{}"
-    scale: Annotated[str, "pixels that the model knows: minus-one-one, raw or suite"] = "minus-one-one"
+    scale: Annotated[str, "pixels that the model knows: minus-one-one, zero-one, raw or suite"] = "minus-one-one"
     range: Annotated[str | None, "raw values that are -1 and 1 to the model, as LOW,HIGH; 0,255 if left out"] = None
     images: Annotated[str | None, "name of the array of images in the files"] = None
     labels: Annotated[str | None, "name of the array of class labels in the files"] = None
