@@ -145,6 +145,8 @@ def test_pages_show_what_latents_are_decoded_to(folder: Path) -> None:
     pages = results(folder) / "report"
     assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in (pages / "samples.html").read_text()
     assert "memorized fraction, in pixels" in (pages / "leaderboard.html").read_text()
+    told = "Distances are between latents; the leaderboard has those between the pictures that they are decoded to."
+    assert told in (pages / "index.html").read_text()
 
 
 def test_channels_are_shown_side_by_side() -> None:
@@ -345,7 +347,7 @@ def test_an_autoencoder_of_diffusers_decodes_as_its_library_does(
     np.testing.assert_allclose(decoder.decoded(latents.numpy()), expected, atol=1e-5)
     with pytest.raises(DiffbenchError, match=r"takes latents of 4 channels, not 8; .*data\.channels: 4"):
         decoder.decoded(np.zeros((2, 8, 8, 8)))
-    with pytest.raises(DiffbenchError, match=r"say by arguments: \{scaled: true\}"):
+    with pytest.raises(DiffbenchError, match="needs the argument scaled: true if latents are multiplied"):
         load_decoder(Decoder.model_validate(given), torch.device("cpu"))
 
 

@@ -27,8 +27,8 @@ def autoencoder_kl(weights: Path, scaled: bool | None = None) -> nn.Module:
     """
     if scaled is None:
         raise DiffbenchError(
-            "say by arguments: {scaled: true} that latents are multiplied by scaling_factor, as pipelines, DiT and SiT"
-            " have them, or {scaled: false} that they are as the encoder gave them"
+            "needs the argument scaled: true if latents are multiplied by scaling_factor, as pipelines, DiT and SiT"
+            " have them; false if they are as the encoder gave them"
         )
     folder = weights / "vae" if (weights / "vae" / "config.json").is_file() else weights
     if not (folder / "config.json").is_file():

@@ -53,7 +53,8 @@ def inspect(
     labels, conditions: class labels (n,), or vectors (n, *c), that the model is conditioned on, of both sets; or the
     name of such an array in the files.
     scale, pixel_range: which pixels the model knows, and which values of the images are -1 (or 0) and 1 to it, (0, 255)
-    if left out. quick: a first answer, from a small part. out: a new folder, or an earlier inspection, to be overwritten.
+    if left out. quick: a first answer, from a small part. out: a new folder, or an earlier inspection, to be
+    overwritten.
 
     Returns the results, as of `load_results`; the report is `results.folder / "report/index.html"`, and beside it lies
     `privacy.html`. What goes on is told on standard error. DiffbenchError for what cannot be measured; it names options

@@ -124,7 +124,7 @@ class External(Imported):
     arguments: dict[str, JsonValue] = Field(default_factory=dict, description="Keywords of the factory.")
     scale: Scale = Field(
         default="minus-one-one",
-        description="Pixels that the model knows: in [-1, 1], in [0, 1], as the data hold them, or as the suite has them.",
+        description="Pixels that the model knows: in [-1, 1], in [0, 1], as data hold them, or as the suite has them.",
     )
     range: tuple[float, float] | None = Field(
         default=None,
