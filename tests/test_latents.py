@@ -298,6 +298,27 @@ def test_what_does_not_go_together_is_refused_when_the_study_is_read(tmp_path: P
         parse_study(study | {"data": {"name": "digits", "decoder": "a:b"}}, "study")
 
 
+def test_latents_that_a_pipeline_knows_multiplied_are_not_given_as_the_encoder_made_them(tmp_path: Path) -> None:
+    np.save(tmp_path / "z.npy", np.random.default_rng(0).normal(size=(40, 4, 8, 8)).astype(np.float32))
+    (tmp_path / "sd/vae").mkdir(parents=True)
+    of_vae = {"import": "diffbench.adapters.autoencoder:autoencoder_kl", "weights": str(tmp_path / "sd")}
+    model = {"import": "diffbench.adapters.pipeline:pipeline", "weights": str(tmp_path / "sd"), "scale": "raw"}
+
+    def parsed(scaled: bool) -> None:
+        data = {"name": "latents", "path": str(tmp_path / "z.npy"), "validation": 10}
+        data["decoder"] = of_vae | {"arguments": {"scaled": scaled}}
+        center = {"model": "sd", "train_size": 20, "granularity": "none"}
+        parse_study({"name": "t", "data": data, "models": {"sd": model}, "steps": [1], "center": center}, "study")
+
+    parsed(scaled=True)
+    with pytest.raises(
+        DiffbenchError, match=r"key 'models\.sd': its pipeline multiplies latents by the scaling_factor"
+    ):
+        parsed(scaled=False)
+    (tmp_path / "sd/vae").rmdir()  # a network of one's own, trained on them as they are
+    parsed(scaled=False)
+
+
 def test_stages_read_decoded_files_where_there_are_some() -> None:
     plain = in_order(["memorization"])
     assert not {"pixels", "decode"} & set(plain)
