@@ -145,7 +145,7 @@ def test_pages_show_what_latents_are_decoded_to(folder: Path) -> None:
     pages = results(folder) / "report"
     assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in (pages / "samples.html").read_text()
     assert "memorized fraction, in pixels" in (pages / "leaderboard.html").read_text()
-    told = "Distances are between latents; the leaderboard has those between the pictures that they are decoded to."
+    told = "Distances are between latents; measures in pixels are between the pictures that they are decoded to."
     assert told in (pages / "index.html").read_text()
 
 

@@ -124,7 +124,7 @@ def _which(results: Results, means: pd.DataFrame) -> Answer:
 
 def _between(results: Results) -> tuple[str, ...]:
     """What distances are taken between, where there are two answers."""
-    told = "Distances are between latents; the leaderboard has those between the pictures that they are decoded to."
+    told = "Distances are between latents; measures in pixels are between the pictures that they are decoded to."
     return (told,) if results.study.decoded_kinds else ()
 
 
