@@ -109,6 +109,8 @@ def test_slurm_makes_what_this_machine_makes_bit_for_bit_also_after_a_failure(
     assert told == {("memorization", str(in_the_way.relative_to(tmp_path)))}
     others = {path: path.stat().st_mtime_ns for path in (tmp_path / moved_studies.NAME / "mlp-small").rglob("*.h5")}
     assert len(others) == 8  # of two cells, with what is in the way
+    report = (tmp_path / moved_studies.NAME / "report/index.html").read_text()
+    assert "1 of 2 cells complete" in " ".join(report.split())
     second_try = max((tmp_path / ".snakemake/slurm_logs").rglob("*.log"), key=lambda path: int(path.stem)).read_text()
     assert "4 jobs: 1 memorization, 1 summary, 1 report, 1 batch" in second_try
 

@@ -131,7 +131,15 @@ def submit_with(executor: Any) -> None:
     of_others = executor.format_job_exec
 
     def format_job_exec(job: Any) -> str:
-        return job.command(Path(executor.tmpdir)) if isinstance(job, Batch) else of_others(job)
+        if not isinstance(job, Batch):
+            return of_others(job)
+        words = [
+            executor.get_job_exec_prefix(job),
+            executor.workflow.spawned_job_args_factory.precommand(executor.common_settings),
+            job.command(Path(executor.tmpdir)),
+            executor.get_job_exec_suffix(job),  # by which some executors learn that it has ended
+        ]
+        return " && ".join(filter(None, words))
 
     executor.format_job_exec = format_job_exec
 

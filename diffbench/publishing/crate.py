@@ -155,6 +155,8 @@ def description_of(path: str) -> str:
         return ", ".join([KINDS[kind], *(f"{name} {value}" for name, value in factors.items())])
     if path.endswith(layout.COST):
         return f"seconds and memory that a job of {layout.stage_of(path)} took"
+    if path.endswith(f"/{layout.LOSSES}"):
+        return "losses of the training up to the checkpoint beside it"
     if path in BESIDE:
         return BESIDE[path]
     return next((text for folder, text in FOLDERS.items() if path.startswith(folder)), "left by a run")

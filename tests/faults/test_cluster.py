@@ -1,4 +1,7 @@
-"""Faults on a cluster: a cell that fails, Ctrl-C, a node that dies; on a real Slurm of two nodes on this host."""
+"""Faults on a cluster, a real Slurm of two nodes on this host: Ctrl-C, and a node that dies.
+
+A cell that fails: tests/test_clusters.py.
+"""
 
 import os
 import shutil
@@ -8,11 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pandas as pd
 import psutil
 import pytest
 
-from tests.faults.study import begun, command_of, completed, family, kill, run, still_running, stopped_at_once
+from tests.faults.study import begun, command_of, family, kill, still_running, stopped_at_once
 from tests.moved_studies import CELL_FOLDER, NAME, finished
 from tests.same_results import differences
 from tests.snakemake_runs import ROOT, TINY
@@ -22,8 +24,6 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slurm]
 
 PROFILE = ("--profile", str(ROOT / "profiles/slurm"))
 CHECKPOINT = os.path.dirname(CELL_FOLDER)
-MEMORIZATION = f"{CELL_FOLDER}/memorization.h5"
-OTHER = MEMORIZATION.replace("step12", "step4")
 
 
 @pytest.fixture(scope="module")
@@ -46,31 +46,13 @@ def study(local: Path, tmp_path: Path) -> Path:
     return tmp_path / "study"
 
 
-def test_a_cell_that_fails_leaves_a_report_of_all_others(slurm: Path, local: Path, study: Path) -> None:
-    """A folder stands where a result belongs: it is not removed, and named."""
-    (study / NAME / OTHER).unlink()
-    (study / NAME / MEMORIZATION).unlink()
-    (study / NAME / MEMORIZATION / "of someone").mkdir(parents=True)
-    shutil.rmtree(study / NAME / "report")
-    done = run(study, *PROFILE, study=TINY)
-    assert done.returncode == 1
-    told = f"{NAME}/{MEMORIZATION}: cannot be written (Is a directory); move that folder away and run again"
-    assert told in done.stdout + done.stderr
-    assert "1 of 2 cells complete" in " ".join((study / NAME / "report/index.html").read_text().split())
-    status = pd.read_csv(study / NAME / "summary/status.csv").set_index("file")
-    assert status.loc[OTHER, "state"] == "done"
-    assert status.loc[MEMORIZATION, "state"] == "unreadable"
-    shutil.rmtree(study / NAME / MEMORIZATION)
-    completed(study, study=TINY)
-    assert differences(local, study / NAME) == []
-
-
 def test_jobs_are_cancelled_with_the_run(slurm: Path, study: Path) -> None:
     shutil.rmtree(study / NAME / CHECKPOINT)
     with begun(study, *PROFILE, study=TINY) as process:
         running_node()
+        processes = family(process.pid)
         process.send_signal(signal.SIGINT)
-        assert still_running(family(process.pid), 10) == []
+        assert still_running(processes, 10) == []
         assert process.wait() == 1
     wait_for(lambda: not queue("%T"), 30)
     assert "diffbench: ended by SIGINT, with all its jobs" in (study / "output").read_text()

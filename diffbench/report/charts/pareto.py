@@ -33,7 +33,7 @@ def pareto_figure(means: pd.DataFrame, width: int) -> Figure | None:
         base.mark_rule(opacity=0.25).encode(x=x, y="memorized_low:Q", y2="memorized_high:Q", color=color),
     ]
     stairs = base.transform_filter("datum.best").mark_line(color=NEUTRAL, interpolate="step-after", strokeWidth=1.4)
-    names = [name for name in data if name.startswith(("quality", "memorized"))]
+    names = [name for name in map(str, data) if name.startswith(("quality", "memorized"))]
     tooltips = [alt.Tooltip("setting:N"), *number_tooltips(names, 3)]
     dots = base.mark_point(size=64, filled=True, opacity=0.9).encode(
         x=x, y=y, color=color, shape=shape, tooltip=tooltips

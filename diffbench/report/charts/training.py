@@ -51,7 +51,7 @@ def loss_by_step(results: Results, width: int) -> Figure | None:
     runs = max(1, len(told[RUN].drop_duplicates()))
     lines = _thinned(told, max(2, (MAXIMUM_ROWS - len(milestones.head(MAXIMUM_ROWS // 2))) // runs))
     data = pd.concat([lines, milestones.head(MAXIMUM_ROWS // 2)], ignore_index=True)[:MAXIMUM_ROWS]
-    data = data.assign(family=[short_name(row) for row in data[FAMILY].to_dict("records")])
+    data = data.assign(family=[short_name(row) for _, row in data[FAMILY].iterrows()])
     names = list(dict.fromkeys(short_name(setting) for setting in settings))
     chart = _losses(data, [name for name in names if name in set(data["family"])], width)
     return Figure("loss-by-step", _caption(silent, len(sizes), len(families)), chart, pd.concat([told, milestones]))
@@ -116,7 +116,7 @@ def outcomes_by_step(means: pd.DataFrame, width: int) -> Figure | None:
     measures = [*OUTCOMES, *(floor for _, floor in OUTCOMES.values() if floor)]
     rows = means[means["measure"].isin(measures)]
     steps = rows.groupby(COURSE, sort=False)["step"].nunique()
-    courses = [course for course, count in steps.items() if count > 1]
+    courses = [tuple(course) for course in steps[steps > 1].index]
     if not courses or not rows["value"].notna().any():
         return None
     of_course = rows.groupby(COURSE, sort=False).size()

@@ -81,8 +81,8 @@ def answers(results: Results, means: pd.DataFrame, effects: list[Effect]) -> lis
 
 def _whether(results: Results, means: pd.DataFrame) -> Answer:
     """Whether the only setting memorizes."""
-    question, values = "Does it memorize?", means.set_index("measure")
-    fraction, floor = values.loc["memorized_fraction"], values.loc["memorized_floor"]
+    question, rows = "Does it memorize?", {row["measure"]: row for _, row in means.iterrows()}
+    fraction, floor = rows["memorized_fraction"], rows["memorized_floor"]
     if not np.isfinite(fraction["value"]):
         return Answer(question, "undefined", (f"{fraction['reason'] or 'no value'}.",))
     beyond = "beyond its floor" if above_floor(means).iloc[0] else "not beyond its floor"

@@ -1,6 +1,6 @@
 """The leaderboard's table: every measure that the study computed, of every setting and of every cell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -67,10 +67,11 @@ def _tables(findings: Findings) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _of_kind(results: Results, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Further scalars of one table, which is read once."""
-    kinds: Mapping = results.scalars
+    kinds = results.scalars
     estimates = results.estimates.of(names)
     for name, rows in estimates.groupby("measure", sort=False):
-        yield str(name), of_every_cell(results, str(name), rows, kinds[name])
+        measure = str(name)
+        yield measure, of_every_cell(results, measure, rows, kinds[measure])
 
 
 def table(board: Board, ranks: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def expenses(results: Results) -> pd.DataFrame:
     They have no interval; n: 1 for sizes, else the jobs behind the sum.
     """
     sizes = results.table("models").set_index("model")
-    seconds = results.costs.set_index("job")["seconds"].to_dict()
+    seconds = dict(zip(results.costs["job"], results.costs["seconds"].astype(float), strict=True))
     tables = [_rows(results, name, [_size(sizes, name, cell) for cell in results.study.cells]) for name in SIZES]
     training = _training(results.study, seconds)
     tables.append(_rows(results, "train_seconds", [training[cell.checkpoint] for cell in results.study.cells]))
@@ -37,7 +37,7 @@ Told = tuple[float, int, str]
 
 def _rows(results: Results, measure: str, told: list[Told]) -> pd.DataFrame:
     values = pd.DataFrame(told, columns=["value", "n", "reason"])
-    rows = results.cells.assign(measure=measure, low=np.nan, high=np.nan, sigma=np.nan, **values)
+    rows = pd.concat([results.cells, values], axis=1).assign(measure=measure, low=np.nan, high=np.nan, sigma=np.nan)
     return rows[[*FACTORS, "measure", *FIELDS, "sigma"]]
 
 
