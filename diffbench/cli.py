@@ -58,6 +58,10 @@ GROUPS = {
         "inspect": "measure one model that was trained elsewhere, without a study",
         "audit": "find copies of training images among samples in array files or folders",
     },
+    "results to show": {
+        "figures": "write every chart of a report as SVG, PNG and PDF, with the rows behind it",
+        "compare": "show studies, inspections or single cells side by side, paired where they share images",
+    },
     "results that were moved": {
         "adopt": "let results that were copied be left as they are where they are what a study asks for",
         "verify": "read every file of results that were moved or stored, and say what is wrong with them",

@@ -16,6 +16,7 @@ from diffbench.data.scales import Ends
 from diffbench.inspection.inspecting import inspect_model
 from diffbench.inspection.options import Inspection
 from diffbench.settings.data import Layout
+from diffbench.settings.models import Scale
 
 FACTORY = "python:denoiser"
 """In the place of the factory that the command line names: the model's name in messages."""
@@ -35,7 +36,7 @@ def inspect(
     layout: Layout | None = None,
     labels: str | Both | None = None,
     conditions: str | Both | None = None,
-    scale: Literal["minus-one-one", "raw", "suite"] = "minus-one-one",
+    scale: Scale = "minus-one-one",
     pixel_range: Ends | None = None,
     quick: bool = False,
     samples: int | None = None,
@@ -52,8 +53,9 @@ def inspect(
     layout: the axes of each image, where shapes do not tell: CHW, HWC or HW.
     labels, conditions: class labels (n,), or vectors (n, *c), that the model is conditioned on, of both sets; or the
     name of such an array in the files.
-    scale, pixel_range: which pixels the model knows, and which values of the images are -1 and 1 to it, (0, 255) if
-    left out. quick: a first answer, from a small part. out: a new folder, or an earlier inspection, to be overwritten.
+    scale, pixel_range: which pixels the model knows, and which values of the images are -1 (or 0) and 1 to it, (0, 255)
+    if left out. quick: a first answer, from a small part. out: a new folder, or an earlier inspection, to be
+    overwritten.
 
     Returns the results, as of `load_results`; the report is `results.folder / "report/index.html"`, and beside it lies
     `privacy.html`. What goes on is told on standard error. DiffbenchError for what cannot be measured; it names options

@@ -190,6 +190,18 @@ def read_chosen(
     return np.concatenate([np.empty((0, *pool.shape[1:]), np.float32), *images])
 
 
+def read_first(data: Path, train_size: int, count: int, twin: bool = False) -> dict[str, Images]:
+    """The first `count` scaled images of either split, on which losses are measured; the rest as of `read_images`."""
+    file = store.header(data, "data")
+    scaling, (held_out, name) = Scaling.of(file.attributes), _held_out(file, train_size)
+    places = {"train": ("pool", _subset(file, train_size, twin)), "validation": (name, held_out)}
+    images = {}
+    for split, (array, rows) in places.items():
+        first = range(len(file[array]))[rows][:count]
+        images[split] = read_scaled(file[array], slice(first.start, first.stop, first.step), scaling)
+    return images
+
+
 def read_classes(data: Path, train_size: int, made_by: str | None = None) -> list[str]:
     """Names of the true classes of the training subset's images, empty where images have none; as of `read_images`."""
     file = store.header(data, "data", made_by)

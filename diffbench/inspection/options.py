@@ -47,8 +47,8 @@ class Inspection:
     quick: Annotated[bool, "a first answer, from a small part of what is measured otherwise"] = False
     weights: Annotated[str | None, "file or folder that the factory gets as `weights`"] = None
     arguments: Annotated[str, "keywords of the factory, a JSON object"] = "{}"
-    scale: Annotated[str, "pixels that the model knows: minus-one-one, raw or suite"] = "minus-one-one"
-    range: Annotated[str | None, "raw values that are -1 and 1 to the model, as LOW,HIGH; 0,255 if left out"] = None
+    scale: Annotated[str, "pixels that the model knows: minus-one-one, zero-one, raw or suite"] = "minus-one-one"
+    range: Annotated[str | None, "raw values that are -1 (or 0) and 1 to the model, LOW,HIGH; 0,255 if left out"] = None
     images: Annotated[str | None, "name of the array of images in the files"] = None
     labels: Annotated[str | None, "name of the array of class labels in the files"] = None
     layout: Annotated[str | None, "axes of each image in an array where shapes do not tell: CHW, HWC or HW"] = None

@@ -32,6 +32,7 @@ OPTIONS = {
     r"key 'center\.granularity'": "--granularity",
     r"granularity '(\S+)'": r"--granularity \1",
     r"give layout (\w+)": r"give --layout \1",
+    r"give channels: (\d+) to leave that out, or name: latents": r"give --channels \1 to leave that out, or --decoder",
     r"use granularity (\w+)": r"use --granularity \1",
     r"give arguments: (?=\{)": "give --arguments ",
     r"key 'center\.train_size': .* \(got (\d+)\)": r"--train: \1 distinct image is too few; give at least 2",
