@@ -142,6 +142,26 @@ def test_any_command_that_submits_makes_what_this_machine_makes(local: Path, tmp
     assert differences(local, tmp_path / "results/tiny") == []
 
 
+def test_what_waits_for_others_of_a_batch_goes_on_without_what_failed(tmp_path: Path) -> None:
+    """Labels fail: what is in their batch is used all the same, and a batch goes without what waits for them."""
+    needs_plugin("cluster_generic")
+    (tmp_path / "results/tiny/conditions/n20/kmeans-3.h5/of someone").mkdir(parents=True)
+    runs = [f"results/tiny/mlp-small/n20/{granularity}/seed0/step4" for granularity in ("classes", "kmeans-3")]
+    targets = ["results/tiny/features.h5", *(f"{run}/checkpoint.pt" for run in runs)]
+    study = TINY | {"sweeps": [{"granularity": ["kmeans-3"]}]}
+    arguments = ["--profile", str(ROOT / "profiles/cluster-generic"), "--cluster-generic-submit-cmd", "bash"]
+    arguments += ["--retries", "0", "--set-resources", "features:runtime=40"]  # long, so by itself
+    done = snakemake(tmp_path, study, *arguments, "--", *targets)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "6 jobs in 3 submissions\n" in output
+    told = set(re.findall(r"failed: (\w+) (\S+)", output))
+    assert told == {("conditions", "results/tiny/conditions/n20/kmeans-3.h5")}
+    assert [(tmp_path / target).exists() for target in targets] == [True, True, False]
+    assert "4 of 6 jobs done" in output
+    assert "1 failed, 1 was not run" in output
+
+
 def test_without_batches_each_job_has_a_submission_of_its_own(local: Path, tmp_path: Path) -> None:
     needs_plugin("cluster_generic")
     target = "results/tiny/conditions/n20/classes.h5"
