@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from diffbench.adapters.prediction import PredictionDenoiser
+from diffbench.adapters.schedules import ContinuousSchedule
+
 
 class Shrinking(nn.Module):
     """The optimum for pixels ~ N(mean, variance): exact at every sigma; labels shift the mean."""
@@ -31,6 +34,12 @@ def shrinking(mean: float = -0.4, variance: float = 0.3, shift: float = 0.0, wei
     if weights is not None:
         model.load_state_dict(torch.load(weights, weights_only=True))
     return model
+
+
+def noiseless(largest: float):
+    """A denoiser of a schedule that ends: sigma / alpha = t / (1 - t), up to `largest`."""
+    schedule = ContinuousSchedule(lambda t: 1 - t, lambda t: t, noisy=largest / (1 + largest))
+    return PredictionDenoiser(lambda x, t, label: torch.zeros_like(x), "sample", schedule)
 
 
 def broken(how: str):

@@ -124,10 +124,30 @@ def test_formats_that_pillow_reads_in_8_bits_are_read(tmp_path: Path, suffix: st
     assert np.abs(raw.astype(int) - pixels).max() <= (0 if exact else 60)
 
 
-def test_sixteen_bits_are_not_cut_to_eight_without_a_word(tmp_path: Path) -> None:
-    (tmp_path / "x.ppm").write_bytes(b"P6 2 2 65535\n" + bytes(range(24)))
+@pytest.mark.parametrize(
+    "content", [b"P6 2 2 65535\n" + bytes(range(24)), b"P6 2 2 1000\n" + bytes(range(24)), b"P3 1 1 300\n1 2 300\n"]
+)
+def test_sixteen_bits_are_not_cut_to_eight_without_a_word(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.ppm").write_bytes(content)
     with pytest.raises(DiffbenchError, match=r"x\.ppm: is of Pillow's mode RGB of 16 bits; save it as grey of 8"):
         load_own(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(16, 9), (160, 9), (56, 9)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_eight_bits_are_not_taken_for_sixteen_by_a_row_of_so_many_bytes(
+    tmp_path: Path, size: tuple[int, int], channels: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (channels, *size)).astype(np.uint8)
+    Image.fromarray(pixels[0].T if channels == 1 else pixels.T).save(tmp_path / "x.bmp")
+    (raw,) = load_own(tmp_path).images
+    assert np.array_equal(raw, pixels.swapaxes(1, 2))
+
+
+@pytest.mark.parametrize(("content", "pixels"), [(b"P5 2 1 16\n\x00\x10", [0, 255]), (b"P1 2 1\n1 0\n", [0, 255])])
+def test_netpbm_of_few_values_is_read(tmp_path: Path, content: bytes, pixels: list[int]) -> None:
+    (tmp_path / "x.pnm").write_bytes(content)
+    assert load_own(tmp_path).images.ravel().tolist() == pixels
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".tif", ".webp", ".png"])

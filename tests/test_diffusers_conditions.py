@@ -1,5 +1,6 @@
 """Networks of diffusers with text: embeddings reach the network as by hand, and what does not fit is refused."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,26 @@ def test_conditions_and_latents_that_do_not_fit_are_refused(stable_diffusion: Pa
         ({"conditions": "objects.npy"}, "objects.npy: cannot be read"),
         ({"conditions": "absent.npy"}, "absent.npy: cannot be read"),
         ({"prompts": "absent.txt"}, "prompts: .*absent.txt"),
+        ({"prompts": "../texts.txt"}, "prompts: ../texts.txt: give a file in the folder, or the whole path"),
+        ({"conditions": "../c.npy"}, "conditions: ../c.npy: give a file in the folder, or the whole path"),
         ({"prompts": ["a"], "conditions": "narrow.npy"}, "give either conditions or prompts"),
         ({"null_label": 3}, "null_label: the model does not take it"),
     ]
     for arguments, message in refused:
         with pytest.raises(DiffbenchError, match=message):
             pipeline(stable_diffusion, **arguments)
+
+
+def test_a_text_encoder_that_lacks_weights_is_refused(stable_diffusion: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(stable_diffusion, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "text_encoder/model.safetensors"
+    state = load_file(file)
+    del state[max(state)]
+    save_file(state, file, {"format": "pt"})
+    with pytest.raises(DiffbenchError, match=r"text_encoder: lacks .*; they are of another network"):
+        pipeline(tmp_path, prompts=["a", "b"])
 
 
 @torch.no_grad()

@@ -141,6 +141,26 @@ def test_a_state_dict_of_a_folders_network(tmp_path: Path) -> None:
         pipeline(tmp_path / "last.pt")
 
 
+def test_a_folder_that_lacks_weights_is_refused_not_filled_with_noise(tmp_path: Path) -> None:
+    """The library warns alone, as where names begin with the module. of a parallel training."""
+    from safetensors.torch import load_file, save_file
+
+    save(tmp_path, tiny_unet(), "unet")
+    file = tmp_path / "unet/diffusion_pytorch_model.safetensors"
+    whole = load_file(file)
+    for state, message in (
+        ({name: value for name, value in whole.items() if name != "conv_out.bias"}, r"lacks conv_out\.bias"),
+        (whole | {"more.bias": torch.ones(1)}, r"holds what the network does not have: more\.bias"),
+        ({f"module.{name}": value for name, value in whole.items()}, r"lacks conv_in\.bias, .* more"),
+    ):
+        save_file(state, file, {"format": "pt"})
+        with pytest.raises(DiffbenchError, match=rf"unet: {message}; they are of another network"):
+            pipeline(tmp_path)
+    save_file(whole, file, {"format": "pt"})
+    with pytest.raises(DiffbenchError, match="arguments: key: goes with a file of weights, and folder:"):
+        pipeline(tmp_path, key="ema")
+
+
 def test_labels_that_do_not_suit_the_model_are_refused(tmp_path: Path) -> None:
     x, sigma, label = torch.zeros(2, 1, 8, 8), torch.ones(2), torch.tensor([0, 4])
     save(tmp_path / "plain", tiny_unet(), "unet")

@@ -15,8 +15,11 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
 from diffbench.data.training_set import TrainingSet
 from diffbench.denoisers.build import describe, load_denoiser
+from diffbench.files.fingerprint import contents_of
 from diffbench.settings.models import External
+from diffbench.study import layout
 from diffbench.study.file import parse_study
+from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
 from tests.external_models import Shrinking
 
@@ -60,6 +63,7 @@ SCALES = {
     "suite": lambda x, data: x,
     "raw": lambda x, data: x / data.scaling.scale + data.scaling.mean,
     "minus-one-one": lambda x, data: (x / data.scaling.scale + data.scaling.mean) / 127.5 - 1,
+    "zero-one": lambda x, data: (x / data.scaling.scale + data.scaling.mean) / 255,
 }
 
 
@@ -68,7 +72,7 @@ SCALES = {
 @given(sigma=st.floats(0.002, 80), factor=st.floats(1e-3, 10), mean=st.floats(-50, 200), label=st.booleans())
 def test_pixels_and_noise_are_converted_to_the_model_and_its_estimate_back(scale, sigma, factor, mean, label) -> None:
     data = training_set(factor, mean)
-    keys: dict[str, Any] = {"range": [0, 255]} if scale == "minus-one-one" else {}
+    keys: dict[str, Any] = {"range": [0, 255]} if "one" in scale else {}
     definition = external(scale=scale, arguments={"shift": 0.1}, **keys)
     denoiser = load_denoiser(definition, data, None, CPU)
     x = torch.from_numpy(data.train).double() + sigma
@@ -296,6 +300,39 @@ def test_a_study_names_an_external_model_by_its_import(tmp_path: Path) -> None:
     assert json.loads(planned.model_dump_json())["models"]["theirs"]["import"] == SHRINKING
 
 
+def test_noise_beyond_a_models_schedule_is_told_in_the_studys_scale() -> None:
+    data = training_set(0.008, 127.5)  # times 1 / (127.5 * 0.008) it is on the model's scale
+    definition = external("tests.external_models:noiseless", range=[0, 255], arguments={"largest": 10.0})
+    denoiser = load_denoiser(definition, data, None, CPU)
+    x = torch.zeros(1, 1, 4, 4)
+    with pytest.raises(DiffbenchError, match=r"largest, 10; lower .* to 10\.19, in the study's scale, at most"):
+        denoiser(x, torch.full((1,), 10.3), None)
+    assert denoiser(x, torch.full((1,), 10.19), None).isfinite().all()
+
+
+def test_files_that_arguments_name_are_files_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net").mkdir()
+    for name in ("w.pt", "net/config.json", "texts.txt"):
+        (tmp_path / name).write_text(name)
+    arguments = {"folder": "net", "nested": [{"prompts": "texts.txt"}], "others": ["", "absent", "x" * 5000, "a\0b", 3]}
+    planned = study(**{"import": SHRINKING, "weights": "w.pt", "arguments": arguments})
+    assert planned.weights_of("theirs") == ["w.pt", "net", "texts.txt"]
+    assert planned.user_files == ["net", "texts.txt", "w.pt"]
+    factors = {"model": "theirs", "train_size": 32, "granularity": "classes", "seed": 0, "step": 0, "guidance": "0"}
+
+    def fingerprints() -> list[str]:
+        some = Lineage(planned, contents_of(planned.user_files))
+        return [some.fingerprint(kind, factors) for kind in (layout.DENOISE, layout.SAMPLES)]
+
+    before = fingerprints()
+    for name in ("net/config.json", "texts.txt", "w.pt"):
+        (tmp_path / name).write_text("other")
+        after = fingerprints()
+        assert all(old != new for old, new in zip(before, after, strict=True)), name
+        before = after
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -307,7 +344,10 @@ def test_a_study_names_an_external_model_by_its_import(tmp_path: Path) -> None:
             "key 'models.theirs.external.scale': input should be 'minus-one-one'",
         ),
         ({"import": SHRINKING, "range": [255, 0]}, "range must be [lower, upper] with lower < upper"),
-        ({"import": SHRINKING, "scale": "raw", "range": [0, 1]}, "range goes with scale minus-one-one, not raw"),
+        (
+            {"import": SHRINKING, "scale": "raw", "range": [0, 1]},
+            "range goes with scale minus-one-one or zero-one, not",
+        ),
         ({"import": SHRINKING, "arguments": {"weights": 1}}, "arguments must not hold weights"),
     ],
 )

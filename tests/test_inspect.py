@@ -208,7 +208,7 @@ def test_a_second_inspection_takes_the_place_of_the_first(digits: Path, tmp_path
         ({"weights": "none"}, "error: --weights: none: no such file or folder"),
         ({"arguments": "[1]"}, "--arguments: give a JSON object"),
         ({"range": "16"}, "error: --range: field required"),
-        ({"scale": "unit"}, "error: --scale: input should be 'minus-one-one', 'raw' or 'suite'"),
+        ({"scale": "unit"}, "error: --scale: input should be 'minus-one-one', 'zero-one', 'raw' or 'suite'"),
         ({"train": "none.npz"}, "error: --train: none.npz: no such file"),
         ({"held-out": "none.npz"}, "error: --held-out: none.npz: no such file"),
         ({"images": "z"}, "has no array 'z', it has x, y"),

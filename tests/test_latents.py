@@ -145,6 +145,8 @@ def test_pages_show_what_latents_are_decoded_to(folder: Path) -> None:
     pages = results(folder) / "report"
     assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in (pages / "samples.html").read_text()
     assert "memorized fraction, in pixels" in (pages / "leaderboard.html").read_text()
+    told = "Distances are between latents; measures in pixels are between the pictures that they are decoded to."
+    assert told in (pages / "index.html").read_text()
 
 
 def test_channels_are_shown_side_by_side() -> None:
@@ -296,6 +298,27 @@ def test_what_does_not_go_together_is_refused_when_the_study_is_read(tmp_path: P
         parse_study(study | {"data": {"name": "digits", "decoder": "a:b"}}, "study")
 
 
+def test_latents_that_a_pipeline_knows_multiplied_are_not_given_as_the_encoder_made_them(tmp_path: Path) -> None:
+    np.save(tmp_path / "z.npy", np.random.default_rng(0).normal(size=(40, 4, 8, 8)).astype(np.float32))
+    (tmp_path / "sd/vae").mkdir(parents=True)
+    of_vae = {"import": "diffbench.adapters.autoencoder:autoencoder_kl", "weights": str(tmp_path / "sd")}
+    model = {"import": "diffbench.adapters.pipeline:pipeline", "weights": str(tmp_path / "sd"), "scale": "raw"}
+
+    def parsed(scaled: bool) -> None:
+        data = {"name": "latents", "path": str(tmp_path / "z.npy"), "validation": 10}
+        data["decoder"] = of_vae | {"arguments": {"scaled": scaled}}
+        center = {"model": "sd", "train_size": 20, "granularity": "none"}
+        parse_study({"name": "t", "data": data, "models": {"sd": model}, "steps": [1], "center": center}, "study")
+
+    parsed(scaled=True)
+    with pytest.raises(
+        DiffbenchError, match=r"key 'models\.sd': its pipeline multiplies latents by the scaling_factor"
+    ):
+        parsed(scaled=False)
+    (tmp_path / "sd/vae").rmdir()  # a network of one's own, trained on them as they are
+    parsed(scaled=False)
+
+
 def test_stages_read_decoded_files_where_there_are_some() -> None:
     plain = in_order(["memorization"])
     assert not {"pixels", "decode"} & set(plain)
@@ -345,5 +368,26 @@ def test_an_autoencoder_of_diffusers_decodes_as_its_library_does(
     np.testing.assert_allclose(decoder.decoded(latents.numpy()), expected, atol=1e-5)
     with pytest.raises(DiffbenchError, match=r"takes latents of 4 channels, not 8; .*data\.channels: 4"):
         decoder.decoded(np.zeros((2, 8, 8, 8)))
-    with pytest.raises(DiffbenchError, match=r"say by arguments: \{scaled: true\}"):
+    with pytest.raises(DiffbenchError, match="needs the argument scaled: true if latents are multiplied"):
         load_decoder(Decoder.model_validate(given), torch.device("cpu"))
+
+
+def test_an_autoencoder_whose_decoder_is_not_whole_is_refused(tmp_path: Path) -> None:
+    """What the encoder lacks does not matter, and a folder may hold half-precision weights alone."""
+    kind = pytest.importorskip("diffusers.models.autoencoders.autoencoder_kl").AutoencoderKL
+    files = pytest.importorskip("safetensors.torch")
+    model = kind(latent_channels=4, block_out_channels=(8,), norm_num_groups=4, sample_size=8).half()
+    model.save_pretrained(tmp_path, variant="fp16")
+    (file,) = tmp_path.glob("*.fp16.safetensors")
+    whole = files.load_file(file)
+    given = {"import": "diffbench.adapters.autoencoder:autoencoder_kl", "weights": str(tmp_path)}
+    definition = Decoder.model_validate(given | {"arguments": {"scaled": False}})
+
+    def decoded(state: dict[str, torch.Tensor]) -> np.ndarray:
+        files.save_file(state, file, {"format": "pt"})
+        return load_decoder(definition, torch.device("cpu")).decoded(np.ones((1, 4, 8, 8)))
+
+    expected = decoded(whole)
+    assert np.array_equal(decoded({name: each for name, each in whole.items() if "encoder" not in name}), expected)
+    with pytest.raises(DiffbenchError, match=r"lacks decoder\.conv_in\.bias; they are of another network"):
+        decoded({name: each for name, each in whole.items() if name != "decoder.conv_in.bias"})

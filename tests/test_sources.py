@@ -21,6 +21,7 @@ from PIL import Image
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data import raw_images
+from diffbench.data.catalog import facts
 from diffbench.data.formats import arrays, cifar, download, idx, own_images
 from diffbench.data.formats.download import Download, fetch
 from diffbench.data.formats.own_images import Asked, Blames
@@ -173,7 +174,7 @@ def _write(path: Path, **values: np.ndarray) -> Path:
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
 @pytest.mark.parametrize(
-    "shape", [(6, 5, 7), (6, 1, 5, 4), (6, 3, 5, 4), (6, 5, 4, 3), (6, 5, 4, 1), (6, 4, 8, 8), (6, 8, 8, 16)]
+    "shape", [(6, 5, 7), (6, 1, 5, 4), (6, 3, 5, 4), (6, 5, 4, 3), (6, 5, 4, 1), (6, 5, 8, 8), (6, 8, 8, 16)]
 )
 def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str, shape: tuple[int, ...]) -> None:
     images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
@@ -181,7 +182,7 @@ def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str
     path = _write(tmp_path / f"own{suffix}", x=images, y=labels)
     raw = load_own(path, "x", "y")
     channels = images[:, None] if images.ndim == 3 else images
-    expected = channels if channels.shape[1] in (1, 3, 4) else channels.transpose(0, 3, 1, 2)
+    expected = channels if channels.shape[1] in (1, 3) or shape == (6, 5, 8, 8) else channels.transpose(0, 3, 1, 2)
     assert raw.images.dtype == np.uint8
     assert np.array_equal(raw.images, expected)
     assert raw.classes.tolist() == [2, 0, 1, 0, 2, 0]
@@ -189,6 +190,22 @@ def test_array_files_are_read_in_every_order_of_axes(tmp_path: Path, suffix: str
     told = own_images.contents(path, Asked("x"), "y", Blames.of_key("path"))
     assert (told.count, *told.shape) == raw.images.shape
     assert told.class_names == ("10", "20", "30")
+
+
+@pytest.mark.parametrize(("channels", "asked"), [(4, 3), (2, 1)])
+def test_bytes_with_an_alpha_channel_are_no_latents_unless_they_are_said_to_be(
+    tmp_path: Path, channels: int, asked: int
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, channels)).astype(np.uint8)
+    path = tmp_path / "x.npy"
+    np.save(path, images)
+    spec = DataSettings(name="file", path=str(path), validation=2)
+    with pytest.raises(DiffbenchError, match=rf"bytes of {channels} channels end .*; give channels: {asked} to"):
+        facts(spec)
+    assert facts(spec.model_copy(update={"channels": asked})).shape == (asked, 8, 8)
+    assert facts(spec.model_copy(update={"name": "latents"})).shape == (channels, 8, 8)
+    np.save(path, images.astype(np.float32))
+    assert facts(spec).shape == (channels, 8, 8)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from diffbench.adapters.libraries import library
+from diffbench.adapters.pretrained import pretrained
+from diffbench.adapters.scheduler import read_config
 from diffbench.conventions import DiffbenchError
 from diffbench.shapes import Float
 
@@ -25,20 +27,17 @@ def autoencoder_kl(weights: Path, scaled: bool | None = None) -> nn.Module:
     """
     if scaled is None:
         raise DiffbenchError(
-            "say by arguments: {scaled: true} that latents are multiplied by scaling_factor, as pipelines, DiT and SiT"
-            " have them, or {scaled: false} that they are as the encoder gave them"
+            "needs the argument scaled: true if latents are multiplied by scaling_factor, as pipelines, DiT and SiT"
+            " have them; false if they are as the encoder gave them"
         )
     folder = weights / "vae" if (weights / "vae" / "config.json").is_file() else weights
     if not (folder / "config.json").is_file():
         raise DiffbenchError(f"weights: {weights}: holds no config.json of an AutoencoderKL, nor vae/config.json")
     kind = library("diffusers").AutoencoderKL
-    try:
-        model: Any = kind.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DiffbenchError(f"weights: {folder}: {' '.join(str(error).split())}") from None
-    written = model.config.get("_class_name", kind.__name__)
+    written = read_config(folder / "config.json").get("_class_name", kind.__name__)
     if written != kind.__name__:
         raise DiffbenchError(f"weights: {folder}: is a {written}; {kind.__name__} is understood")
+    model = pretrained(kind, folder, needed=("decoder.", "post_quant_conv."))
     return AutoencoderDecoder(model, scaled)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diffbench.adapters.libraries import library
+from diffbench.adapters.state import check_names
 from diffbench.conventions import DiffbenchError
 from diffbench.shapes import Float, Shaped
 
@@ -159,10 +160,13 @@ def encode(folder: Path, prompts: list[str]) -> Float[Tensor, "k tokens width"]:
     transformers.utils.logging.disable_progress_bar()
     try:
         tokenizer = transformers.CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-        encoder = transformers.CLIPTextModel.from_pretrained(folder / "text_encoder", local_files_only=True)
-        encoder = encoder.float().eval()
+        encoder, told = transformers.CLIPTextModel.from_pretrained(
+            folder / "text_encoder", local_files_only=True, output_loading_info=True
+        )
     except (ImportError, OSError, ValueError, RuntimeError, TypeError) as error:
         raise DiffbenchError(f"weights: {folder}: text encoder: {' '.join(str(error).split())}") from None
+    check_names(folder / "text_encoder", sorted(told["missing_keys"]), ())  # which the library fills with noise
+    encoder = encoder.float().eval()
     ids = tokenizer(
         prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
     )

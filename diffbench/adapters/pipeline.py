@@ -3,7 +3,6 @@
 It needs the package diffusers (the extra `diffusers`) and no network.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,13 @@ from diffbench.adapters.network import (
     has_classes,
 )
 from diffbench.adapters.prediction import PredictionDenoiser
+from diffbench.adapters.pretrained import pretrained
 from diffbench.adapters.scheduler import BY_HAND, Noising, read_config, read_scheduler
 from diffbench.adapters.state import load_state
 from diffbench.conventions import DiffbenchError
 
 PARTS = ("unet", "transformer")
 """Where save_pretrained puts the network."""
-FILES = "diffusion_pytorch_model"
 
 
 def pipeline(
@@ -53,6 +52,8 @@ def pipeline(
     """
     diffusers = library("diffusers")
     root = weights if folder is None else Path(folder)
+    if folder is None and key is not None:
+        raise DiffbenchError("arguments: key: goes with a file of weights, and folder: where its configuration is")
     if not root.is_dir():
         raise DiffbenchError(f"weights: {root}: is no folder; a file of weights needs arguments: {{folder: ...}} too")
     part = _part(root, subfolder)
@@ -73,7 +74,7 @@ def pipeline(
 
 def _part(root: Path, subfolder: str | None) -> Path:
     """The folder of the network."""
-    names = (*PARTS, ".") if subfolder is None else (subfolder,)
+    names = (*PARTS, ".") if subfolder is None else (_file(Path(), "subfolder", subfolder),)
     part = next((root / name for name in names if (root / name / "config.json").is_file()), None)
     if part is None:
         there = sorted(str(path.parent.relative_to(root)) for path in root.glob("*/config.json"))
@@ -108,21 +109,12 @@ def _network(diffusers: Any, part: Path, weights: Path | None, key: str | None, 
     try:
         kind = getattr(diffusers, name)
         if weights is None:
-            sparing = find_spec("accelerate") is not None  # without it diffusers would warn in five lines
-            options = {"variant": _variant(part), "low_cpu_mem_usage": sparing}
-            return kind.from_pretrained(part, local_files_only=True, **options).float().eval()
+            return pretrained(kind, part)
         network = kind.from_config(kind.load_config(part, local_files_only=True)).eval()
     except (AttributeError, OSError, ValueError, RuntimeError, TypeError) as error:
         raise DiffbenchError(f"weights: {part}: {' '.join(str(error).split())}") from None
     load_state(network, weights, key)
     return network
-
-
-def _variant(part: Path) -> str | None:
-    """fp16, say, where the folder holds the weights in that form alone."""
-    files = [path.name for path in part.glob(f"{FILES}.*") if path.suffix in (".safetensors", ".bin")]
-    variants = {name.split(".")[1] for name in files if name.count(".") == 2}
-    return variants.pop() if len(variants) == 1 and all(name.count(".") == 2 for name in files) else None
 
 
 def _of_classes(model: nn.Module, null_label: int | None) -> nn.Module:
@@ -137,8 +129,8 @@ def _of_arrays(
 ) -> ArrayConditions:
     """Conditions of a network with embeddings, from files, or from texts where the pipeline can embed them."""
     widths = array_widths(model)
-    table = None if conditions is None else read_arrays(root / conditions, TEXT)
-    null = None if unconditional is None else read_arrays(root / unconditional, TEXT)
+    table = None if conditions is None else read_arrays(_file(root, "conditions", conditions), TEXT)
+    null = None if unconditional is None else read_arrays(_file(root, "unconditional", unconditional), TEXT)
     if prompts is not None and conditions is not None:
         raise DiffbenchError("give either conditions or prompts")
     embeds = type(model).__name__ == "UNet2DConditionModel" and list(widths) == [TEXT] and _has_clip(root)
@@ -164,10 +156,17 @@ def _has_clip(root: Path) -> bool:
 def _texts(root: Path, prompts: list[str] | str | None) -> list[str]:
     if isinstance(prompts, str):
         try:
-            return (root / prompts).read_text().splitlines()
+            return _file(root, "prompts", prompts).read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DiffbenchError(f"prompts: {' '.join(str(error).split())}") from None
     return list(prompts or ())
+
+
+def _file(root: Path, argument: str, name: str) -> Path:
+    """The file that an argument names; what changes outside the folder goes unseen unless its whole path is given."""
+    if ".." in Path(name).parts:
+        raise DiffbenchError(f"arguments: {argument}: {name}: give a file in the folder, or the whole path")
+    return root / name
 
 
 def _refuse(**arguments: object) -> None:

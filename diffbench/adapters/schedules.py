@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
+from diffbench.denoisers.base import NoiseError
 from diffbench.shapes import Float
 
 OfTime = Callable[[Float[np.ndarray, " m"]], Float[np.ndarray, " m"]]
@@ -33,7 +34,7 @@ class Schedule(Protocol):
     """A noise schedule.
 
     Below its smallest ratio sigma_t / alpha_t it stays at the time of that one: networks are asked at the least noisy
-    time that they know. Above the largest one it raises a DiffbenchError: no time has so much noise.
+    time that they know. Above the largest one it raises a NoiseError: no time has so much noise.
     """
 
     def at(self, sigma: Float[np.ndarray, " m"]) -> Moment:
@@ -131,7 +132,4 @@ def linear_flow(steps: float = 1.0) -> ContinuousSchedule:
 def check_largest(sigma: Float[np.ndarray, " m"], largest: float) -> None:
     """Refuse noise that no time of a schedule has."""
     if sigma.max() > largest * (1 + ROUNDING):
-        raise DiffbenchError(
-            f"sigma {sigma.max():.4g} is beyond the schedule's largest, {largest:.4g};"
-            " lower sampling.sigma_max and measures.gap.sigma_max"
-        )
+        raise NoiseError(float(sigma.max()), largest)

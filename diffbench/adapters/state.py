@@ -1,6 +1,6 @@
 """State dicts on disk, .safetensors or what torch.save wrote, loaded into a network without running any of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ def load_state(network: nn.Module, path: Path, key: str | None = None) -> None:
         missing, unknown = network.load_state_dict(state, strict=False)
     except RuntimeError as error:  # sizes that differ
         raise DiffbenchError(f"weights: {path}: {' '.join(str(error).split())}") from None
+    check_names(path, missing, unknown)
+
+
+def check_names(path: Path, missing: Sequence[str], unknown: Sequence[str]) -> None:
+    """Refuse weights of which the network lacks some, or does not know some."""
     for names, problem in ((missing, "lacks"), (unknown, "holds what the network does not have:")):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -171,7 +171,7 @@ class Own(ImageSource):
 
 def asked_of(spec: DataSettings) -> Asked:
     """What a study asks for of its file or folder."""
-    return Asked(spec.images, spec.layout, spec.channels)
+    return Asked(spec.images, spec.layout, spec.channels, latent=spec.name == LATENTS)
 
 
 def _path(spec: DataSettings, key: Key) -> Path:

@@ -4,10 +4,22 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from diffbench.conventions import DiffbenchError
 from diffbench.shapes import Float, Int64
 
 BATCH = 512
 """Images per forward pass."""
+
+
+class NoiseError(DiffbenchError):
+    """A denoiser is asked about more noise than it knows, which is sigma = largest."""
+
+    def __init__(self, sigma: float, largest: float) -> None:
+        super().__init__(
+            f"sigma {sigma:.4g} is beyond the schedule's largest, {largest:.4g};"
+            " lower sampling.sigma_max and measures.gap.sigma_max"
+        )
+        self.largest = largest
 
 
 @runtime_checkable

@@ -14,11 +14,15 @@ from torch import Tensor, nn
 from diffbench.conventions import DiffbenchError
 from diffbench.data.scales import BYTES, NORMALISED, misfit
 from diffbench.data.training_set import TrainingSet
+from diffbench.denoisers.base import NoiseError
 from diffbench.denoisers.outside import contained
 from diffbench.files.estimates import LATENTS
 from diffbench.settings.data import Decoder
 from diffbench.settings.models import External
 from diffbench.shapes import Float, Float32, Int64
+
+ROUNDED_DOWN = 0.999
+"""Of the most noise that a model knows: to be told in four digits, and copied."""
 
 
 class ExternalDenoiser:
@@ -46,7 +50,8 @@ class ExternalDenoiser:
         self._name = name
         self._factor, self._offset = affine
         self._conditional = conditional
-        self._vectors = None if vectors is None else torch.from_numpy(vectors).to(device)
+        # On the host: tokens of many images would fill a GPU.
+        self._vectors = None if vectors is None else torch.from_numpy(vectors)
 
     @torch.no_grad()
     def __call__(
@@ -62,16 +67,16 @@ class ExternalDenoiser:
                 output = self._model(theirs, noise, condition)
             except torch.OutOfMemoryError as error:
                 output = error
-            except DiffbenchError as error:
-                unit = f" (its sigma is {self._factor:.4g} times the study's)" if str(error).startswith("sigma") else ""
-                raise DiffbenchError(f"{error}{unit}") from None
+            except NoiseError as error:
+                most = ROUNDED_DOWN * error.largest / self._factor
+                raise DiffbenchError(f"{error} to {most:.4g}, in the study's scale, at most") from None
         if isinstance(output, torch.OutOfMemoryError):
             raise output  # no fault of the model's: fewer images at once may fit
         return (self._checked(output, x, sigma).to(x.dtype) - self._offset) / self._factor
 
     def _condition(self, label: Int64[Tensor, " m"]) -> Tensor:
         """A copy of the labels, or of the vectors that they stand for."""
-        return label.clone() if self._vectors is None else self._vectors[label]
+        return label.clone() if self._vectors is None else self._vectors[label.cpu()].to(self.device)
 
     def _checked(
         self, output: object, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"]
@@ -165,7 +170,8 @@ def pixel_scale(definition: External, training_set: TrainingSet) -> tuple[float,
         return 1.0, 0.0
     if definition.scale == "raw":
         return scaling.to_raw
-    return scaling.to_range(*_range(definition, training_set))
+    factor, offset = scaling.to_range(*_range(definition, training_set))
+    return (factor / 2, (offset + 1) / 2) if definition.scale == "zero-one" else (factor, offset)
 
 
 def _range(definition: External, training_set: TrainingSet) -> tuple[float, float]:
@@ -184,9 +190,10 @@ def _range(definition: External, training_set: TrainingSet) -> tuple[float, floa
         return BYTES
     low, high = scale.ends or (scale.low, scale.high)
     as_they_are = scale.name == NORMALISED or training_set.space == LATENTS
+    black = 0 if definition.scale == "zero-one" else -1
     form = "scale: raw, if it knows them as they are" if as_they_are else f"range: [{low:g}, {high:g}]"
     raise DiffbenchError(
-        f"model '{definition.factory}': say which raw values are -1 and 1 to it, such as {form};"
+        f"model '{definition.factory}': say which raw values are {black} and 1 to it, such as {form};"
         f" the images are stored as {training_set.raw_type}, their values lie in {scale.text}"
     )
 

@@ -104,6 +104,10 @@ class Planted(Strict):
     )
 
 
+Scale = Literal["minus-one-one", "zero-one", "raw", "suite"]
+"""Pixels that models from outside know."""
+
+
 class External(Imported):
     """A denoiser made elsewhere, which a Python function returns; it is not trained here."""
 
@@ -118,19 +122,19 @@ class External(Imported):
         description="File or folder that the factory gets as `weights`; relative to the working directory.",
     )
     arguments: dict[str, JsonValue] = Field(default_factory=dict, description="Keywords of the factory.")
-    scale: Literal["minus-one-one", "raw", "suite"] = Field(
+    scale: Scale = Field(
         default="minus-one-one",
-        description="Pixels that the model knows: in [-1, 1], as the data hold them, or as the suite scales them.",
+        description="Pixels that the model knows: in [-1, 1], in [0, 1], as data hold them, or as the suite has them.",
     )
     range: tuple[float, float] | None = Field(
         default=None,
-        description="Raw values that are -1 and 1 to the model; needed where pixels are not 0 to 255.",
+        description="Raw values that are -1 (or 0) and 1 to the model; needed where pixels are not 0 to 255.",
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.range is not None and self.scale != "minus-one-one":
-            raise ValueError(f"range goes with scale minus-one-one, not {self.scale}")
+        if self.range is not None and self.scale not in ("minus-one-one", "zero-one"):
+            raise ValueError(f"range goes with scale minus-one-one or zero-one, not {self.scale}")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError("range must be [lower, upper] with lower < upper")
         if "weights" in self.arguments:

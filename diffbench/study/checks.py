@@ -12,8 +12,11 @@ from diffbench.settings.granularity import GIVEN
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.guidance import problems as problems_of_guidance
 from diffbench.settings.models import PRESETS, External, TrainedDefinition, Variant, check_conditions, check_shape
+from diffbench.study.imported import files_of
 from diffbench.study.layout import FOLDERS
 from diffbench.study.study import Study
+
+AUTOENCODER, PIPELINE = "diffbench.adapters.autoencoder:autoencoder_kl", "diffbench.adapters.pipeline:pipeline"
 
 MOST_CELLS = 10_000_000
 """More are a slip of the pen; they would not fit in memory either."""
@@ -30,6 +33,7 @@ def problems(study: Study) -> Iterator[str]:
         yield str(error)
         return
     alone = [*_problems_of_names(study), *_problems_of_quality(study, data), *_problems_of_decoder(study)]
+    alone += _problems_of_latents(study)
     yield from alone
     if of_models := list(_problems_of_models(study)):
         yield from of_models
@@ -62,9 +66,24 @@ def _problems_of_quality(study: Study, data: Facts) -> Iterator[str]:
 
 
 def _problems_of_decoder(study: Study) -> Iterator[str]:
-    weights = study.decoder_weights
+    weights = study.data.decoding.weights if study.data.decoding else None
     if weights is not None and not Path(weights).exists():
         yield f"key 'data.decoder.weights': {weights}: no such file or folder"
+
+
+def _problems_of_latents(study: Study) -> Iterator[str]:
+    """Latents as the encoder gave them, for a pipeline that knows them multiplied: too large by a factor of five."""
+    decoder = study.data.decoding
+    if decoder is None or decoder.factory != AUTOENCODER or decoder.arguments.get("scaled") is not False:
+        return
+    for name, model in study.models.items():
+        if not isinstance(model, External) or (model.factory, model.scale) != (PIPELINE, "raw"):
+            continue
+        if any(Path(place, "vae").is_dir() for place in files_of(model)):
+            yield (
+                f"key 'models.{name}': its pipeline multiplies latents by the scaling_factor of its vae/, and"
+                " data.decoder says scaled: false; store them multiplied, and say scaled: true"
+            )
 
 
 def _problems_of_models(study: Study) -> Iterator[str]:

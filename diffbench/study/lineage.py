@@ -18,6 +18,7 @@ from diffbench.settings.models import External, Optimal
 from diffbench.settings.report import ReportSettings
 from diffbench.study import layout
 from diffbench.study.grid import Cell, Checkpoint
+from diffbench.study.imported import contents_of
 from diffbench.study.layout import Kind
 from diffbench.study.specs import (
     ConditionsSpec,
@@ -108,12 +109,12 @@ class Lineage:
         return self._inputs(factors, data=layout.DATA, conditions=layout.CONDITIONS, **kinds)
 
     def _weights(self, model: str, checkpoint: Checkpoint | None = None, prefix: str = "") -> dict[str, str]:
-        """What the weights of a model are: those of a checkpoint, or a file of the user's."""
+        """What the weights of a model are: those of a checkpoint, or files of the user's."""
         definition = self.study.definition(model)
         if definition.trained and checkpoint is not None:
             return {prefix or "checkpoint": self.fingerprint(layout.CHECKPOINT, checkpoint.factors)}
-        if isinstance(definition, External) and definition.weights is not None:
-            return {f"{prefix}_weights" if prefix else "weights": self.contents.get(definition.weights, "")}
+        if isinstance(definition, External):
+            return contents_of(definition, self.contents, f"{prefix}_" if prefix else "")
         return {}
 
     def _data(self, _: Factors) -> DataSpec:
@@ -128,17 +129,15 @@ class Lineage:
             raise LookupError("the study has no decoder")
         return decoder
 
-    def _decoder_weights(self) -> dict[str, str]:
-        weights = self.study.decoder_weights
-        return {} if weights is None else {"weights": self.contents.get(weights, "")}
-
     def _pixels(self, factors: Factors) -> PixelsSpec:
-        inputs = self._inputs(factors, data=layout.DATA) | self._decoder_weights()
+        inputs = self._inputs(factors, data=layout.DATA) | contents_of(self._decoder, self.contents)
         return PixelsSpec(inputs=inputs, decoder=self._decoder)
 
     def _decode(self, factors: Factors) -> DecodeSpec:
         read = self._inputs(factors, data=layout.DATA, pixels=layout.PIXELS, samples=layout.SAMPLES)
-        return DecodeSpec(factors=factors, inputs=read | self._decoder_weights(), decoder=self._decoder)
+        return DecodeSpec(
+            factors=factors, inputs=read | contents_of(self._decoder, self.contents), decoder=self._decoder
+        )
 
     def _features(self, factors: Factors) -> FeaturesSpec:
         quality = self.study.measures.quality

@@ -30,6 +30,7 @@ from diffbench.settings.sampling import SamplingSettings
 from diffbench.settings.training import TrainingSettings
 from diffbench.study import layout
 from diffbench.study.grid import Cell, Center, Checkpoint, Run, Sweep, combinations
+from diffbench.study.imported import files_of
 
 
 class Study(Strict):
@@ -168,9 +169,9 @@ class Study(Strict):
         return self.definition(model).kind != "planted"
 
     def weights_of(self, model: str) -> list[str]:
-        """The file or folder of weights that a model made elsewhere is read from, if it has one."""
+        """Files and folders that a model made elsewhere is read from: its weights, and what its arguments name."""
         definition = self.definition(model)
-        return [definition.weights] if isinstance(definition, External) and definition.weights is not None else []
+        return files_of(definition) if isinstance(definition, External) else []
 
     @property
     def decoded_kinds(self) -> tuple[layout.Kind, ...]:
@@ -183,16 +184,16 @@ class Study(Strict):
         return layout.PIXELS if self.data.decoding else layout.DATA
 
     @property
-    def decoder_weights(self) -> str | None:
-        """The file or folder that the decoder is read from, if it has one."""
-        return self.data.decoding.weights if self.data.decoding else None
+    def decoder_weights(self) -> list[str]:
+        """Files and folders that the decoder is read from, likewise."""
+        return files_of(self.data.decoding) if self.data.decoding else []
 
     @property
     def user_files(self) -> list[str]:
         """Files and folders of the user's own whose content results depend on, each once, sorted."""
         weights = {path for model in self.models for path in self.weights_of(model)}
-        others = [self.measures.quality.encoder, self.decoder_weights]
-        return sorted({*self.data.files_given.values(), *weights, *(path for path in others if path is not None)})
+        encoder = [] if self.measures.quality.encoder is None else [self.measures.quality.encoder]
+        return sorted({*self.data.files_given.values(), *weights, *self.decoder_weights, *encoder})
 
     @cached_property
     def guidances(self) -> dict[str, Guidance]:

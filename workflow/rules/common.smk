@@ -131,8 +131,8 @@ MEASURED_CHECKPOINT = (
 )
 
 
-# Of models made elsewhere: their stages read them by path. As for all files of the user's, not their time but their
-# content, of which the specs hold a fingerprint, says what is made anew.
+# Of models made elsewhere, with what their arguments name: their stages read them by path. As for all files of the user's,
+# not their time but their content, of which the specs hold a fingerprint, says what is made anew.
 EXTERNAL_WEIGHTS = (
     (lambda wildcards: ancient(STUDY.weights_of(wildcards.model)))
     if any(STUDY.weights_of(model) for model in MODELS)
@@ -140,7 +140,7 @@ EXTERNAL_WEIGHTS = (
 )
 
 
-DECODER_WEIGHTS = ancient([each] if (each := STUDY.decoder_weights) else [])
+DECODER_WEIGHTS = ancient(STUDY.decoder_weights)
 
 
 def decoded(kind):

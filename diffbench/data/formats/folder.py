@@ -41,6 +41,9 @@ DEEP = {"I;16", "I;16L", "I;16B", "I;16N"}
 TOLD = 100
 """Files after which progress is told."""
 
+NETPBM = ("ppm", "ppm_plain")
+"""Its decoders that are told which value is white, and not how many bits there are."""
+
 ORIENTATION = 0x0112
 """EXIF's tag of how a picture is to be turned; 1: not at all."""
 
@@ -225,9 +228,13 @@ def _orientation(image: Any) -> int:
 
 def _kind(image: Any) -> str:
     """Pillow's mode, and whether Pillow would cut 16 bits to 8 without a word."""
-    described = [tile[3] for tile in image.tile]
-    deep = any("16" in str(part) or "65535" in str(part) for part in described)
+    deep = any(";16" in str(tile.args) or (tile.codec_name in NETPBM and _white(tile) > 255) for tile in image.tile)
     return f"{image.mode} of 16 bits" if deep and image.mode in MODES else image.mode
+
+
+def _white(tile: Any) -> int:
+    """The value that is white in a file of Netpbm; 1 of those that are black and white alone."""
+    return 1 if isinstance(tile.args, str) else tile.args[1]
 
 
 def look(files: list[Path], blame: Blame, told: Callable[[int, int], None]) -> None:

@@ -17,6 +17,9 @@ from diffbench.data.raw_images import Blame, Contents, RawImages, balanced_count
 from diffbench.files.surroundings import plain_text
 from diffbench.settings.data import Layout
 
+OPAQUE = (2, 4)
+"""Channels of grey and of colour with one for how opaque a pixel is."""
+
 
 @dataclass(frozen=True)
 class Blames:
@@ -43,6 +46,8 @@ class Asked:
     """The first so many; None: all."""
     shapeless: bool = False
     """Whether arrays (n, ...) that are no images are taken too, as they are."""
+    latent: bool = False
+    """Whether they are said to be latents, whose channels are no colours."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,9 @@ def _check_kind(array: Array, text: str, blames: Blames) -> None:
 def _cut(array: Array, text: str, asked: Asked, blames: Blames) -> Array:
     """The first of the channels."""
     if asked.channels is None:
+        if array.dtype == np.uint8 and array.shape[1] in OPAQUE and not (asked.latent or asked.shapeless):
+            remedy = f"give channels: {array.shape[1] - 1} to leave that out, or name: latents"
+            raise blames.array(f"{text}: bytes of {array.shape[1]} channels end with how opaque a pixel is; {remedy}")
         return array
     count, channels, *sides = array.shape
     if asked.channels > channels:

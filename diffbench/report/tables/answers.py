@@ -75,11 +75,11 @@ def effects(results: Results, means: pd.DataFrame) -> list[Effect]:
 def answers(results: Results, means: pd.DataFrame, effects: list[Effect]) -> list[Answer]:
     """Which models memorize, at which noise level, what made them, and whether samples follow."""
     if results.inspects:
-        return [_whether(means), _where(results, means), _whether_samples_follow(means)]
-    return [_which(means), _where(results, means), _why(effects), _whether_samples_follow(means)]
+        return [_whether(results, means), _where(results, means), _whether_samples_follow(means)]
+    return [_which(results, means), _where(results, means), _why(effects), _whether_samples_follow(means)]
 
 
-def _whether(means: pd.DataFrame) -> Answer:
+def _whether(results: Results, means: pd.DataFrame) -> Answer:
     """Whether the only setting memorizes."""
     question, rows = "Does it memorize?", {row["measure"]: row for _, row in means.iterrows()}
     fraction, floor = rows["memorized_fraction"], rows["memorized_floor"]
@@ -92,11 +92,12 @@ def _whether(means: pd.DataFrame) -> Answer:
         (
             f"Memorized fraction {_estimate(fraction)} against a floor of {_estimate(floor)}, the same number for "
             "held-out images as if generated. Beyond: the 95 % interval lies above the floor's.",
+            *_between(results),
         ),
     )
 
 
-def _which(means: pd.DataFrame) -> Answer:
+def _which(results: Results, means: pd.DataFrame) -> Answer:
     values, above = means.set_index([*SETTING, "measure"]), above_floor(means)
     judged = wide(means, "value")["memorized_fraction"].notna()
     memorizing, total = int(above.sum()), int(judged.sum())
@@ -113,12 +114,18 @@ def _which(means: pd.DataFrame) -> Answer:
             continue
         fraction, floor = (values.loc[(*key, name)] for name in ("memorized_fraction", "memorized_floor"))
         top.append(f"{short_name(setting)}: {_estimate(fraction)} against a floor of {_estimate(floor)}")
-    sentences = ["Beyond: the 95 % intervals of all seeds lie above the floor's."]
+    sentences = ["Beyond: the 95 % intervals of all seeds lie above the floor's.", *_between(results)]
     if len(judged) > total:
         sentences.append(f"{len(judged) - total} settings have no memorized fraction.")
     sentences.append("Most of all:" if memorizing else "The highest, not apart from its floor:")
     short = f"{memorizing or 'None'} of {total} settings memorize beyond their floor"
     return Answer("Which memorize?", short, tuple(sentences), tuple(top))
+
+
+def _between(results: Results) -> tuple[str, ...]:
+    """What distances are taken between, where there are two answers."""
+    told = "Distances are between latents; measures in pixels are between the pictures that they are decoded to."
+    return (told,) if results.study.decoded_kinds else ()
 
 
 def _where(results: Results, means: pd.DataFrame) -> Answer:
