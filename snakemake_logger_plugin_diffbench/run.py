@@ -73,7 +73,8 @@ class Run:
         if not self.failures and self.done == self.total:
             return f"{self.total} jobs done {took}"
         failed, others = len(self.failures), self.total - self.done - len(self.failures)
-        rest = [f"{failed} failed"] * bool(failed) + [f"{others} were not run"] * bool(others)
+        not_run = f"{others} {'was' if others == 1 else 'were'} not run"
+        rest = [f"{failed} failed"] * bool(failed) + [not_run] * bool(others)
         return f"{self.done} of {self.total} jobs done {took}; {', '.join(rest)}"
 
     def _parallel(self, now: float, under_way: float) -> float:

@@ -65,6 +65,15 @@ def test_what_a_partition_never_takes_is_refused_with_what_to_do() -> None:
         refuse("train x", "train", 1, 64001, short)
 
 
+def test_limits_are_said_to_the_last_digit() -> None:
+    """So that they can be typed as they stand, also those of a node of terabytes."""
+    large = Partition("large", 2880.5, 2063717)
+    with pytest.raises(DiffbenchError, match=r"more than 2063717: .*train:mem_mb=2063717\)$"):
+        refuse("train x", "train", 1, 2063718, large)
+    with pytest.raises(DiffbenchError, match=r"run 2880: .*train:runtime=2880\)$"):
+        refuse("train x", "train", 2881, 1, large)
+
+
 @pytest.mark.parametrize(("status", "answers"), [(0, True), (1, False)])
 def test_sacct_is_there_only_if_it_answers(says, status: int, answers: bool) -> None:
     says("sacct", f"exit {status}\n")

@@ -7,7 +7,7 @@ their results by it.
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,9 @@ class Batch(GroupJob):
         """The command that a machine runs; what it shall make is written into a folder that it sees."""
         workflow = self.dag.workflow
         list_of_files = folder / f"{self.groupid}.json"
-        forced = [file for job in self._left if self.dag.reason(job).forced for file in _kept(job)]
-        list_of_files.write_text(json.dumps({"files": sorted(self._before), "forced": forced}))
+        files = sorted(file for job in self.jobs for file in _kept(job))
+        forced = [file for job in self.left if self.dag.reason(job).forced for file in _kept(job)]
+        list_of_files.write_text(json.dumps({"files": files, "forced": forced}))
         arguments = workflow.spawned_job_args_factory
         as_given = arguments.workflow_property_to_arg
         words = [
@@ -102,12 +103,12 @@ class Batch(GroupJob):
 
     def log_info(self) -> None:
         """Tell which jobs are begun: after a failure those that are left."""
-        for job in sorted(self._left, key=lambda each: each.rule.name):
+        for job in sorted(self.left, key=lambda each: each.rule.name):
             job.log_info(indent=True)
 
     def log_error(self, msg: str | None = None, aux_logs: list[str] | None = None, **words: Any) -> None:
         """Tell which jobs failed, rather than all that were in their company, and that the others are done."""
-        left = self._left
+        left = self.left
         for job in self.jobs:
             if job not in left:
                 identity = self.dag.jobid(job)
@@ -121,37 +122,15 @@ class Batch(GroupJob):
         logger.error(f"Error in {self.groupid}: {msg or ''}", extra=told | logs | words)
 
     @property
-    def _left(self) -> list[SnakemakeJob]:
-        """Jobs whose files are still as they were before the batch was first submitted, in an order of their files."""
-        return [job for job in self if any(_state(file) == self._before[file] for file in _kept(job))]
+    def left(self) -> list[SnakemakeJob]:
+        """Jobs of which a file is missing, or as it was before the batch was first submitted; in the order of files."""
+        return [job for job in self if any(_state(file) in (None, self._before[file]) for file in _kept(job))]
 
-
-def submit_with(executor: Any) -> None:
-    """Let an executor of Snakemake's run the command of a batch where it gets one."""
-    of_others = executor.format_job_exec
-
-    def format_job_exec(job: Any) -> str:
-        if not isinstance(job, Batch):
-            return of_others(job)
-        words = [
-            executor.get_job_exec_prefix(job),
-            executor.workflow.spawned_job_args_factory.precommand(executor.common_settings),
-            job.command(Path(executor.tmpdir)),
-            executor.get_job_exec_suffix(job),  # by which some executors learn that it has ended
-        ]
-        return " && ".join(filter(None, words))
-
-    executor.format_job_exec = format_job_exec
-
-
-def put_in(dag: Any, batches: Mapping[str, Batch]) -> None:
-    """Let a DAG of Snakemake's, complete and not begun, know its batches, by their names."""
-    for name, batch in batches.items():
-        for job in batch.jobs:
-            job.group = name
-            dag._group[job] = batch
-    dag._ready_jobs.clear()
-    dag.update_ready()
+    def leave_out(self, jobs: Collection[SnakemakeJob]) -> None:
+        """Be a batch of the others."""
+        self.jobs = frozenset(self.jobs).difference(jobs)
+        self._toposorted = self._input = self._output = self._log = self._all_products = None
+        self.finalize()
 
 
 def _kept(job: SnakemakeJob) -> list[str]:

@@ -60,16 +60,16 @@ def refuse(job: str, rule: str, minutes: float, mb: float, partition: Partition)
     job: its name, for people. rule: whose resources are to be set by hand.
     """
     if minutes > partition.minutes:
+        limit = math.floor(partition.minutes)
         raise DiffbenchError(
-            f"{job} asks for {minutes} minutes, and partition {partition.name} lets a job run {partition.minutes:g}:"
-            f" name a longer one (slurm_partition), or set its minutes (--set-resources"
-            f" {rule}:runtime={partition.minutes:g})"
+            f"{job} asks for {minutes} minutes, and partition {partition.name} lets a job run {limit}: name a"
+            f" longer one (slurm_partition), or set its minutes (--set-resources {rule}:runtime={limit})"
         )
     if mb > partition.mb:
+        limit = math.floor(partition.mb)
         raise DiffbenchError(
-            f"{job} asks for {mb} MB, and no node of partition {partition.name} has more than {partition.mb:g}:"
-            f" name another one (slurm_partition), or set its memory (--set-resources"
-            f" {rule}:mem_mb={partition.mb:g})"
+            f"{job} asks for {mb} MB, and no node of partition {partition.name} has more than {limit}: name another one"
+            f" (slurm_partition), or set its memory (--set-resources {rule}:mem_mb={limit})"
         )
 
 

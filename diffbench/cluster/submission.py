@@ -6,7 +6,8 @@ from typing import Any
 
 from snakemake.settings.types import SharedFSUsage
 
-from diffbench.cluster.batch import Batch, put_in, submit_with
+from diffbench.cluster.batch import Batch
+from diffbench.cluster.scheduling import let_in
 from diffbench.cluster.slurm import ANY, Partition, allowed, partitions, refuse, sacct_answers
 from diffbench.planning.batches import Job, batches, seconds
 from diffbench.planning.memory import TORCH
@@ -32,11 +33,10 @@ class Submission:
         DiffbenchError if a job asks for more, which would wait for ever.
         """
         found = self._batches()
-        submit_with(self._workflow.scheduler._executor)
-        put_in(self._workflow.dag, found)
         for job in self._jobs.values():
             self._refuse_what_waits_for_ever(job)
         if found:
+            let_in(self._workflow, found)
             submissions = len(found) + sum(job.group is None for job in self._jobs.values())
             print(f"{len(self._jobs)} jobs in {submissions} submission{'s' * (submissions > 1)}", file=sys.stderr)
         return {job.rule.name: self._partition(job) for job in self._jobs.values()}
