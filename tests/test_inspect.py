@@ -121,7 +121,7 @@ def test_losses_are_those_of_calling_the_model_by_hand(inspected: Path, trained:
     raw = {image.tobytes() for image in np.load(digits / "train.npz")["x"]}
     assert {image.tobytes() for image in files["pool"]} == raw
     for split, name in (("train", "pool"), ("validation", "validation")):
-        images = (files[name].astype(np.float64) - by_hand.mean) * by_hand.scale
+        images = (files[name][:30].astype(np.float64) - by_hand.mean) * by_hand.scale  # as many as are held out
         for level in (0, 5, 11, 14, 23):
             sigma = found["sigma"][level]
             expected = np.zeros(len(images))
@@ -169,7 +169,7 @@ def test_an_inspection_ends_in_the_usual_report(inspected: Path, browser: Any, t
 def test_an_inspection_ends_in_a_privacy_report(inspected: Path, trained: Path) -> None:
     """With the numbers of the stages' files, the images they are of, and what was assumed."""
     page = (inspected / "report/privacy.html").read_text(encoding="utf-8")
-    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") : page.index("specifications")]).split())
+    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") : page.index("</main>")]).split())
     checkpoint = store.read(only(inspected, "denoise.h5"), "denoise")
     scalars = dict(zip(checkpoint["measure"], checkpoint["value"], strict=True))
     for name, attack in (("denoising loss", "loss"), ("SimA", "sima"), ("PIA", "pia"), ("SecMI", "secmi")):
@@ -180,7 +180,7 @@ def test_an_inspection_ends_in_a_privacy_report(inspected: Path, trained: Path) 
     assert sorted(rates[[int(row) for row in named]]) == sorted(rates)[: len(named)]
     assert len(named) == 24
     assert f"are named at a false positive rate of {number(1 / 31)}, the least that" in text
-    assert f"by chance {number(40 / 31)} would be" in text
+    assert f"by chance {number(30 / 31)} would be" in text
     assert f"weights {trained}, content {contents_of([trained])[str(trained)]}" in text
     assert "What was assumed" in text
     assert 'href="privacy.html"' in (inspected / "report/index.html").read_text(encoding="utf-8")
