@@ -58,6 +58,10 @@ GROUPS = {
         "inspect": "measure one model that was trained elsewhere, without a study",
         "audit": "find copies of training images among samples in array files or folders",
     },
+    "results to show": {
+        "figures": "write every chart of a report as SVG, PNG and PDF, with the rows behind it",
+        "compare": "show studies, inspections or single cells side by side, paired where they share images",
+    },
     "results that were moved": {
         "adopt": "let results that were copied be left as they are where they are what a study asks for",
         "verify": "read every file of results that were moved or stored, and say what is wrong with them",
@@ -71,6 +75,9 @@ GROUPS = {
 }
 """What people type, by what for."""
 COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
+
+STOPPED = 130
+"""The exit status of a command that Ctrl-C ended."""
 
 HANDING_ON, HANDED_ON = "run", "snakemake"
 """The command that hands on what stands after --, and what takes it."""
@@ -94,6 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(command, str(error))
     except DiffbenchError as error:
         return _failed(command, str(error))
+    except KeyboardInterrupt:
+        if command in STAGES:  # how a job ended is told by the signal, and where it was by its log
+            raise
+        print(f"diffbench {command}: stopped", file=sys.stderr)
+        return STOPPED
     except BrokenPipeError:  # whoever read what is printed, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except RuntimeError as error:
@@ -181,7 +193,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         text = (COMMANDS | STAGES)[command]
         subparser = commands.add_parser(command, description=f"{text[0].upper()}{text[1:]}.")
         package = "commands" if command in COMMANDS else "stages"
-        _add_command(subparser, importlib.import_module(f"diffbench.{package}.{command}").run)
+        _add_command(subparser, importlib.import_module(f"diffbench.{package}.{command}").run, command in STAGES)
     return parser
 
 
@@ -195,9 +207,9 @@ def _overview() -> str:
     return "\n\n".join(["Measure whether diffusion models memorize. diffbench COMMAND --help says more.", *parts])
 
 
-def _add_command(parser: argparse.ArgumentParser, run: Callable[..., int | None]) -> None:
+def _add_command(parser: argparse.ArgumentParser, run: Callable[..., int | None], of_stage: bool) -> None:
     record = _record_of(run)
-    _add_options(parser, record or run)
+    _add_options(parser, record or run, of_stage)
     parser.set_defaults(action=partial(_call, run) if record is None else lambda **options: run(record(**options)))
 
 
@@ -218,11 +230,11 @@ def _record_of(run: Callable[..., int | None]) -> Callable[..., Any] | None:
     return records[0] if len(kinds) == 1 and records else None
 
 
-def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) -> None:
+def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any], of_stage: bool) -> None:
     """Add an option per parameter of `action`: a flag for a bool, else one with a value; its help is that of Annotated.
 
-    An optional one may stand without its value, as where a rule's input is empty. What `action` takes by position alone
-    is an argument without a name; a list takes one or more.
+    An optional one of a stage may stand without its value, as where a rule's input is empty. What `action` takes by
+    position alone is an argument without a name; a list takes one or more.
     """
     for name, parameter in inspect.signature(action).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:  # what stands after --: said below all others
@@ -251,7 +263,8 @@ def _add_options(parser: argparse.ArgumentParser, action: Callable[..., Any]) ->
         elif default is inspect.Parameter.empty:
             parser.add_argument(option, type=converter, required=True, help=text)
         else:
-            parser.add_argument(option, type=converter, nargs="?", default=default, const=default, help=text)
+            left_out: dict[str, Any] = {"nargs": "?", "const": default} if of_stage else {}
+            parser.add_argument(option, type=converter, default=default, help=text, **left_out)
 
 
 def _parsed(parse: Callable[[str, str], Any], origin: str, text: str) -> Any:

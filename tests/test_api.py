@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 import xarray as xr
 
 import diffbench
@@ -56,9 +58,23 @@ def test_an_audit_of_arrays_is_that_of_files(tmp_path: Path, capsys: pytest.Capt
     assert set(audited.suspicious[:5]) == set(range(5))
 
 
+def test_tensors_of_torch_are_arrays_whatever_they_are_part_of() -> None:
+    """Of bytes, of a graph, and of bfloat16, which holds these fractions exactly."""
+    sets = [IMAGES[:8] // 64, IMAGES[:30] // 64, IMAGES[30:50] // 64]
+    wanted = diffbench.audit(*(each / 4 for each in sets)).table
+    for made in (
+        [torch.from_numpy(each / 4).requires_grad_() for each in sets],
+        [torch.from_numpy(each / 4).bfloat16() for each in sets],
+        [(each / 4).tolist() for each in sets],
+    ):
+        pd.testing.assert_frame_equal(diffbench.audit(*made).table, wanted, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"samples": [[1, 2], [3]]}, "samples: no array of numbers (setting an array element with a sequence."),
+        ({"train": None}, "train: array (): values are of type object"),
         ({"samples": IMAGES[:5].astype(int)}, "samples: array (5, 6, 6): values are of type int64"),
         ({"samples": []}, "samples: array (0,): "),
         ({"validation": IMAGES[:30]}, "validation: 30 distinct images are training images too"),
@@ -81,6 +97,9 @@ def test_an_audit_of_what_makes_no_sense_is_refused_in_a_line(change: dict[str, 
         ({"train": "a.npz", "held_out": "b.npz", "labels": (1, 2)}, "labels: name the array in the files"),
         ({"train": "a.npz", "held_out": "b.npz"}, "a.npz: no such file"),
         ({"held_out": IMAGES[:20]}, "its 20 distinct images are training images too"),
+        ({"train": IMAGES[:1]}, "--train: 1 distinct image is too few; give at least 2"),
+        ({"pixel_range": (0, 1, 2)}, "--range: give two numbers, such as 0,255 (got 0,1,2)"),
+        ({"denoiser": None}, "denoiser: a function D(x, sigma, label) is expected (got None)"),
         ({"denoiser": lambda x, sigma, label: x[:1]}, "model 'python:denoiser': "),
     ],
 )

@@ -22,6 +22,7 @@ def test_every_subcommand_explains_itself(command, capsys):
         (["data", "--spec", "{", "--out", "x.h5"], "--spec: key '(top level)': invalid JSON"),
         (["data", "--spec", '{"name": "digts"}', "--out", "x.h5"], "unknown data set 'digts'"),
         (["plan", "--study", "none.yaml"], "none.yaml: cannot be read: No such file or directory"),
+        (["plan"], "config/config.yaml: no such file here; name a study, as in --study study.yaml"),
         (["circle", "--points", "21", "--delta", "1"], "21 is odd"),
     ],
 )
@@ -33,6 +34,31 @@ def test_mistakes_are_one_line(arguments, message, capsys, tmp_path, monkeypatch
     assert message in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_an_option_of_a_stage_alone_may_lack_its_value(capsys, tmp_path):
+    """As where a rule's input is empty; what people type would be measured without what they meant to give."""
+    with pytest.raises(SystemExit) as ended:
+        main(["inspect", "--model", "m:f", "--train", "a", "--held-out", "b", "--out", "o", "--weights"])
+    assert ended.value.code == 2
+    assert "argument --weights: expected one argument" in capsys.readouterr().err
+    assert main(["features", "--pixels", "--spec", "{", "--data", "d.h5", "--out", str(tmp_path / "x.h5")]) == 1
+    assert "--spec: key '(top level)': invalid JSON" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_command_in_a_line_and_a_stage_by_the_signal(capsys, monkeypatch):
+    from diffbench.commands import studies
+    from diffbench.stages import data
+
+    def interrupt(**options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studies, "studies", interrupt)
+    assert main(["studies"]) == 130
+    assert capsys.readouterr().err == "diffbench studies: stopped\n"
+    monkeypatch.setattr(data, "source", lambda spec: interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        main(["data", "--spec", '{"name": "digits"}', "--out", "x.h5"])
 
 
 def test_a_stage_that_runs_out_of_gpu_memory_says_so_in_one_line(capsys, monkeypatch, tmp_path):

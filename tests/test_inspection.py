@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from diffbench import cli
-from diffbench.conventions import log_sigmas
+from diffbench.conventions import DiffbenchError, log_sigmas
 from diffbench.files import store
 from diffbench.inspection import inspecting
 from diffbench.inspection.inspecting import inspect_model
@@ -180,6 +180,21 @@ def test_a_wrong_model_is_told_before_any_image_is_read(
     assert message in told
 
 
+@pytest.mark.parametrize("granularity", ["none", "classes"])
+def test_labels_that_the_model_does_not_get_are_told(
+    planted: Path, tmp_path: Path, granularity: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train", "held"):
+        arrays = np.load(planted / f"{name}.npz")
+        np.savez(tmp_path / f"{name}.npz", y=np.arange(len(arrays["x"])) % 3, x=arrays["x"])
+    options = {"model": "tests.external_models:broken", "arguments": '{"how": "none"}', "granularity": granularity}
+    options |= {"weights": None, "conditions": None, "labels": "y"}
+    options |= {"train": tmp_path / "train.npz", "held_out": tmp_path / "held.npz"}
+    with pytest.raises(DiffbenchError, match="returned None"):
+        inspect_model(inspection(planted, tmp_path / "out", **options))
+    assert ("the model gets no labels" in capsys.readouterr().err) == (granularity == "none")
+
+
 DEAF = {"model": "tests.external_models:writing", "arguments": '{"returns": "its own buffer"}'}
 
 
@@ -205,6 +220,37 @@ def test_conditions_that_cannot_be_the_models_are_refused(
     files = {"train": str(tmp_path / "train.npz"), "held-out": str(tmp_path / "held.npz")}
     given = files | {"model": "tests.external_models:shrinking"} | changes
     assert message.format(train=files["train"]) in failed(planted, tmp_path / "out", capsys, **given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"range": "255,0", "scale": "minus-one-one"}, "--range: must be [lower, upper] with lower < upper"),
+        ({"range": "1,2,3"}, "--range: give two numbers, such as 0,255 (got 1,2,3)"),
+        ({"range": "low,high"}, "--range: give two numbers, such as 0,255 (got low,high)"),
+        ({"arguments": "[1]"}, "--arguments: give a JSON object, such as '{\"width\": 64}' (got [1])"),
+        ({"samples": "0"}, "error: --samples: input should be greater than or equal to 2 (got 0)"),
+        ({"name": "summary"}, "error: --name: 'summary' is the name of a folder of the results; choose another"),
+        ({"layout": "XY"}, "error: --layout: input should be 'CHW', 'HWC' or 'HW' (got 'XY')"),
+        ({"decoder": "nothing"}, "error: --decoder: "),
+    ],
+)
+def test_a_wrong_option_is_told_by_its_own_name_and_once(
+    planted: Path, tmp_path: Path, changes: dict[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = failed(planted, tmp_path / "out", capsys, **changes)
+    assert message in told
+    assert "key '" not in told
+
+
+def test_a_decoder_that_yields_no_pictures_is_told_before_any_image_is_read(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it costs nobody an earlier inspection."""
+    monkeypatch.setattr(inspecting, "contents_of", lambda *_: pytest.fail("files were read"))
+    model = {"model": "tests.external_models:shrinking"}
+    told = failed(planted, tmp_path / "out", capsys, decoder="tests.external_models:shrinking", **model)
+    assert "decoder 'tests.external_models:shrinking': decode(latents) raised TypeError" in told
 
 
 def test_noise_that_a_model_does_not_know_is_told_before_the_optimum(
@@ -236,6 +282,8 @@ def test_conditions_that_are_not_finite_are_told_with_nothing_left_behind(
         ("key 'data.held_out_conditions': as data.conditions", "--held-out-conditions: as --conditions"),
         ("model 'a:b': x; use granularity classes", "model 'a:b': x; use --granularity classes"),
         ("key 'data.layout': x; if grey, give layout HW", "--layout: x; if grey, give --layout HW"),
+        ("model 'a:b': say which, such as range: [0, 16]; the", "model 'a:b': say which, such as --range 0,16; the"),
+        ("device: cuda was asked for", "--device: cuda was asked for"),
         ("/data.path/x.npz: no such file", "/data.path/x.npz: no such file"),
     ],
 )

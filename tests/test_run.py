@@ -114,6 +114,15 @@ def test_mistakes_are_a_line_and_nothing_is_run(
     assert not handed
 
 
+def test_a_folder_that_cannot_be_written_is_a_line(
+    handed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir("/proc")
+    assert cli.main(["run", "smoke"]) == 1
+    assert "error: /proc: cannot be written (" in capsys.readouterr().err
+    assert not handed
+
+
 def test_init_writes_a_study_into_an_empty_folder_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,6 +133,12 @@ def test_equal_vectors_share_a_label_and_unseen_ones_have_their_own() -> None:
     assert found.count == 4
 
 
+def test_a_subset_whose_images_all_share_a_vector_is_refused() -> None:
+    """A network would be trained on a condition whose spread is 0, which held-out images divide by."""
+    with pytest.raises(DiffbenchError, match="'given': the 3 training images all have one condition"):
+        given_labels([4, 4, 4], [4, 5])
+
+
 def test_clusters_are_those_of_the_vectors(files: Path, tmp_path: Path) -> None:
     """Two far groups of vectors that have nothing to do with the pixels; without vectors the pixels decide."""
     groups = {}

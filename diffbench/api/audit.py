@@ -1,8 +1,9 @@
 """Audit of arrays: which samples are copies of training images, as a call."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from diffbench.api.arrays import as_array
 from diffbench.conventions import DiffbenchError
 from diffbench.data.image_set import ImageSet, image_set
 from diffbench.data.scales import Ends
@@ -37,12 +38,14 @@ def audit(
         "train": (train, train_range),
         "validation": (validation, validation_range),
     }
-    given = {name: _set(name, images, ends, layout) for name, (images, ends) in sets.items() if images is not None}
+    if validation is None:
+        del sets["validation"]
+    given = {name: _set(name, images, ends, layout) for name, (images, ends) in sets.items()}
     return measures.audit(given["samples"], given["train"], given.get("validation"))
 
 
 def _set(name: str, images: ArrayLike, declared: Ends | None, layout: Layout | None) -> ImageSet:
     if declared is not None and not -np.inf < declared[0] < declared[1] < np.inf:
         raise DiffbenchError(f"{name}_range: give two numbers, the lower one first, such as (-1, 1) (got {declared})")
-    values: NDArray[np.generic] = np.asarray(images)
+    values = as_array(name, images)
     return image_set(name, values, f"array {values.shape}", declared, name == "samples", layout)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from diffbench.api.arrays import as_array
 from diffbench.api.results import Results, load_results
 from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.scales import Ends
@@ -60,6 +61,8 @@ def inspect(
     `privacy.html`. What goes on is told on standard error. DiffbenchError for what cannot be measured; it names options
     as the command line has them.
     """
+    if not callable(denoiser):
+        raise DiffbenchError(f"denoiser: a function D(x, sigma, label) is expected (got {denoiser!r})")
     beside = {name: value for name, value in (("labels", labels), ("conditions", conditions)) if value is not None}
     with TemporaryDirectory(prefix="diffbench-") as folder:
         given, names = _as_files(Path(folder), {"train": train, "held_out": held_out}, images, beside)
@@ -75,7 +78,7 @@ def inspect(
             layout=layout,
             granularity="classes" if "labels" in beside and "conditions" not in beside else None,
             scale=scale,
-            range=None if pixel_range is None else f"{pixel_range[0]},{pixel_range[1]}",
+            range=None if pixel_range is None else ",".join(map(str, pixel_range)),
             quick=quick,
             samples=samples,
             sigma_max=sigma_max,
@@ -102,6 +105,6 @@ def _as_files(
     if wrong := [name for name, value in beside.items() if isinstance(value, str) or len(value) != len(sets)]:
         raise DiffbenchError(f"{wrong[0]}: give two arrays, one of the training images and one of the held-out images")
     for number, (key, each) in enumerate(sets.items()):
-        arrays: dict[str, Any] = {name: np.asarray(value[number]) for name, value in beside.items()}
-        np.savez(folder / f"{key}.npz", images=np.asarray(each), **arrays)
+        arrays: dict[str, Any] = {name: as_array(name, value[number]) for name, value in beside.items()}
+        np.savez(folder / f"{key}.npz", images=as_array(key, each), **arrays)
     return {key: folder / f"{key}.npz" for key in sets}, {name: name for name in ("images", *beside)}

@@ -110,7 +110,10 @@ class Results:
     def _kind(self, name: str) -> Kind:
         if name not in KINDS:
             raise DiffbenchError(f"no files '{name}' to open; {nearest(name, KINDS)}")
-        return KINDS[name]
+        kind = KINDS[name]
+        if kind in (layout.PIXELS, layout.DECODED) and kind not in self.study.decoded_kinds:
+            raise DiffbenchError(f"{self.folder}: no files '{name}': the study has no decoder")
+        return kind
 
     def _factors(self, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the path. DiffbenchError for one that is missing, and for values that the study does not have."""

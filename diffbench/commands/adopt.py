@@ -19,7 +19,7 @@ SOUND = "files are left as they are"
 
 
 def run(
-    study: Annotated[Path, "study file"] = DEFAULT,
+    study: Annotated[Path, "study file, or the name of a study that comes along"] = DEFAULT,
     results: Annotated[Path | None, "its results; results/NAME if left out"] = None,
 ) -> None:
     """Compare every file of the results with the study, by content and by what made it, whatever its time is.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    study: Annotated[Path, "study file"] = DEFAULT,
+    study: Annotated[Path, "study file, or the name of a study that comes along"] = DEFAULT,
     out: Annotated[Path | None, "JSON file that keeps the estimate; a run makes its own"] = None,
 ) -> None:
     """Print the factors, runs, checkpoints, cells and jobs of a study file, and an estimate of its cost."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -43,11 +44,20 @@ def run(
         options += ["--cores", str(cores)]
     elif not any(option.partition("=")[0] in LONG or option[:2] in SHORT for option in said):
         options += ["--cores", "all"]
+    _check_writable()
     if results is not None:
         _lead_to(results, name)
     os.execv(  # this Python and fixed words, but for what the user wrote  # nosec B606
         sys.executable, [sys.executable, "-m", "snakemake", *options, *snakemake]
     )
+
+
+def _check_writable() -> None:
+    """Refuse a working directory in which Snakemake cannot keep what it knows of its runs."""
+    try:
+        tempfile.TemporaryFile(dir=Path()).close()
+    except OSError as error:
+        raise unwritable(Path.cwd(), error) from None
 
 
 def _lead_to(folder: Path, name: str) -> None:

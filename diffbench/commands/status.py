@@ -28,7 +28,7 @@ UNBOUND = 10_000
 
 
 def run(
-    study: Annotated[Path, "study file"] = DEFAULT,
+    study: Annotated[Path, "study file, or the name of a study that comes along"] = DEFAULT,
     json: Annotated[bool, "print one JSON object a look"] = False,
     watch: Annotated[bool, "look again every two seconds, until all is done"] = False,
 ) -> None:

@@ -63,6 +63,8 @@ def conditions(
             if vectors is None:
                 raise DiffbenchError("granularity 'given': the data have no conditions; name them as data.conditions")
             labels = shared_labels(*vectors)
+            if not labels[0].any():
+                raise DiffbenchError(f"granularity 'given': the {len(train)} training images all have one condition")
             return Conditions(*labels, count=1 + int(np.concatenate(labels).max()))
         case "kmeans":
             given = _clusters(*_clustered(train, validation, vectors, count), count, seed)

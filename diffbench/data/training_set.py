@@ -90,7 +90,7 @@ class TrainingSet:
 
         def raw(block: Images) -> np.ndarray:
             values = self.scaling.raw(block)
-            nearest = np.rint(values)
+            nearest = np.rint(values) + 0.0  # -0 becomes 0
             return nearest if whole else np.where(np.abs(values - nearest) < ROUNDING, nearest, values)
 
         return {name: scale_of(images, DiffbenchError, raw) for name, (images, _) in self.splits.items()}
@@ -188,6 +188,18 @@ def read_chosen(
     in_pool = np.arange(len(pool))[_subset(file, train_size, twin=False)][rows]
     images = [read_scaled(pool, slice(row, row + 1), scaling) for row in in_pool.tolist()]
     return np.concatenate([np.empty((0, *pool.shape[1:]), np.float32), *images])
+
+
+def read_first(data: Path, train_size: int, count: int, twin: bool = False) -> dict[str, Images]:
+    """The first `count` scaled images of either split, on which losses are measured; the rest as of `read_images`."""
+    file = store.header(data, "data")
+    scaling, (held_out, name) = Scaling.of(file.attributes), _held_out(file, train_size)
+    places = {"train": ("pool", _subset(file, train_size, twin)), "validation": (name, held_out)}
+    images = {}
+    for split, (array, rows) in places.items():
+        first = range(len(file[array]))[rows][:count]
+        images[split] = read_scaled(file[array], slice(first.start, first.stop, first.step), scaling)
+    return images
 
 
 def read_classes(data: Path, train_size: int, made_by: str | None = None) -> list[str]:

@@ -50,7 +50,8 @@ class ExternalDenoiser:
         self._name = name
         self._factor, self._offset = affine
         self._conditional = conditional
-        self._vectors = None if vectors is None else torch.from_numpy(vectors).to(device)
+        # On the host: tokens of many images would fill a GPU.
+        self._vectors = None if vectors is None else torch.from_numpy(vectors)
 
     @torch.no_grad()
     def __call__(
@@ -75,7 +76,7 @@ class ExternalDenoiser:
 
     def _condition(self, label: Int64[Tensor, " m"]) -> Tensor:
         """A copy of the labels, or of the vectors that they stand for."""
-        return label.clone() if self._vectors is None else self._vectors[label]
+        return label.clone() if self._vectors is None else self._vectors[label.cpu()].to(self.device)
 
     def _checked(
         self, output: object, x: Float[Tensor, " m *shape"], sigma: Float[Tensor, " m"]

@@ -44,11 +44,13 @@ def inspect_model(inspection: Inspection, denoiser: object | None = None) -> Pat
         held_out = min(facts.held_out or 0, HELD_OUT)
         study = inspection.study(facts.pool, held_out)
         definition = _definition(study)
+        if inspection.labels is not None and study.center.granularity == "none":
+            _tell("note: the model gets no labels; --granularity classes hands it those of --labels")
         _tell("trying the model")
         # Here, since torch takes its time to import, and a mistake in an option should not.
         from diffbench.denoisers.external import at_hand, make_model
         from diffbench.devices import pick_device
-        from diffbench.inspection.trial import Trial
+        from diffbench.inspection.trial import Trial, try_decoder
 
         device = pick_device(study.device)
         model = make_model(definition) if denoiser is None else denoiser
@@ -56,6 +58,8 @@ def inspect_model(inspection: Inspection, denoiser: object | None = None) -> Pat
             raise DiffbenchError(f"model '{inspection.model}': no function D(x, sigma, label)")
         trial = Trial(definition, model, facts, study.center.granularity, facts.pool)
         trial.first(device)
+        if study.data.decoding is not None:
+            try_decoder(study.data.decoding, facts.shape, device)
         contents = contents_of(study.user_files)
         with at_hand(definition, model):
             with _folder_beside(inspection.out) as folder:

@@ -125,7 +125,7 @@ class Inspection:
         given |= {"conditions": self.conditions, "held_out_conditions": self.held_out_conditions}
         given |= {"layout": self.layout, "channels": self.channels}
         if self.decoder is not None:
-            keywords = _parsed("decoder-arguments", self.decoder_arguments, dict)
+            keywords = _keywords("decoder-arguments", self.decoder_arguments)
             given["decoder"] = {"import": self.decoder, "weights": self.decoder_weights, "arguments": keywords}
         return source | {key: value for key, value in given.items() if value is not None}
 
@@ -137,9 +137,9 @@ class Inspection:
 
     def _definition(self) -> dict[str, Any]:
         definition = {"import": self.model, "weights": self.weights, "scale": self.scale}
-        definition["arguments"] = _parsed("arguments", self.arguments, dict)
+        definition["arguments"] = _keywords("arguments", self.arguments)
         if self.range is not None:
-            definition["range"] = _parsed("range", f"[{self.range}]", list)
+            definition["range"] = _ends(self.range)
         return definition
 
 
@@ -153,13 +153,25 @@ def _first_answer(effort: Effort, images: int) -> str:
     )
 
 
-def _parsed(option: str, text: str, kind: type) -> Any:
-    """The JSON value of an option."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, kind):
-        form = "a JSON object, such as '{\"width\": 64}'" if kind is dict else "two numbers, such as 0,255"
-        raise DiffbenchError(f"--{option}: give {form} (got {text.strip('[]')})")
+def _keywords(option: str, text: str) -> dict[str, Any]:
+    """The JSON object of an option."""
+    value = _json(text)
+    if not isinstance(value, dict):
+        raise DiffbenchError(f"--{option}: give a JSON object, such as '{{\"width\": 64}}' (got {text})")
     return value
+
+
+def _ends(text: str) -> list[float]:
+    """LOW,HIGH."""
+    value = _json(f"[{text}]")
+    if not isinstance(value, list) or [type(each) in (int, float) for each in value] != [True, True]:
+        raise DiffbenchError(f"--range: give two numbers, such as 0,255 (got {text})")
+    return value
+
+
+def _json(text: str) -> Any:
+    """A JSON value; None where there is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -6,7 +6,9 @@ import torch
 from diffbench.conventions import DiffbenchError
 from diffbench.data.raw_images import Facts
 from diffbench.data.training_set import TrainingSet
+from diffbench.denoisers.decoder import load_decoder
 from diffbench.denoisers.external import ExternalDenoiser, Model, pixel_scale
+from diffbench.settings.data import Decoder
 from diffbench.settings.granularity import GIVEN, Granularity
 from diffbench.settings.measures import GapSettings
 from diffbench.settings.models import External
@@ -61,6 +63,12 @@ class Trial:
         if not self._given or self._facts.conditions is None:
             return None
         return np.random.default_rng(0).standard_normal((2, *self._facts.conditions), dtype=np.float32)
+
+
+def try_decoder(definition: Decoder, shape: tuple[int, ...], device: torch.device) -> None:
+    """Decode two latents of noise. DiffbenchError if that yields no pictures."""
+    noise = np.random.default_rng(0).standard_normal((2, *shape), dtype=np.float32)
+    load_decoder(definition, device).decoded(noise)
 
 
 def _label_count(facts: Facts, granularity: Granularity, size: int) -> int:

@@ -73,6 +73,7 @@ FOLDERS = {
     "summary/": "tidy table of the summary",
     "report/data/": "table behind the report",
     "report/": "page of the report",
+    f"{layout.FIGURES}/": "chart of the report, or its rows",
 }
 """What other files in a folder hold."""
 

@@ -17,6 +17,8 @@ DEFAULT = Path("config/config.yaml")
 
 def load_study(path: Path | str) -> Study:
     """Read and check a study file, or by its name one that comes along. DiffbenchError names it and every wrong key."""
+    if Path(path) == DEFAULT and not DEFAULT.exists():
+        raise DiffbenchError(f"{DEFAULT}: no such file here; name a study, as in --study study.yaml or --study smoke")
     return parse_study(_read(study_file(path)), str(path))
 
 

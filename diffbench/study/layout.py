@@ -112,6 +112,8 @@ INSPECTION = "inspection.json"
 """What an inspection's folder is known by; it holds the study."""
 STUDY_FILE, CRATE_METADATA = "study.yaml", "ro-crate-metadata.json"
 """What a crate of the results holds beside them."""
+FIGURES = "figures"
+"""Folder of the report's charts as files, which `diffbench figures` draws."""
 CHART_DATA = "data/{name}.csv"
 """Table of a chart, from its page."""
 PAGES = ("index", "leaderboard", "noise", "factors", "training", "samples", "claims", "risk", "costs", "methods")
@@ -132,7 +134,7 @@ STAGES = tuple(dict.fromkeys(kind.stage for kind in KINDS.values()))
 
 FOLDERS = frozenset(
     part for kind in KINDS.values() if "{" not in (part := kind.pattern.partition("/")[0]) and "/" in kind.pattern
-) | {"logs"}
+) | {"logs", FIGURES}
 """Folders of the results beside those of models, whose names no model may have."""
 
 
@@ -142,7 +144,8 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 _BESIDE = re.compile(
-    rf"logs/.+|report/data/[^/]+\.csv|.+/checkpoint\.pt{re.escape(DIVERGED)}|.+/step\d+/{re.escape(LOSSES)}"
+    rf"logs/.+|{FIGURES}/[^/]+|report/data/[^/]+\.csv|.+/checkpoint\.pt{re.escape(DIVERGED)}"
+    rf"|.+/step\d+/{re.escape(LOSSES)}"
 )
 """Paths of what runs leave that is of no kind and has no name of its own."""
 

@@ -22,6 +22,9 @@ from diffbench.report.tables.results import Results
 from diffbench.study import layout
 from diffbench.study.layout import CHART_DATA
 
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+"""Version of Vega-Lite that charts are written for."""
+
 
 def write_study_page(results: Results, page: str, figures: Sequence[Figure] = (), **context: object) -> None:
     """Write a page of a study beside its others, from the template of its name.
@@ -54,6 +57,7 @@ def write_page(path: Path, template: str, figures: Sequence[Figure], **context: 
         figures={figure.name: figure for figure in figures},
         specifications=inline_json(specifications),
         bundle=bundle,
+        page=path.stem,
         **context,
     )
     with atomic(path) as temporary:
@@ -72,8 +76,7 @@ def vega_bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script that defines window.vegaEmbed."""
     import vl_convert
 
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    bundle = vl_convert.javascript_bundle(vl_version=version)  # pyright: ignore[reportCallIssue] (stub: no default)
+    bundle = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # pyright: ignore[reportCallIssue] (stub: no default)
     return bundle.replace("</script", "<\\/script")
 
 

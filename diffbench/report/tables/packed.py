@@ -14,7 +14,7 @@ from diffbench.measures.rank_groups import Rank
 from diffbench.report.tables.board import Board
 from diffbench.report.tables.outcomes import above_floor, overfitted
 from diffbench.report.tables.ranks import Setting
-from diffbench.report.tables.slices import SETTING, TITLES, ordered
+from diffbench.report.tables.slices import TITLES, ordered
 from diffbench.study.study import Study
 from diffbench.summary.rows import FACTORS
 
@@ -52,31 +52,38 @@ def pack(
     board: Board, study: Study, means: pd.DataFrame, ranks: Mapping[str, Mapping[Setting, Rank]]
 ) -> dict[str, Any]:
     """The board as plain lists. means: outcomes over seeds."""
-    digits, settings = digits_of(board), board.settings.head(LONGEST)
-    values = {name: _values(study, name, board.cells[name]) for name in FACTORS}
-    reasons: dict[str, int] = {}
-    keys = list(settings.itertuples(index=False, name=None))
+    packed = packed_alone(board, study.name, {name: _values(study, name, board.cells[name]) for name in FACTORS})
+    keys = list(board.settings.head(LONGEST).itertuples(index=False, name=None))
     above, worse = above_floor(means), overfitted(means)
+    packed["settings"] |= {
+        "memorizes": [int(above[key]) for key in keys],
+        "overfitted": [int(worse[key]) for key in keys],
+        "ranks": {name: [_rank(own.get(key)) for key in keys] for name, own in ranks.items()},
+    }
+    return packed
+
+
+def packed_alone(board: Board, name: str, values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """A board without marks and ranks. values: those of each factor of its cells, in the order of lists to choose."""
+    digits, settings = digits_of(board), board.settings.head(LONGEST)
+    reasons: dict[str, int] = {}
     packed: dict[str, Any] = {
-        "study": study.name,
-        "factors": [{"name": name, "title": TITLES[name], "values": values[name]} for name in FACTORS],
+        "study": name,
+        "factors": [{"name": name, "title": TITLES.get(name, name), "values": own} for name, own in values.items()],
         "measures": [
             {name: getattr(each.measure, name) for name in ("name", "title", "group", "floor", "unit")}
             for each in board.columns
         ],
         "settings": {
-            "factors": {name: _codes(settings[name], values[name]) for name in SETTING},
+            "factors": {name: _codes(settings[name], values[name]) for name in settings},
             "columns": {
                 each.measure.name: _column(each.settings.head(LONGEST), digits, reasons) for each in board.columns
             },
-            "memorizes": [int(above[key]) for key in keys],
-            "overfitted": [int(worse[key]) for key in keys],
-            "ranks": {name: [_rank(own.get(key)) for key in keys] for name, own in ranks.items()},
         },
     }
     if holds_cells(board):
         packed["cells"] = {
-            "factors": {name: _codes(board.cells[name], values[name]) for name in FACTORS},
+            "factors": {name: _codes(board.cells[name], values[name]) for name in values},
             "columns": {each.measure.name: _column(each.cells, digits, reasons) for each in board.columns},
         }
     return packed | {"reasons": list(reasons)}

@@ -12,7 +12,7 @@ function filterForm(board) {
     form.append(element("label", { "data-of": name }, title, select));
   }
   const check = (filter, text) => element("label", { class: "check" }, element("input", { type: "checkbox", "data-filter": filter }), ` ${text}`);
-  form.append(check("above", "above floor only"));
+  if (board.settings.memorizes) form.append(check("above", "above floor only"));
   if (board.cells) form.append(check("cells", "a row for each seed"));
   form.append(element("button", { type: "reset" }, "reset"));
   form.hidden = false;
@@ -33,12 +33,6 @@ function asCsv(board, view, order) {
     lines.push([...names, ...values].join());
   }
   return `${lines.join("\n")}\n`;
-}
-
-function save(name, text) {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  element("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
 async function leaderboard() {
@@ -68,7 +62,8 @@ async function leaderboard() {
   // What the controls say, where the view came from the address.
   function controls() {
     for (const select of form.querySelectorAll("select")) select.value = view.filters[select.dataset.filter] ?? "";
-    form.querySelector("[data-filter=above]").checked = view.above;
+    const above = form.querySelector("[data-filter=above]");
+    if (above) above.checked = view.above;
     const cells = form.querySelector("[data-filter=cells]");
     if (cells) cells.checked = view.rows === "cells";
     const seeds = form.querySelector("[data-of=seed]");
@@ -82,7 +77,7 @@ async function leaderboard() {
     const rows = form.querySelector("[data-filter=cells]")?.checked ? "cells" : "settings";
     if (rows === "settings") delete filters.seed;
     document.getElementById("window").scrollTop = 0;
-    update({ filters, rows, above: form.querySelector("[data-filter=above]").checked });
+    update({ filters, rows, above: form.querySelector("[data-filter=above]")?.checked ?? false });
   });
   form.addEventListener("reset", (event) => {
     event.preventDefault();
@@ -95,7 +90,7 @@ async function leaderboard() {
     const which = event.target.dataset?.columns;
     if (which) update({ columns: { shown: first, all: boxes.map((box) => box.name), none: [] }[which] });
   });
-  document.getElementById("export").addEventListener("click", () => save(`${board.study}-leaderboard.csv`, asCsv(board, view, order)));
+  document.getElementById("export").addEventListener("click", () => save(`${board.study}-${document.body.dataset.page}.csv`, asCsv(board, view, order), "text/csv"));
   addEventListener("hashchange", () => update(readView(board, first)));
   for (const hidden of document.querySelectorAll("#columns, .board-line, #window")) hidden.hidden = false;
   update({});

@@ -1,5 +1,5 @@
 "use strict";
-// Draws the charts, in inks that suit the page's scheme.
+// Draws the charts, in inks that suit the page's scheme, and saves them.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const DARK_INKS = {
@@ -20,14 +20,16 @@ function hideUnnamed(place) {
   for (const mark of place.querySelectorAll("[role=graphics-symbol]:not([aria-label])")) mark.setAttribute("aria-hidden", "true");
 }
 
+const specifications = JSON.parse(document.getElementById("specifications").textContent);
+const views = {};
+
 async function draw() {
-  const specifications = JSON.parse(document.getElementById("specifications").textContent);
   const tooltip = { theme: dark.matches ? "dark" : "light" };
   for (const place of document.querySelectorAll("[data-figure]")) {
     const specification = specifications[place.dataset.figure];
     const shown = dark.matches ? inDark(specification) : specification;
     try {
-      await vegaEmbed(place, shown, { actions: false, renderer: "svg", tooltip });
+      views[place.dataset.figure] = (await vegaEmbed(place, shown, { actions: false, renderer: "svg", tooltip })).view;
       hideUnnamed(place);
       place.dataset.drawn = "yes";
     } catch (error) {
@@ -37,5 +39,34 @@ async function draw() {
   }
 }
 
+// The chart for paper: on white in the inks of a light page, with what the reader chose; and what its file is called.
+async function forPaper(name) {
+  const words = [document.body.dataset.page, name];
+  const params = (specifications[name].params ?? []).map((param) => {
+    if (!param.bind) return param;
+    const value = views[name].signal(param.name);
+    words.push(String(value));
+    return { ...param, value };
+  });
+  const paper = { ...specifications[name], params, background: "white" };
+  const { view } = await vegaEmbed(document.createElement("div"), paper, { actions: false });
+  return { view, file: words.map(inFileName).join("-") };
+}
+
+// As diffbench.report.pages.drawings names the files of the command `figures`.
+function inFileName(text) {
+  return text.toLowerCase().replace(/[^a-z0-9.]+/g, "-").replace(/^-|-$/g, "");
+}
+
+async function saveChart(name, format) {
+  const { view, file } = await forPaper(name);
+  if (format === "svg") save(`${file}.svg`, await view.toSVG(), "image/svg+xml");
+  else (await view.toCanvas(2)).toBlob((image) => save(`${file}.png`, image, "image/png"));
+}
+
+for (const buttons of document.querySelectorAll(".save [data-of]")) {
+  buttons.addEventListener("click", ({ target }) => target.dataset.save && saveChart(buttons.dataset.of, target.dataset.save));
+  buttons.hidden = false;
+}
 draw();
 dark.addEventListener("change", draw);

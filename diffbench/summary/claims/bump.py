@@ -93,8 +93,9 @@ def _ends(study: Study, lookup: Lookup, facts: Facts, place: Place, control: boo
 
 
 def _plateau(facts: Facts, place: Place) -> float:
-    """The gap expected at large noise, 2 / (n_c - 1) with n_c images per label; nan where a label has one image.
+    """The gap expected at large noise, 2 / (n_c - 1) with n_c images per label.
 
+    nan where a label has one image, and where it is a vector: how many images share one is not looked up.
     There D is the mean of the label's n_c training images, which differs from an image among them by (n_c - 1) / n_c
     of the data's variance, and from an unseen one by (n_c + 1) / n_c.
     """
@@ -107,5 +108,6 @@ def _plateau(facts: Facts, place: Place) -> float:
 
 def _beyond(end: Estimate, plateau: float) -> Estimate:
     if math.isnan(plateau):
-        return undefined("the plateau at large noise is not known where a label has a single image", end.n)
+        unknown = "where a label has a single image, or is a vector"
+        return undefined(f"the plateau at large noise is not known {unknown}", end.n)
     return Estimate(end.value - plateau, end.low - plateau, end.high - plateau, end.n, end.reason)

@@ -89,7 +89,7 @@ def center_words(study: Study) -> str:
 
 
 def labels(facts: Facts, granularity: str, train_size: int) -> int:
-    """Labels that training images carry."""
+    """Labels that training images carry; of vectors, as many as there are at most."""
     parsed = Granularity.parse(granularity)
     counts = {"none": 1, "classes": facts.classes, UNIQUE: train_size, GIVEN: train_size}
     return min(counts.get(parsed.kind, parsed.count), train_size)
