@@ -169,7 +169,7 @@ def test_an_inspection_ends_in_the_usual_report(inspected: Path, browser: Any, t
 def test_an_inspection_ends_in_a_privacy_report(inspected: Path, trained: Path) -> None:
     """With the numbers of the stages' files, the images they are of, and what was assumed."""
     page = (inspected / "report/privacy.html").read_text(encoding="utf-8")
-    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") : page.index("</main>")]).split())
+    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body") : page.index("</body>")]).split())
     checkpoint = store.read(only(inspected, "denoise.h5"), "denoise")
     scalars = dict(zip(checkpoint["measure"], checkpoint["value"], strict=True))
     for name, attack in (("denoising loss", "loss"), ("SimA", "sima"), ("PIA", "pia"), ("SecMI", "secmi")):
