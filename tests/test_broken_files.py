@@ -98,13 +98,13 @@ def marked(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix().removesuffix(".broken") for path in folder.rglob("*.broken"))
 
 
-def index_of(folder: Path) -> str:
-    return (folder / layout.page("index")).read_text(encoding="utf-8")
+def page_of(folder: Path, name: str = "index") -> str:
+    return (folder / layout.page(name)).read_text(encoding="utf-8")
 
 
 def listed(folder: Path) -> dict[str, tuple[str, str]]:
     """State and reason by file, as the first page lists them."""
-    section = index_of(folder).partition('<section id="files">')[2].partition("</section>")[0]
+    section = page_of(folder).partition('<section id="files">')[2].partition("</section>")[0]
     found = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', section)
     return {unescape(file): (state, unescape(reason)) for file, state, reason in found}
 
@@ -150,7 +150,7 @@ def test_the_report_names_damaged_files_of_all_kinds_at_once(finished, results, 
     assert set(found) <= set(damaged.values())
     for table in TABLES[:4]:
         assert of_others(results, table, KINDS) == of_others(finished[0], table, KINDS)
-    assert "0 of 3 cells complete" in " ".join(index_of(results).split())
+    assert "0 of 3 cells complete" in " ".join(page_of(results).split())
     assert marked(results) == (sorted(damaged.values()) if state == "broken" else [])
 
 
@@ -162,7 +162,8 @@ def test_pictures_of_a_file_damaged_since_the_summary_are_left_out_and_it_is_nam
     report.run(ReportSettings(), results)
     assert listed(results)[FILES[kind]][0] == state
     assert marked(results) == ([FILES[kind]] if state == "broken" else [])
-    pictured = re.findall(r"<h3>(.*?)</h3>", index_of(results).partition('id="pictures"')[2].partition("</section>")[0])
+    section = page_of(results, "samples").partition('id="pictures"')[2].partition("</section>")[0]
+    pictured = re.findall(r"<h3>(.*?)</h3>", section)
     assert len(pictured) == (0 if kind == "data" else 2)
 
 
@@ -247,7 +248,7 @@ def test_a_cost_that_tells_nothing_costs_no_cell(finished, results, content):
     job = COST.removesuffix(layout.COST)
     assert rows(results, "costs") == [row for row in rows(finished[0], "costs") if row["job"] != job]
     assert listed(results) == {COST: (state, reason)}
-    assert "3 of 3 cells complete" in " ".join(index_of(results).split())
+    assert "3 of 3 cells complete" in " ".join(page_of(results).split())
     assert marked(results) == []
 
 
@@ -257,7 +258,7 @@ def test_a_study_without_costs_has_a_table_of_costs_all_the_same(finished, resul
     summary.run(SummarySpec(study=finished[1]), results)
     report.run(ReportSettings(), results)
     assert (results / layout.table("costs")).read_text() == "job,seconds,cpu_seconds,max_rss_mb\n"
-    assert "No costs were recorded." in index_of(results)
+    assert "No costs were recorded." in page_of(results, "costs")
 
 
 def write_log(results: Path, kind: layout.Kind, content: bytes, **changes: object) -> Path:
@@ -365,7 +366,7 @@ def test_a_report_that_ends_well_replaces_all_and_leaves_no_folder(results):
     report.run(ReportSettings(chart_width=400), results)
     after = pages(results)
     assert set(after) == {*before, "note.txt"}
-    assert after["index.html"] != before["index.html"]
+    assert after["noise.html"] != before["noise.html"]
     assert not list(results.glob(".report*"))
 
 
@@ -415,7 +416,7 @@ def test_the_line_on_images_is_shown(finished, results):
     report.run(ReportSettings(), results)
     line = "data.path: 9 read, 2 not read (2 hidden, e.g. ._x.png), 1 repeated, 3 unused for class balance, 5 used"
     assert json.loads((results / layout.MANIFEST).read_text())["images"] == line
-    assert line in index_of(results)
+    assert line in page_of(results)
 
 
 def test_the_manifest_counts_files_by_state(finished, results):

@@ -140,18 +140,18 @@ def test_only_the_rows_of_a_subset_are_read(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_scaling_in_blocks_equals_scaling_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(0).integers(0, 256, (40, 3, 3)).astype(np.uint8)
+    values = np.random.default_rng(0).integers(0, 256, (40, 5, 5)).astype(np.uint8)
     np.save(tmp_path / "own.npy", values)
     data = _data(tmp_path, name="file", path=str(tmp_path / "own.npy"), validation=10)
     file = store.read(data, "data")
     size = 25
-    monkeypatch.setattr(raw_images, "BLOCK_VALUES", 70)  # 7 images
+    monkeypatch.setattr(raw_images, "BLOCK_VALUES", 175)  # 7 images
     expected = (file["pool"][:size].astype(np.float64) - file.attributes["mean"]) * file.attributes["scale"]
     assert np.array_equal(read_images(data, size).train, expected.astype(np.float32))
 
 
 def test_duplicates_across_the_split_are_gone_and_resizing_comes_first(tmp_path: Path) -> None:
-    half = np.random.default_rng(0).integers(0, 256, (30, 2, 2)).astype(np.uint8)
+    half = np.random.default_rng(0).integers(0, 256, (30, 3, 3)).astype(np.uint8)
     doubled = half.repeat(2, axis=1).repeat(2, axis=2)
     other = doubled.copy()
     other[:, 0, 0] = np.where(other[:, 0, 0] > 0, other[:, 0, 0] - 1, 1)  # rounds away when reduced
@@ -159,7 +159,7 @@ def test_duplicates_across_the_split_are_gone_and_resizing_comes_first(tmp_path:
     path = str(tmp_path / "own.npy")
     kept = [
         len(file["pool"]) + len(file["validation"])
-        for resize in (None, 2)
+        for resize in (None, 3)
         for file in [store.read(_data(tmp_path, name="file", path=path, validation=5, resize=resize), "data")]
     ]
     assert kept == [60, 30]
@@ -169,7 +169,7 @@ def test_duplicates_across_the_split_are_gone_and_resizing_comes_first(tmp_path:
 
 
 def test_the_hashes_of_the_files_that_were_read_are_kept(tmp_path: Path, digits: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (60, 5, 5)).astype(np.uint8)
     for index, image in enumerate(images[:40]):
         (tmp_path / f"pool/{index % 2}").mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(tmp_path / f"pool/{index % 2}/{index}.png")
@@ -195,7 +195,7 @@ def test_the_hashes_of_the_files_that_were_read_are_kept(tmp_path: Path, digits:
 def test_images_that_changed_since_the_study_was_read_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (60, 5, 5)).astype(np.uint8)
     paths = {"path": tmp_path / "own.npy", "held_out": tmp_path / "held.npy"}
     np.save(paths["path"], images[:40])
     np.save(paths["held_out"], images[40:])
