@@ -169,7 +169,7 @@ def test_an_inspection_ends_in_the_usual_report(inspected: Path, browser: Any, t
 def test_an_inspection_ends_in_a_privacy_report(inspected: Path, trained: Path) -> None:
     """With the numbers of the stages' files, the images they are of, and what was assumed."""
     page = (inspected / "report/privacy.html").read_text(encoding="utf-8")
-    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") : page.index("specifications")]).split())
+    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<main") : page.rindex("<script>")]).split())
     checkpoint = store.read(only(inspected, "denoise.h5"), "denoise")
     scalars = dict(zip(checkpoint["measure"], checkpoint["value"], strict=True))
     for name, attack in (("denoising loss", "loss"), ("SimA", "sima"), ("PIA", "pia"), ("SecMI", "secmi")):
@@ -207,7 +207,7 @@ def test_a_second_inspection_takes_the_place_of_the_first(digits: Path, tmp_path
         ({"model": "nocolon"}, "error: --model: string should match pattern"),
         ({"weights": "none"}, "error: --weights: none: no such file or folder"),
         ({"arguments": "[1]"}, "--arguments: give a JSON object"),
-        ({"range": "16"}, "error: --range: field required"),
+        ({"range": "16"}, "error: --range: give two numbers, such as 0,255 (got 16)"),
         ({"scale": "unit"}, "error: --scale: input should be 'minus-one-one', 'zero-one', 'raw' or 'suite'"),
         ({"train": "none.npz"}, "error: --train: none.npz: no such file"),
         ({"held-out": "none.npz"}, "error: --held-out: none.npz: no such file"),
@@ -244,7 +244,7 @@ def test_mistakes_are_one_line_and_nothing_is_written(
     [
         (lambda x: x / 8 - 1, "0,1", "lie in [-1, 1] (-1 to 1), outside the range 0,1 that was given; give -1,1"),
         (lambda x: x / 16, "-1,1", "lie in [0, 1] (0 to 1), a part of the range -1,1 that was given; give 0,1"),
-        (lambda x: x / 8 - 1, None, "such as range: [-1, 1]; the images are stored as float32, their values lie in"),
+        (lambda x: x / 8 - 1, None, "such as --range -1,1; the images are stored as float32, their values lie in"),
         (lambda x: x, "-3,12", "lie in [0, 16] (unclear: dark bytes, or 0 to 16), outside the range -3,12"),
     ],
 )

@@ -94,11 +94,18 @@ def test_a_first_answer_says_so_and_options_are_what_the_study_has(inspected: Pa
     assert set(pd.read_csv(inspected / "summary/status.csv")["state"]) == {"done"}
 
 
+def test_pages_are_those_that_the_workflow_waits_for(inspected: Path) -> None:
+    """As of a study of one model from outside, whose pages compare nothing."""
+    study = Study.parse_json((inspected / INSPECTION).read_text(), "mark")
+    assert {path.stem for path in (inspected / "report").glob("*.html")} == {*study.pages, "privacy"}
+
+
 def test_held_out_images_are_used_beyond_512(planted: Path, tmp_path: Path, inspected: Path) -> None:
     assert len(store.read(inspected / "data.h5", "data")["validation"]) == HELD_OUT
     whole = inspection(planted, tmp_path, quick=False)
     assert whole.study(TRAIN, HELD_OUT).measures.gap.images == HELD_OUT
     assert whole.study(TRAIN, 20_000).measures.gap.images == 2048
+    assert whole.study(TRAIN, 30).measures.gap.images == 512, "of training images all the same"
     assert whole.study(TRAIN, HELD_OUT).note is None
 
 

@@ -27,6 +27,8 @@ class Effort(NamedTuple):
 
 
 WHOLE = Effort(samples=512, steps=18, levels=24, noises=8, images=2048)
+FEWEST = 512
+"""Of these, where there are so many, however few are held out: losses of training images are to be known as well."""
 QUICK = Effort(samples=128, steps=10, levels=8, noises=2, images=128)
 
 HELD_OUT = 10_000
@@ -84,10 +86,10 @@ class Inspection:
     def study(self, train_size: int, held_out: int) -> Study:
         """The study of one cell, of so many distinct training images. DiffbenchError for what no study can be made of.
 
-        held_out: images behind losses and attacks, of either set, if there are as many; a bound may be less.
+        held_out: how many images are. As many of either set are behind losses and attacks, within bounds.
         """
         name, effort = self._slug(), self.effort
-        images = max(2, min(effort.images, held_out))
+        images = min(effort.images, max(FEWEST, held_out))
         center = {"train_size": train_size, "granularity": self._granularity(), "guidance": 0.0}
         sampling = {"solver": self.solver, "steps": effort.steps, "sigma_max": self.sigma_max}
         sampling |= {"samples": effort.samples, "trajectories": min(256, effort.samples)}

@@ -117,7 +117,9 @@ FIGURES = "figures"
 CHART_DATA = "data/{name}.csv"
 """Table of a chart, from its page."""
 PAGES = ("index", "leaderboard", "noise", "factors", "training", "samples", "claims", "risk", "costs", "methods")
-"""Pages that the report of every study has; others are of some."""
+"""Pages of the report, but for those of controls, laboratory and privacy, which some studies have."""
+COMPARING = ("leaderboard", "factors", "training", "claims")
+"""Pages that compare settings or judge claims: a study of one model from outside and no other has none."""
 UNFINISHED = "report/data/unfinished.csv"
 """Table of the files that the report lacks; that it is there tells the workflow that the pages are whole."""
 SUMMARIES = ("models", "status", "costs")

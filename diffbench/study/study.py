@@ -174,6 +174,16 @@ class Study(Strict):
         return files_of(definition) if isinstance(definition, External) else []
 
     @property
+    def inspects(self) -> bool:
+        """Whether the study is of one model from outside and no other, as an inspection is."""
+        return len(self.cells) == 1 and isinstance(self.definition(self.cells[0].checkpoint.run.model), External)
+
+    @property
+    def pages(self) -> list[str]:
+        """Pages of its report, but for those of controls and laboratory."""
+        return [page for page in layout.PAGES if not (self.inspects and page in layout.COMPARING)]
+
+    @property
     def decoded_kinds(self) -> tuple[layout.Kind, ...]:
         """Files of what latents are decoded to, of the images and of each cell's samples, where there is a decoder."""
         return (layout.PIXELS, layout.DECODED) if self.data.decoding else ()

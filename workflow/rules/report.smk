@@ -10,7 +10,7 @@ rule report:
                 caption=f"../report/{page}.rst",
                 category="Pages",
             )
-            for page in layout.PAGES
+            for page in STUDY.pages
         ],
         (
             report(

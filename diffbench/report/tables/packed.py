@@ -75,7 +75,7 @@ def packed_alone(board: Board, name: str, values: Mapping[str, Sequence[Any]]) -
             for each in board.columns
         ],
         "settings": {
-            "factors": {name: _codes(settings[name], values[name]) for name in settings},
+            "factors": {str(name): _codes(settings[name], values[str(name)]) for name in settings},
             "columns": {
                 each.measure.name: _column(each.settings.head(LONGEST), digits, reasons) for each in board.columns
             },

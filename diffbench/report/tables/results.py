@@ -15,7 +15,6 @@ from diffbench.conventions import DiffbenchError
 from diffbench.data.training_set import Images, read_chosen
 from diffbench.files.store import StageFile
 from diffbench.report.tables.estimates import Estimates, Stored
-from diffbench.settings.models import External
 from diffbench.shapes import Int64
 from diffbench.study import layout
 from diffbench.study.grid import Cell
@@ -86,8 +85,7 @@ class Results:
     @property
     def inspects(self) -> bool:
         """Whether the study is of one model from outside and no other: an inspection."""
-        cells = self.study.cells
-        return len(cells) == 1 and isinstance(self.study.definition(cells[0].checkpoint.run.model), External)
+        return self.study.inspects
 
     @cached_property
     def cells(self) -> pd.DataFrame:
