@@ -72,7 +72,7 @@ class Narrator:
     def _fail(self, job: int, rule: str, output: Iterable[str], logs: Iterable[str]) -> None:
         if self._run:
             self._run.ended(job)
-            self._run.failures += [rule] * (not self._interrupted)
+            self._run.failures |= {} if self._interrupted else {job: rule}
             self._screen.show(self._run)
         if self._interrupted:
             return

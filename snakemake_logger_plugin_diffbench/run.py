@@ -24,7 +24,7 @@ class Run:
         names = sorted(counts, key=lambda name: order.get(name, len(order)))
         self.stages = {name: Progress(counts[name]) for name in names}
         self.running: dict[int, tuple[str, float]] = {}  # by job: its stage, and when it was started
-        self.failures: list[str] = []  # stages of jobs that failed
+        self.failures: dict[int, str] = {}  # by job that failed, and did not end well at a later try: its stage
         self._cores, self._began = cores, time.monotonic()
         self._results: Path | None = None
         self._planned: dict[str, float] | None = None
@@ -49,6 +49,7 @@ class Run:
 
     def finished(self, job: int) -> None:
         """A job ended well."""
+        self.failures.pop(job, None)
         if job in self.running:
             name, start = self.running.pop(job)
             self.stages[name].done += 1

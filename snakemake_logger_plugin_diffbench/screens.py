@@ -75,7 +75,7 @@ class Bars:
             return
         stages = [stage for stage, _ in run.running.values()]
         for name, stage in run.stages.items():
-            running, failed = stages.count(name), run.failures.count(name)
+            running, failed = stages.count(name), [*run.failures.values()].count(name)
             notes = [f"{running} running"] * bool(running) + [f"[red]{failed} failed[/]"] * bool(failed)
             self._bars.update(self._tasks[name], completed=stage.done, note=", ".join(notes))
         self._bars.update(self._all, completed=run.done, note=run.time_left())

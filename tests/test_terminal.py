@@ -115,6 +115,14 @@ def test_a_failed_job_is_told_at_once_with_the_last_line_of_its_log(tmp_path, mo
     assert told(*records, quiet=True) == [*because, "1 of 21 jobs failed"]
 
 
+def test_a_job_that_is_tried_again_has_failed_once_at_most(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    counts = record("Job stats: ...", LogEvent.RUN_INFO, stats={"train": 3, "total": 3})
+    tries = [counts, *(each(job) for job in (1, 2) for each in (started, failed, started)), finished(1), failed(2)]
+    assert told(*tries, record(ENDED))[-2] == "1 of 3 jobs done in 0 s; 1 failed, 1 was not run"
+    assert told(*tries, started(2), finished(2), started(3), finished(3), record(ENDED))[-2] == "3 jobs done in 0 s"
+
+
 def test_quiet_hides_neither_warnings_nor_errors():
     said = [record("Nothing to be done"), record("careful", level=logging.WARNING)]
     said += [record("MissingInputException: no such file", LogEvent.ERROR, logging.ERROR), record(ENDED)]
