@@ -72,11 +72,11 @@ def test_a_truncated_file_is_made_anew_at_once(finished, study):
 
 def test_a_report_that_fails_leaves_the_old_pages(study):
     flip(study / RESULTS / "claims.json", 100)
-    before = (study / RESULTS / "report/index.html").read_bytes()
+    before = (study / RESULTS / "report/noise.html").read_bytes()
     failed = snakemake(study, TINY | {"report": {"chart_width": 400}}, "--cores", "1", "--no-hooks")
     assert failed.returncode != 0
     assert "claims.json: damaged: not what the summary wrote" in failed.stdout + failed.stderr
-    assert (study / RESULTS / "report/index.html").read_bytes() == before
+    assert (study / RESULTS / "report/noise.html").read_bytes() == before
     again = snakemake(study, TINY | {"report": {"chart_width": 400}}, "--cores", "1")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert (study / RESULTS / "report/index.html").read_bytes() != before
+    assert (study / RESULTS / "report/noise.html").read_bytes() != before

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diffbench.report.pages.page import _environment
+from diffbench.report.pages.page import write_page
 from diffbench.report.tables.costs import Costs, StageCost, costs_of, stage_costs
 from diffbench.report.tables.estimates import Estimates
 from diffbench.report.tables.results import Results
@@ -24,6 +24,14 @@ MEASURED = pd.DataFrame(
 PLANNED = Planned(
     "s", "now", {"train": 2, "overlap": 2, "lab": 6, "summary": 1}, {"train": 12.0, "overlap": 10.0, "lab": 42.0}
 )
+
+SITE = {
+    "title": "s",
+    "inspects": False,
+    "site": [{"title": "Costs", "answers": "", "file": "costs.html", "current": True}],
+    "manifest": {"cells": 1, "cells_complete": 1, "provenance": {"versions": {"diffbench": ""}, "git_commit": ""}},
+}
+"""What a page of a site knows of the others, and of the study."""
 
 
 def test_measured_stands_beside_planned_and_a_ratio_where_both_are_of_all_jobs() -> None:
@@ -49,7 +57,8 @@ def test_the_page_shows_the_estimate_of_its_own_study_alone(tmp_path: Path, own:
     made_for = fingerprint_of(study) if own else "0" * 16
     Planned(made_for, "2026-01-02", {"train": 2}, {"train": 12.0}).write(tmp_path / layout.PLAN)
     costs = costs_of(Results(tmp_path, study, {}, Estimates([]), MEASURED, MEASURED))
-    html = _environment().get_template("costs.html").render(costs=costs)
+    write_page(tmp_path / "costs.html", "costs.html", [], costs=costs, models=[], study=study, **SITE)
+    html = (tmp_path / "costs.html").read_text()
     assert ("(2026-01-02)" in html) is own
     assert ("<td>6.00 s</td><td>12.0 s</td><td>0.500</td>" in html) is own
     assert "<td>8.00 s</td><td>6.00 s</td>" in html

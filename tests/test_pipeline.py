@@ -88,8 +88,8 @@ def test_the_report_has_a_title_for_every_measure(finished):
     assert {name for name in results.scalars if measure(name).group == OTHER} == set()
     page = finished[0] / "results/tiny/report/leaderboard.html"
     held = {each["name"] for each in unpacked(page)["measures"]}
-    undefined = page.read_text().partition('<details id="undefined">')[2].partition("</details>")[0]
-    absent = {name for name in results.scalars if f"<li>{html.escape(measure(name).title)}: " in undefined}
+    undefined = html.unescape(page.read_text().partition('<details id="undefined">')[2].partition("</details>")[0])
+    absent = {name for name in results.scalars if f"<li>{measure(name).title}: " in undefined}
     assert held | absent >= set(results.scalars)
 
 

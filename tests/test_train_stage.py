@@ -99,7 +99,7 @@ def stopped(path: Path, train_spec: TrainSpec, state: Path | None, step: int) ->
 
 def test_the_stage_trains_on_the_files_of_the_stages_before(tmp_path: Path) -> None:
     data, conditions, out = (tmp_path / name for name in ("data.h5", "conditions.h5", "checkpoint.pt"))
-    np.save(tmp_path / "own.npy", np.random.default_rng(0).random((60, 4, 4)))
+    np.save(tmp_path / "own.npy", np.random.default_rng(0).random((60, 5, 5)))
     subset = {"factors": {"train_size": IMAGES, "granularity": "random-3"}, "seed": 0}
     own = {"name": "file", "path": str(tmp_path / "own.npy"), "validation": 20}
     assert cli.main(["data", "--spec", json.dumps(own), "--out", str(data)]) == 0

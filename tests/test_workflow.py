@@ -46,7 +46,7 @@ def test_no_two_kinds_share_a_path_and_no_two_jobs_a_log() -> None:
 
 
 def test_no_model_may_bear_the_name_of_a_folder_of_the_results() -> None:
-    assert {"conditions", "optimum", "lab", "logs", "report", "summary"} == layout.FOLDERS
+    assert {"conditions", "figures", "optimum", "lab", "logs", "report", "summary"} == layout.FOLDERS
 
 
 def test_results_paths_are_spelled_in_the_layout_alone() -> None:

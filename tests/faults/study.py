@@ -36,9 +36,15 @@ def surroundings(folder: Path) -> dict[str, str]:
     return os.environ | {"TMPDIR": str(folder / "tmp")}
 
 
+def mind_signals() -> None:
+    """Let what runs from here on end by them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def begun(folder: Path, *arguments: str, study: dict[str, Any] = STUDY) -> Iterator[subprocess.Popen[str]]:
-    """A run that goes on; what is left of it at the end is killed. It minds SIGINT, also where the tests ignore it."""
+    """A run that goes on; at the end what is left is killed. It minds signals that tests ignore, as under nohup."""
     environment = surroundings(folder)
     with (folder / "output").open("a") as output:
         process = subprocess.Popen(
@@ -48,7 +54,7 @@ def begun(folder: Path, *arguments: str, study: dict[str, Any] = STUDY) -> Itera
             stderr=output,
             text=True,
             env=environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=mind_signals,
         )
     try:
         yield process
