@@ -22,6 +22,7 @@ from diffbench.forkserver.client import ADDRESS
 from diffbench.forkserver.request import Request
 from diffbench.study.file import parse_study
 from diffbench.study.lineage import Lineage
+from tests.faults.study import command_of
 from tests.jobs import make
 from tests.snakemake_runs import ROOT, TINY, command
 
@@ -310,6 +311,6 @@ def test_a_run_has_its_jobs_forked_and_leaves_none_when_it_is_killed(tmp_path):
         training_log = tmp_path / "results/tiny/logs/train/mlp-small/n20/classes/seed0/step1000000000.log"
         wait_for(lambda: training_log.exists() and training_log.read_text())  # it trains
         children = psutil.Process(process.pid).children()
-        (server,) = [each for each in children if "diffbench.forkserver" in each.cmdline()]
+        (server,) = [each for each in children if "diffbench.forkserver" in command_of(each)]
         (job,) = server.children()
     wait_for(lambda: ended(server) and ended(job))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Undisturbed
-from tests.faults.study import LONG, begun, completed, family, spent, still_running, wrong
+from tests.faults.study import LONG, begun, command_of, completed, family, spent, still_running, wrong
 from tests.snakemake_runs import TINY
 
 pytestmark = pytest.mark.pipeline
@@ -25,7 +25,7 @@ def test_a_signal_to_snakemake_alone_ends_all_that_it_started(number: signal.Sig
         while not trains(tmp_path):
             time.sleep(0.1)
         processes = family(process.pid)
-        assert any("diffbench.forkserver" in each.cmdline() for each in processes)
+        assert any("diffbench.forkserver" in command_of(each) for each in processes)
         process.send_signal(number)
         assert still_running(processes, SECONDS) == []
         assert process.wait() != 0
