@@ -22,7 +22,7 @@ from diffbench.forkserver.client import ADDRESS
 from diffbench.forkserver.request import Request
 from diffbench.study.file import parse_study
 from diffbench.study.lineage import Lineage
-from tests.faults.study import command_of
+from tests.faults.study import command_of, has_ended
 from tests.jobs import make
 from tests.snakemake_runs import ROOT, TINY, command
 
@@ -80,14 +80,6 @@ def started(command: list[str], **options) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
-
-
-def ended(process: psutil.Process) -> bool:
-    """Whether a process has ended, though nobody may have waited for it."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -168,7 +160,7 @@ def test_a_call_ends_with_its_client(endless, server, number, tmp_path):
     (child,) = server.children()
     endless.send_signal(number)
     assert endless.wait() == -number
-    wait_for(lambda: ended(child))
+    wait_for(lambda: has_ended(child))
     assert not list(tmp_path.glob(".*.tmp"))
 
 
@@ -195,7 +187,7 @@ def test_the_server_and_its_calls_end_with_the_run(inputs, tmp_path):
         server = psutil.Process(int(pid))
         wait_for((tmp_path / "log").read_text)  # it trains
         family = [server, *server.children(), *psutil.Process(run_process.pid).children()]
-    wait_for(lambda: all(map(ended, family)))
+    wait_for(lambda: all(map(has_ended, family)))
     assert address not in Path("/proc/net/unix").read_text()
 
 
@@ -213,7 +205,7 @@ def test_a_server_that_is_killed_takes_its_calls_with_it(inputs, tmp_path):
             server.kill()
             assert process.wait() == 1
         assert "the process that runs the stages was ended" in (tmp_path / "log").read_text()
-        wait_for(lambda: ended(child))
+        wait_for(lambda: has_ended(child))
         address = os.environ.pop(ADDRESS)
         assert run("data", "--help", served=True).returncode == 0
         os.environ[ADDRESS] = address
@@ -313,4 +305,4 @@ def test_a_run_has_its_jobs_forked_and_leaves_none_when_it_is_killed(tmp_path):
         children = psutil.Process(process.pid).children()
         (server,) = [each for each in children if "diffbench.forkserver" in command_of(each)]
         (job,) = server.children()
-    wait_for(lambda: ended(server) and ended(job))
+    wait_for(lambda: has_ended(server) and has_ended(job))
