@@ -27,6 +27,11 @@ def overlap_noise(split: str, level: int, images: int, dimension: int) -> Float3
     return _normal((images, dimension), "overlap", split, level)
 
 
+def neighbor_noise(split: str, level: int, images: int, dimension: int) -> Float32[np.ndarray, "{images} {dimension}"]:
+    """Noise of the images that a few states are looked at beside, at one of a sampler's levels."""
+    return _normal((images, dimension), "neighbor", split, level)
+
+
 def probe_signs(purpose: str, probe: int, images: int, dimension: int) -> Float32[np.ndarray, "{images} {dimension}"]:
     """Signs along which a Jacobian is probed at each image; a row does not depend on the number of images."""
     rng = np.random.default_rng(seed_of("probe", purpose, probe))

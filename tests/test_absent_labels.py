@@ -12,7 +12,7 @@ from diffbench.data.conditions import Conditions, conditions
 from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.denoisers.posterior import carriers
 from diffbench.files import store
-from diffbench.measures.trajectories import Population, References, level_estimates
+from diffbench.measures.trajectories import Population, References, measured_level
 from diffbench.settings.granularity import Granularity
 from diffbench.study import layout
 from diffbench.study.file import parse_study
@@ -96,10 +96,10 @@ def test_the_error_of_a_model_that_is_the_optimum_is_0_with_absent_labels() -> N
     optimum = OptimalDenoiser(torch.from_numpy(train), torch.from_numpy(train_labels))
     denoised = optimum(torch.from_numpy(points), torch.full((30,), 0.7), torch.from_numpy(labels)).numpy()
     population = Population(points, denoised, labels)
-    estimates = level_estimates(
+    level = measured_level(
         dict.fromkeys(("states", "train", "validation"), population), References(train, train_labels, points), 0.7, 0
     )
-    assert estimates["model_error_states"].value < 1e-12
+    assert level.estimates["model_error_states"].value < 1e-12
 
 
 def test_a_study_with_absent_labels_ends_well(tmp_path: Path) -> None:

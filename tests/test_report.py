@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.pictured import spread_over_ranks
 from diffbench.files import store
 from diffbench.report.charts import pictures
 from diffbench.report.charts.figure import MAXIMUM_ROWS
@@ -543,7 +544,7 @@ def test_pairs_run_from_the_closest_copy_and_show_the_images(folder):
 
 @given(st.integers(1, 300), st.integers(2, 40))
 def test_ranks_are_spread_from_first_to_last(count, limit):
-    ranks = outcomes.spread_over_ranks(count, limit)
+    ranks = spread_over_ranks(count, limit)
     assert ranks[0] == 0
     assert ranks[-1] == count - 1
     assert len(ranks) == len(set(ranks)) == min(count, limit)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,10 +58,15 @@ class References:
         return images, half_squares(images)
 
 
-def level_estimates(
-    populations: dict[str, Population], references: References, sigma: float, seed: int
-) -> dict[str, Estimate]:
-    """Every overlap measure by name, at noise level sigma. Populations: "states", "train" and "validation"."""
+class Level(NamedTuple):
+    """Every overlap measure at one noise level, by name; and the shell radii of each population."""
+
+    estimates: dict[str, Estimate]
+    radii: dict[str, Float64[np.ndarray, " m"]]
+
+
+def measured_level(populations: dict[str, Population], references: References, sigma: float, seed: int) -> Level:
+    """What is measured at noise level sigma. Populations: "states", "train" and "validation"."""
     dimension = references.train.shape[1]
     near = {
         name: concentration(population.points, references.centered, sigma) for name, population in populations.items()
@@ -87,7 +93,7 @@ def level_estimates(
             | _differences_of_predictions(ROOTS[name], population.denoised, references),
             seed,
         )
-    return estimates
+    return Level(estimates, radii)
 
 
 def _means(columns: dict[str, Float64[np.ndarray, " m"]], seed: int) -> dict[str, Estimate]:

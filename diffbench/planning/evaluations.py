@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from diffbench.data.pictured import kept
 from diffbench.data.raw_images import Facts
 from diffbench.study.study import Study
 
@@ -63,10 +64,12 @@ class Evaluations:
         return self.gap(size) + self.compared(size) + self.attacked(size) + self.probed(*self.of_splits(size))
 
     def sampled(self) -> int:
-        """Behind the samples of one cell, what their trajectories are compared with, and the Jacobian."""
+        """Behind the samples of one cell, what their trajectories are compared with and shown by, and the Jacobian."""
         sampling = self.study.sampling
         solved = sampling.samples * PER_STEP[sampling.solver]
-        return sampling.steps * (solved + 2 * sampling.trajectories) + self.probed(sampling.samples)
+        trajectories, levels, _ = kept(self.facts.shape, sampling.trajectories, sampling.steps)
+        compared = sampling.steps * 2 * sampling.trajectories + 2 * levels * trajectories
+        return sampling.steps * solved + compared + self.probed(sampling.samples)
 
     def of_the_optimum(self, size: int) -> int:
         """Beside so many training images: one per image of these, or direction of the linear filter, which costs alike.

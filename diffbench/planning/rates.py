@@ -23,7 +23,7 @@ from diffbench.denoisers.optimal import OptimalDenoiser
 from diffbench.measures.battery import memorization_battery
 from diffbench.measures.membership_battery import membership_battery
 from diffbench.measures.quality_battery import quality_battery
-from diffbench.measures.trajectories import Population, References, level_estimates
+from diffbench.measures.trajectories import Population, References, measured_level
 from diffbench.planning.flops import flops_per_image
 from diffbench.settings.measures import GapSettings
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
@@ -166,7 +166,7 @@ def overlap_level(dimension: int, sizes: Iterable[int], points: int, held_out: i
         population = Population(_images(points, dimension), _images(points, dimension), zeros)
         populations = {"states": population, "train": population, "validation": population}
         references = References(train, np.zeros(n, np.int64), validation)
-        return clock.warm_seconds(lambda: level_estimates(populations, references, 0.5, seed=0))
+        return clock.warm_seconds(lambda: measured_level(populations, references, 0.5, seed=0))
 
     return _line(at, sizes)
 

@@ -19,6 +19,7 @@ from diffbench.denoisers.guidance import Guided
 from diffbench.denoisers.jacobian import IMAGES, QUANTITIES, SIGMA, jacobians
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store
+from diffbench.measures.pictured import Pictured, pictured
 from diffbench.noise import overlap_noise, sample_noise
 from diffbench.sampling import SOLVERS, SamplingStep
 from diffbench.settings.sampling import SamplingSettings
@@ -46,10 +47,13 @@ def run(
     labels = sample_labels(training_set, spec.sampling.samples)
     drawn = draw(denoiser, training_set.shape, sigmas, labels, spec.sampling, where)
     predictions = noised_predictions(denoiser, training_set, sigmas, spec.sampling.trajectories, where)
+    chosen = pictured(sigmas, drawn.state, drawn.samples[: drawn.state.shape[1]], training_set)
+    beside = neighbor_predictions(denoiser, training_set, sigmas, chosen, where) if chosen else {}
     measured = jacobians(denoiser, drawn.samples[:IMAGES], labels[:IMAGES], "samples", where)
     settings = spec.model_dump(mode="json", exclude={"factors", "inputs"})
     attributes = provenance.attributes(spec.factors, settings, str(where))
     passed = _trajectory_variables(sigmas, labels, drawn, predictions)
+    passed |= _pictured_variables(chosen, beside) if chosen else {}
     store.write(trajectories, "trajectories", passed, attributes, spec.fingerprint)
     variables = _sample_variables(labels, drawn.samples) | _jacobian_variables(measured)
     store.write(out, "sample", variables, attributes, spec.fingerprint)
@@ -141,6 +145,22 @@ def noised_predictions(
     return predictions
 
 
+def neighbor_predictions(
+    denoiser: Batched, training_set: TrainingSet, sigmas: NDArray[np.float64], chosen: Pictured, device: torch.device
+) -> dict[str, Images]:
+    """D at the noised images that pictured states are looked at beside, (L, k, *shape) by split."""
+    predictions = {}
+    for split, (images, labels) in training_set.splits.items():
+        outputs = []
+        for place, level in enumerate(chosen.levels):
+            sigma = float(sigmas[level])
+            noised = torch.from_numpy(chosen.noised(split, place, images, sigma)).to(device)
+            label = torch.from_numpy(labels[chosen.nearest[split][place]]).to(device)
+            outputs.append(denoiser.at_level(noised, sigma, label).cpu().numpy())
+        predictions[split] = np.stack(outputs)
+    return predictions
+
+
 def _sample_variables(labels: NDArray[np.int64], samples: Images) -> dict[str, store.Variable]:
     return {
         "samples": store.Variable(samples, ("sample", *_axes(samples[0])), "generated images, scaled"),
@@ -171,6 +191,19 @@ def _trajectory_variables(
         "denoised_validation": of_levels(predictions["validation"], "held_out", "D at noised validation images"),
         "label": store.Variable(labels[: drawn.state.shape[1]], ("sample",), "condition label"),
     }
+
+
+def _pictured_variables(chosen: Pictured, beside: dict[str, Images]) -> dict[str, store.Variable]:
+    dims = ("pictured_level", "pictured")
+    variables = {
+        "pictured": store.Variable(chosen.trajectories, dims[1:], "trajectory that is looked at"),
+        "pictured_level": store.Variable(chosen.levels, dims[:1], "number of the noise level"),
+    }
+    for split, denoised in beside.items():
+        variables[f"neighbor_{split}"] = store.Variable(chosen.nearest[split], dims, f"nearest image, of {split}")
+        text = "D at the noised nearest image"
+        variables[f"denoised_neighbor_{split}"] = store.Variable(denoised, (*dims, *_axes(denoised[0, 0])), text)
+    return variables
 
 
 def _axes(image: Images) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from diffbench.data.pictured import spread_over_ranks
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import DASHES, NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import (
@@ -21,7 +22,6 @@ from diffbench.report.charts.toolkit import (
 )
 from diffbench.report.tables.closed_forms import CROSSING
 from diffbench.report.tables.format import interval, number
-from diffbench.report.tables.outcomes import spread_over_ranks
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds, curves_over_seeds
 from diffbench.report.tables.slices import TITLES, short_name, slices, value_text

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from diffbench.data.pictured import spread_over_ranks
 from diffbench.report.charts.by_factor import CurvesByFactor
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import DASHES, NEUTRAL, OKABE_ITO
@@ -20,7 +21,7 @@ from diffbench.report.charts.toolkit import (
     select_box,
 )
 from diffbench.report.tables.estimates import agreeing
-from diffbench.report.tables.outcomes import ranked, spread_over_ranks
+from diffbench.report.tables.outcomes import ranked
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import curves_over_seeds
 from diffbench.report.tables.slices import SETTING, short_name, slices

@@ -13,6 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from diffbench.conventions import DiffbenchError
+from diffbench.data.pictured import spread_over_ranks
 from diffbench.data.raw_images import are_latents
 from diffbench.data.training_set import Images, TrainingSet, read_images
 from diffbench.files.estimates import DECODED
@@ -21,7 +22,7 @@ from diffbench.measures.memorization import ratios_of
 from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
-from diffbench.report.tables.outcomes import ranked, spread_over_ranks
+from diffbench.report.tables.outcomes import ranked
 from diffbench.report.tables.results import Results, shown_factors
 from diffbench.report.tables.slices import SETTING, short_name
 from diffbench.settings.data import LATENTS, DataSettings

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from diffbench.report.tables.outcomes import spread_over_ranks
+from diffbench.data.pictured import spread_over_ranks
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds
 from diffbench.report.tables.shown import Shown, show

@@ -129,8 +129,3 @@ def above_floor(means: pd.DataFrame) -> pd.Series:
 def overfitted(means: pd.DataFrame) -> pd.Series:
     """Whether a setting is worse than a linear filter on unseen images where its gap peaks; by setting."""
     return wide(means, "high")["skill_at_peak"] < 0
-
-
-def spread_over_ranks(count: int, limit: int) -> list[int]:
-    """At most `limit` ranks out of `count`, evenly spaced, with the first and the last."""
-    return sorted({round(rank) for rank in np.linspace(0, count - 1, min(count, limit))})
