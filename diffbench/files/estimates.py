@@ -6,7 +6,7 @@ One layout for all stages: a new measure is written, tabulated and charted witho
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,14 @@ def scalar(file: StageFile, name: str) -> Estimate:
 def has_curves(file: StageFile) -> bool:
     """Whether a file has estimates along `curve` x `sigma`."""
     return bool({"curve", "curve_value"} & file.arrays.keys())
+
+
+def curve(file: StageFile, name: str, sigmas: Iterable[float]) -> list[Estimate]:
+    """The curve of this name, which the file has, at some of its noise levels."""
+    (row,) = np.flatnonzero(file["curve"] == name)
+    places = [int(np.flatnonzero(file["sigma"] == sigma)[0]) for sigma in sigmas]
+    columns = [file[f"curve_{field}"][row][places].tolist() for field in FIELDS]
+    return [Estimate(*values) for values in zip(*columns, strict=True)]
 
 
 def curve_spaces(file: StageFile) -> list[str]:

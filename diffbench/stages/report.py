@@ -20,6 +20,7 @@ from diffbench.report.pages.publish import published
 from diffbench.report.pages.risk import write_risk
 from diffbench.report.pages.samples import write_samples
 from diffbench.report.pages.training import write_training
+from diffbench.report.pages.trajectories import write_trajectories
 from diffbench.report.tables.board import board
 from diffbench.report.tables.findings import find
 from diffbench.report.tables.privacy import inspected_cell
@@ -58,6 +59,7 @@ def write_pages(results: Results, spec: ReportSettings) -> None:
         write_claims(results, spec)
     write_noise(findings, spec)
     write_samples(findings, spec)
+    write_trajectories(findings, spec)
     write_risk(results, spec)
     if results.study.has_controls:
         write_controls(results, spec)

@@ -116,7 +116,10 @@ FIGURES = "figures"
 """Folder of the report's charts as files, which `diffbench figures` draws."""
 CHART_DATA = "data/{name}.csv"
 """Table of a chart, from its page."""
-PAGES = ("index", "leaderboard", "noise", "factors", "training", "samples", "claims", "risk", "costs", "methods")
+PAGES = (
+    *("index", "leaderboard", "noise", "factors", "training", "samples", "trajectories", "claims", "risk", "costs"),
+    "methods",
+)
 """Pages of the report, but for those of controls, laboratory and privacy, which some studies have."""
 COMPARING = ("leaderboard", "factors", "training", "claims")
 """Pages that compare settings or judge claims: a study of one model from outside and no other has none."""

@@ -29,7 +29,7 @@ from diffbench.settings.data import LATENTS, DataSettings
 from diffbench.shapes import Real, UInt8
 from diffbench.study import layout
 from diffbench.study.grid import Cell
-from diffbench.study.layout import MEMORIZATION, SAMPLES
+from diffbench.study.layout import MEMORIZATION, SAMPLES, Kind
 
 MAXIMUM_CELLS = 16
 """Cells pictured: enough to see the range, few enough to choose among."""
@@ -64,10 +64,11 @@ class Sheet:
 
 def sheets(results: Results, means: pd.DataFrame, width: int, count: int) -> list[Sheet]:
     """Pictures of cells spread over the ranks of the leaderboard: the most memorizing first, the least last."""
-    cells = list(_with_samples(results, means))
+    kind = layout.DECODED if results.study.decoded_kinds else SAMPLES
+    cells = list(first_with(results, means, kind, MEMORIZATION))
     sizes = {cell.checkpoint.run.train_size for cell in cells}
     try:
-        sets = {size: _images(results, size) for size in sizes}
+        sets = {size: images_of(results, size) for size in sizes}
     except DiffbenchError:
         return []  # without the images there is nothing to picture; the tables stand on their own
     if not sets:
@@ -78,8 +79,8 @@ def sheets(results: Results, means: pd.DataFrame, width: int, count: int) -> lis
     return list(_readable(results, pictured, sets, width, count))
 
 
-def _images(results: Results, train_size: int) -> TrainingSet:
-    """A training subset; what is wrong with the data file is remembered."""
+def images_of(results: Results, train_size: int) -> TrainingSet:
+    """A training subset, as it is looked at. DiffbenchError, which is remembered, if the data file cannot be read."""
     kind = results.study.pictured
     with results.reader.noting(kind, {}) as path:
         try:
@@ -100,21 +101,26 @@ def _readable(
             continue
 
 
-def _with_samples(results: Results, means: pd.DataFrame) -> Iterator[Cell]:
-    """Of each setting, in ranked order, the first seed's cell whose samples and distances are there.
+def first_with(results: Results, means: pd.DataFrame, kind: Kind, measured: Kind) -> Iterator[Cell]:
+    """Of each setting, in ranked order, the first seed's cell that has a file of `kind` beside one of `measured`.
 
-    Where a setting's distances are there but its samples are not, the results remember that.
+    Where a setting has the latter alone, its first such cell; the results remember the file that it lacks when it is
+    read.
     """
     by_setting: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in results.study.cells:
         by_setting.setdefault(tuple(shown_factors(cell)[name] for name in SETTING), []).append(cell)
     known = results.known_faults
     for setting in ranked(means)[SETTING].itertuples(index=False, name=None):
-        measured = [each for each in by_setting[setting] if MEMORIZATION.of(each.factors) not in known]
-        kind = layout.DECODED if results.study.decoded_kinds else SAMPLES
-        there = (each for each in measured if (results.folder / kind.of(each.factors)).exists())
-        if cell := next(there, next(iter(measured), None)):
+        found = [each for each in by_setting[setting] if measured.of(each.factors) not in known]
+        there = (each for each in found if (results.folder / kind.of(each.factors)).exists())
+        if cell := next(there, next(iter(found), None)):
             yield cell
+
+
+def name_of(cell: Cell) -> str:
+    """What a cell is called among those that a reader chooses from."""
+    return f"{short_name(shown_factors(cell))} · seed {cell.checkpoint.run.seed}"
 
 
 def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, width: int, count: int) -> Sheet:
@@ -124,7 +130,7 @@ def _sheet(results: Results, cell: Cell, training_set: TrainingSet, index: int, 
     memorization = results.read(MEMORIZATION, cell.factors)
     first, second = memorization[f"distance{end}"].T
     ratio = ratios_of(first, second)
-    name = f"{short_name(shown_factors(cell))} · seed {cell.checkpoint.run.seed}"
+    name = name_of(cell)
     if training_set.shape == (2,):
         return Sheet(name, figure=_scatter(samples, ratio, training_set, name, index, width))
     order = np.argsort(ratio, kind="stable")[spread_over_ranks(len(ratio), count)]
