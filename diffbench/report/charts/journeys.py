@@ -190,7 +190,7 @@ def _span(sigmas: list[str]) -> str:
 
 
 def _bytes(shape: tuple[int, ...]) -> int:
-    """Of a cell on a page, about: noise does not compress, Base64 takes four bytes for three, and tags take their own."""
+    """Of a cell on a page, about: noise does not compress, Base64 takes four bytes for three, and there are tags."""
     levels, trajectories, kinds, *image = shape
     return levels * trajectories * kinds * round(4 / 3 * (math.prod(image) + 90) + 170)
 

@@ -64,8 +64,8 @@ def paths_figure(file: StageFile, images: TrainingSet, name: str, index: int, wi
     )
     caption = (
         f"{len(file['pictured'])} trajectories, at equally spaced ranks of d1/d2 of their samples. Lines lead from"
-        " states, and from noised training points beside them, to what the denoiser makes of them. Hover a state for its"
-        " shell radius, the shares of noised points that lie as far out, and d1/d2 of its denoised point. At most"
+        " states, and from noised training points beside them, to what the denoiser makes of them. Hover a state for"
+        " its shell radius, the shares of noised points that lie as far out, and d1/d2 of its denoised point. At most"
         f" {MAXIMUM_POINTS} points of either kind, scaled to the standard deviation of the training pool = 0.5; what"
         " lies further out is cut."
     )
