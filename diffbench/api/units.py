@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RAW, SCALED, SQUARED = "raw", "scaled", "scaled^2"
 
-LENGTHS = ("samples", "sigma", "distance", f"distance{DECODED}", "isolation", "norm_*", "reference_*")
+LENGTHS = ("samples", "*sigma", "distance", f"distance{DECODED}", "isolation", "norm_*", "reference_*")
 IMAGES = dict.fromkeys(("pool", "validation", "unseen"), RAW)
 UNITS = {
     layout.DATA: IMAGES,

@@ -45,14 +45,23 @@ def kept(shape: tuple[int, ...], trajectories: int, levels: int) -> Kept:
         return Kept(min(POINTS, trajectories), min(POINT_LEVELS, levels), 1)
     if len(shape) != 3:
         return Kept(0, 0, 1)
+    levels, side = min(LEVELS, levels), max(shape[1:])
+    strides = (each for each in range(1, side) if levels * _bytes_of_a_state(shape, each) <= BYTES)
+    stride = next(strides, side)
+    most = BYTES // (levels * _bytes_of_a_state(shape, stride))
+    return Kept(max(1, min(TRAJECTORIES, trajectories, most)), levels, stride)
+
+
+def kept_bytes(shape: tuple[int, ...], trajectories: int, levels: int) -> int:
+    """Bytes of what is kept, uncompressed."""
+    much = kept(shape, trajectories, levels)
+    state = _bytes_of_a_state(shape, much.stride) if len(shape) == 3 else 4 * len(KINDS) * math.prod(shape)
+    return much.trajectories * much.levels * state
+
+
+def _bytes_of_a_state(shape: tuple[int, ...], stride: int) -> int:
     channels, height, width = shape
-    levels = min(LEVELS, levels)
-
-    def size(stride: int) -> int:
-        return levels * len(KINDS) * channels * math.ceil(height / stride) * math.ceil(width / stride)
-
-    stride = next((each for each in range(1, max(height, width)) if size(each) <= BYTES), max(height, width))
-    return Kept(max(1, min(TRAJECTORIES, trajectories, BYTES // size(stride))), levels, stride)
+    return len(KINDS) * channels * math.ceil(height / stride) * math.ceil(width / stride)
 
 
 def spread_over_ranks(count: int, limit: int) -> list[int]:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from diffbench.data.catalog import facts
+from diffbench.data.pictured import kept_bytes
 from diffbench.data.raw_images import are_latents
 from diffbench.planning.evaluations import PIXELS, Evaluations
 from diffbench.planning.flops import weights
@@ -34,7 +35,7 @@ LOSSES = 4
 REFERENCES = 4 * 2.5
 """Bytes of what four closed forms make of a pixel, compressed, in optimum/."""
 HELD = {layout.DATA: 6e3, layout.FEATURES: 1e5, layout.CONDITIONS: 8e3, layout.OPTIMUM: 7e3, layout.CHECKPOINT: 5e3}
-HELD |= {layout.DENOISE: 2.5e4, layout.SAMPLES: 1.2e4, layout.MEMORIZATION: 2.2e4, layout.OVERLAP: 1.4e4}
+HELD |= {layout.DENOISE: 2.5e4, layout.SAMPLES: 1.2e4, layout.MEMORIZATION: 2.2e4, layout.OVERLAP: 2.5e4}
 """Of a file whatever its sizes."""
 OTHER = 1e4
 """The same of other kinds."""
@@ -101,6 +102,8 @@ class _Sizes:
                 yield REFERENCES * self._counts.compared(size) * min(PIXELS, self._dimension)
         elif kind is layout.SAMPLES:
             yield samples * self._dimension * FLOAT
+        elif kind is layout.OVERLAP:
+            yield kept_bytes(self._facts.shape, self._study.sampling.trajectories, self._study.sampling.steps)
         elif kind is layout.MEMORIZATION:
             yield 3 * DOUBLE * (samples + int(factors["train_size"]))
 

@@ -93,7 +93,7 @@ def journeys(results: Results, means: pd.DataFrame, width: int) -> Sheets:
     cells = [cell for cell in first_with(results, means, OVERLAP, OVERLAP) if denoise(cell.checkpoint.run.model)]
     files = list(_readable(results, [cells[rank] for rank in spread_over_ranks(len(cells), MAXIMUM_CELLS)]))
     pictured = [(cell, file) for cell, file in files if "pictures" in file.arrays]
-    why = "" if pictured else _why_none(results, bool(cells), bool(files))
+    why = "" if pictured else _why_none(results, bool(files))
     if not pictured:
         return Sheets((), "", len(files), why)
     shape = pictured[0][1]["pictures"].shape
@@ -202,9 +202,9 @@ def _told(results: Results, shape: tuple[int, ...]) -> str:
     return told_of_latents(shape, data.name == LATENTS)
 
 
-def _why_none(results: Results, cells: bool, files: bool) -> str:
-    """Why there are no pictures at all."""
-    if not cells:
+def _why_none(results: Results, files: bool) -> str:
+    """Why there are no pictures at all; empty where the files were made before trajectories were kept."""
+    if not any(results.study.denoises(run.model) for run in results.study.runs):
         return "No model of this study has trajectories that were measured."
     if not files:
         return "No trajectories can be pictured: the files of their overlap are missing, or cannot be read."
