@@ -1,5 +1,5 @@
 "use strict";
-// What the reader looks at (columns, order, filters, rows), as the part of the address behind #: a view can be sent.
+// What the reader looks at (columns, order, weights, filters, rows), as the part of the address behind #: a view can be sent.
 
 const FIRST_ORDER = "-memorized_fraction";
 
@@ -13,6 +13,7 @@ function readView(board, first) {
   }
   return {
     columns,
+    weights: readWeights(board, given.get("weights") ?? ""),
     sort: given.get("sort") ?? FIRST_ORDER,
     filters,
     above: given.get("above") === "1",
@@ -20,14 +21,23 @@ function readView(board, first) {
   };
 }
 
+// Such as fd:2,recall:1; what is no positive number, or of a measure without a better direction, is passed over.
+function readWeights(board, text) {
+  const known = new Set(board.measures.filter(({ better }) => better).map(({ name }) => name));
+  const pairs = text.split(",").map((each) => each.split(":")).map(([name, weight]) => [name, Number(weight)]);
+  return Object.fromEntries(pairs.filter(([name, weight]) => known.has(name) && weight > 0 && Number.isFinite(weight)));
+}
+
 function writeView(view, first) {
   const told = new URLSearchParams();
   if (view.sort !== FIRST_ORDER) told.set("sort", view.sort);
   if (view.rows !== "settings") told.set("rows", view.rows);
   if (view.above) told.set("above", "1");
+  const weights = Object.entries(view.weights).map((pair) => pair.join(":"));
+  if (weights.length) told.set("weights", weights.join());
   for (const [name, value] of Object.entries(view.filters)) told.set(name, value);
   if (view.columns.join() !== first.join()) told.set("columns", view.columns.join());
-  history.replaceState(null, "", `#${told.toString().replaceAll("%2C", ",")}`);
+  history.replaceState(null, "", `#${told.toString().replaceAll("%2C", ",").replaceAll("%3A", ":")}`);
 }
 
 // Factors that tell rows apart, and the model, which heads them; and what all rows have in common, in words.
