@@ -209,9 +209,8 @@ def test_charts_in_sight_are_drawn_first_and_then_all_others(browser, folder):
     page.wait_for_function(DRAWN)
     order = page.evaluate("order")
     assert order[0] in ("likeness-by-factor", "trajectories")
-    assert sorted(order) == sorted(
-        page.eval_on_selector_all("[data-figure]", "all => all.map(each => each.dataset.figure)")
-    )
+    all_of_page = page.eval_on_selector_all("[data-figure]", "places => places.map(place => place.dataset.figure)")
+    assert sorted(order) == sorted(all_of_page)
     page.close()
 
 
