@@ -230,16 +230,18 @@ def test_heat_maps_have_a_cell_for_each_combination_and_mark_those_without_a_val
     page = open_page(folder / "factors.html")
 
     def numbers() -> list[str]:
-        return page.eval_on_selector_all("#heat-maps .mark-text text", "texts => texts.map(text => text.textContent)")
+        return page.eval_on_selector_all(
+            "#heat-maps .mark-text.role-mark text", "texts => texts.map(text => text.textContent)"
+        )
 
-    cells, crosses = "#heat-maps .mark-rect.role-mark path", "#heat-maps .mark-symbol path[aria-roledescription=point]"
+    cells, crosses = "#heat-maps .mark-rect.role-mark path", "#heat-maps .mark-symbol.role-mark path"
     assert page.locator(cells).count() == 8, "sizes by steps, steps by guidance"
     assert page.locator(crosses).count() == 1
     before = numbers()
     assert len(before) == 7
     page.select_option("#heat-maps select", label="FD")
     page.wait_for_function(
-        "before => [...document.querySelectorAll('#heat-maps .mark-text text')]"
+        "before => [...document.querySelectorAll('#heat-maps .mark-text.role-mark text')]"
         ".some((text, index) => text.textContent !== before[index])",
         arg=before,
     )

@@ -86,7 +86,7 @@ def test_a_map_has_the_mean_over_seeds_beside_its_floor(made: tuple[Study, Board
     assert set(none["against_floor"]) == {"this measure has none"}
 
 
-def test_every_measure_but_floors_and_costs_can_be_chosen(made: tuple[Study, Board]) -> None:
+def test_outcomes_and_main_measures_can_be_chosen_but_no_floors_and_costs(made: tuple[Study, Board]) -> None:
     study, whole = made
     titles = {each.measure.title for each in selectable(whole)}
     assert {"memorized fraction", "FD", "peak gap", "MemAUC", "inference gap"} <= titles

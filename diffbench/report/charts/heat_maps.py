@@ -35,7 +35,7 @@ def heat_maps(products: Sequence[Product], measures: Sequence[Selectable], width
         *(_map(product, table, panel) for product, table in zip(drawn, tables, strict=True)),
         columns=2,
         params=[select_box("measure", [each.measure.title for each in offered], "Measure: ")],
-        title="Two factors together: any measure where both were varied, the others held",
+        title="Two factors together: a measure where both were varied, the others held",
         description="Heat maps of a measure that the select box chooses, one for each pair of factors of which every "
         "combination was run: the mean over seeds as colour and as number; crosses where it is undefined.",
     )

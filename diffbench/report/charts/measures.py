@@ -40,7 +40,7 @@ def measures_by_factor(cuts: Sequence[Slice], measures: Sequence[Selectable], wi
         *(_panel(cut, own, mean, floor, panel) for cut, own, mean, floor in by_cut),
         params=[select_box("measure", titles, "Measure: "), alt.VariableParameter(name="ends", value=ends)],
         spacing=18,
-        title="Any measure against each factor, the others held",
+        title="One measure against each factor, the others held",
         description="A measure that the select box chooses against each factor: seeds as points with their intervals, "
         "a line through their means, and the measure's floor where it has one.",
     )

@@ -7,7 +7,16 @@ import numpy as np
 import pandas as pd
 
 from diffbench.report.tables.board import Board, Column
-from diffbench.report.tables.catalog import COST, Measure
+from diffbench.report.tables.catalog import Measure
+
+ALSO = frozenset(
+    {
+        *("mem_auc", "calibrated_fraction", "c_t", "nearest_side_rate", "peak_absolute_gap", "r2_crossing"),
+        *("overlap_coefficient_at_peak", "states_inside_at_peak", "fd_gap", "extracted_images_matched"),
+        *("attack_loss_auc", "attack_pia_auc", "attack_secmi_auc", "jacobian_auc", "pair_consistency"),
+    }
+)
+"""Measures beside those that the leaderboard shows at first. All others would make as many drawings of each chart."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +33,12 @@ class Selectable:
 
 
 def selectable(board: Board) -> list[Selectable]:
-    """All measures but costs and floors: those that the leaderboard shows at first, then the others."""
+    """Outcomes and main measures of quality and membership: those that the leaderboard shows at first, then ALSO."""
     columns = {column.measure.name: column for column in board.columns}
-    floors = {column.measure.floor for column in board.columns}
     offered = [
         Selectable(column, columns.get(column.measure.floor))
         for name, column in columns.items()
-        if name not in floors and column.measure.group != COST
+        if column.measure.shown or name in ALSO
     ]
     return sorted(offered, key=lambda each: not each.measure.shown)
 
