@@ -100,12 +100,20 @@ class _Sizes:
             yield LOSSES * DOUBLE * levels * sum(self._counts.of_splits(size))
             if kind is layout.OPTIMUM:
                 yield REFERENCES * self._counts.compared(size) * min(PIXELS, self._dimension)
-        elif kind is layout.SAMPLES:
-            yield samples * self._dimension * FLOAT
-        elif kind is layout.OVERLAP:
-            yield kept_bytes(self._facts.shape, self._study.sampling.trajectories, self._study.sampling.steps)
-        elif kind is layout.MEMORIZATION:
-            yield 3 * DOUBLE * (samples + int(factors["train_size"]))
+        else:
+            yield self._of_samples(kind, factors)
+
+    def _of_samples(self, kind: Kind, factors: Mapping[str, Any]) -> float:
+        """Bytes of what is made of a cell's samples."""
+        sampling = self._study.sampling
+        match kind:
+            case layout.SAMPLES:
+                return sampling.samples * self._dimension * FLOAT
+            case layout.MEMORIZATION:
+                return 3 * DOUBLE * (sampling.samples + int(factors["train_size"]))
+            case layout.OVERLAP:
+                return kept_bytes(self._facts.shape, sampling.trajectories, sampling.steps)
+        return 0
 
     def _weights(self, model: str) -> int:
         definition = self._study.definition(model)
