@@ -369,7 +369,7 @@ def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
 
 
 FIGURES = {
-    "leaderboard": {"pareto"},
+    "leaderboard": {"pareto", "ranking"},
     "noise": {
         *("gap-by-factor", "gap-by-step", "share-by-factor", "skill-by-factor"),
         *("closed-forms", "likeness-by-factor", "trajectories"),
