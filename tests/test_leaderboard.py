@@ -129,7 +129,7 @@ def test_weights_are_typed_and_stand_in_the_address(open_page, made):
     assert "weighted score" in again.inner_text("#board thead")
     assert again.input_value("#weights input[name=fd]") == "1"
     assert "passed over: weights=fd:1,c_t:3" in again.inner_text("#passed-over")
-    odd = [0.0, 0.1999999, 0.09996, 999.7, -0.00999999, 1e-5, -3e-9, 1234.5, 0.2, 5e7, -1000.0, 12.345, 99.95]
+    odd = [0.0, 0.1999999, 0.09996, 999.7, -0.00999999, 1e-5, -3e-9, 1234.6, 0.2, 5e7, -1000.0, 12.345, 99.95]
     assert again.evaluate("list => list.map(number)", odd) == [number(value) for value in odd]
     assert again.locator("#weights input[name=fd_floor]").count() == 0, "a floor has no better direction"
     page.click("#weights button")

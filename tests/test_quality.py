@@ -107,7 +107,7 @@ def test_so_many_images_drawn_over_and_over_lie_one_over_their_number_away(m):
         kernel_distance(np.tile(3 * features(s, m), (400 // m, 1)), 3 * features(s + 500, 300), s).standardized.value
         for s in range(50)
     ]
-    assert np.mean(values) == pytest.approx(1 / m, abs=4 * np.std(values) / math.sqrt(50))
+    assert np.mean(values) == pytest.approx(1 / m, abs=4 * float(np.std(values)) / math.sqrt(50))
     assert np.std(values) / math.sqrt(50) < 0.15 / m, "the mean is told well enough for that to mean something"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.measures.rank_groups import Rank
-from diffbench.report.charts.figure import Figure
+from diffbench.report.charts.figure import Chart, Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import MEAN_TOOLTIPS, WIDE, chosen, rounded, select_box, value_domain
 from diffbench.report.tables.board import Board
@@ -39,7 +39,7 @@ def ranking_figure(board: Board, ranks: Mapping[str, Mapping[Setting, Rank]], wi
         return None
     data = pd.concat(tables, ignore_index=True)
     drawn = {str(title): rows[rows["place"] <= DRAWN] for title, rows in data.groupby("measure", sort=False)}
-    told = {title: _told(rows, len(board.settings)) for title, rows in data.groupby("measure", sort=False)}
+    told = {str(title): _told(rows, len(board.settings)) for title, rows in data.groupby("measure", sort=False)}
     names = {title: rows["setting"].tolist() for title, rows in drawn.items()}
     shown = rounded(pd.concat(drawn.values())[[*COLUMNS, *OF_FLOOR, "group", "rank"]])
     several = bool((data["of"] > 1).any())
@@ -131,7 +131,7 @@ def _powers(linear: float, low: float, high: float) -> list[float]:
     return sorted(each for each in [0.0, *powers] if low <= each <= high)
 
 
-def _layers(shown: pd.DataFrame, told: Mapping[str, str], width: int) -> Sequence[alt.LayerChart]:
+def _layers(shown: pd.DataFrame, told: Mapping[str, str], width: int) -> Sequence[Chart]:
     """Each has the choice for itself: a layer's transforms reach only what shares its data."""
     scale = alt.Scale(
         type="symlog",
