@@ -1,6 +1,6 @@
 """The page of samples: pictures beside their nearest training and unseen images, or points of the plane."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -105,5 +105,5 @@ def _tile(gallery: Gallery, of: Pictured) -> Tile:
     return Tile(of, *uris)
 
 
-def _name(factors: dict[str, Any]) -> str:
+def _name(factors: Mapping[str, Any]) -> str:
     return f"{short_name(factors)} · seed {factors['seed']}"

@@ -97,7 +97,7 @@ class Results:
 
     @contextmanager
     def stored(self, train_size: int) -> Iterator[dict[str, StoredImages]]:
-        """Images of either split as they are looked at, unread; errors of the block, which reads them, are remembered."""
+        """Images of either split as they are looked at, unread; errors of the block that reads some are remembered."""
         kind = self.study.pictured
         with self.reader.noting(kind, {}) as path:
             try:
