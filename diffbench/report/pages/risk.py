@@ -6,14 +6,14 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffbench.report.charts.extraction import extraction_figure
-from diffbench.report.charts.pictures import data_uris, told_of
+from diffbench.report.charts.pictures import data_uris, largest, told_of
 from diffbench.report.pages.page import write_study_page, write_table
 from diffbench.report.tables.choice import choices, texts
 from diffbench.report.tables.exposed import ExposedImages, exposed_over_seeds
 from diffbench.report.tables.format import interval, number
 from diffbench.report.tables.membership import COLUMNS, attacked, attacks_over_seeds, differing
 from diffbench.report.tables.results import Results
-from diffbench.report.tables.risk import Risk, extraction_over_seeds, risks, settings_by_extraction, table
+from diffbench.report.tables.risk import IMAGES, Risk, extraction_over_seeds, risks, settings_by_extraction, table
 from diffbench.report.tables.risk_answers import risk_answers
 from diffbench.report.tables.shown import show
 from diffbench.settings.report import ReportSettings
@@ -25,6 +25,9 @@ TABLE = "risk"
 
 ATTACKS = "attacks"
 """Table of what attacks tell of all settings."""
+
+MAXIMUM_BYTES = 5_000_000
+"""Of the pictures of extracted images, so that the page stays below 8 MB."""
 
 NOT_MEASURED = "not measured"
 
@@ -76,7 +79,8 @@ def write_risk(results: Results, settings: ReportSettings) -> None:
     figure = extraction_figure(found, means, settings.chart_width)
     attacks = attacks_over_seeds(results)
     exposed = [] if results.inspects else exposed_over_seeds(results, attacks)  # its privacy page has them
-    shown = [shown_risk(risk) for risk in found]
+    most = MAXIMUM_BYTES // (len(found) * max(1, largest(found[0].pictures.shape[1:]))) if found else 0
+    shown = [shown_risk(risk, max(1, most)) for risk in found]
     pictured = [each.pictures for each in (*found, *exposed)]
     write_study_page(
         results,
@@ -100,8 +104,8 @@ def write_risk(results: Results, settings: ReportSettings) -> None:
     write_table(results, ATTACKS, attacks)
 
 
-def shown_risk(risk: Risk) -> Shown:
-    """The images of a setting as pages show them."""
+def shown_risk(risk: Risk, most: int = IMAGES) -> Shown:
+    """The images of a setting as pages show them, no more than `most`."""
     tiles = tuple(
         Tile(
             row["image"],
@@ -115,7 +119,7 @@ def shown_risk(risk: Risk) -> Shown:
             number(row["attack_fpr"]) if row["attacked"] else NOT_MEASURED,
             picture,
         )
-        for row, picture in zip(risk.images.to_dict("records"), data_uris(risk.pictures), strict=False)
+        for row, picture in zip(risk.images.to_dict("records"), data_uris(risk.pictures[:most]), strict=False)
     )
     counts = risk.factors["train_size"], len(risk.images), risk.seeds, risk.samples
     return Shown(risk.name, texts(risk.factors), *counts, number(risk.evenly), risk.held_out, tiles)

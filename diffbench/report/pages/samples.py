@@ -91,8 +91,9 @@ def _sheets(findings: Findings, settings: ReportSettings, shape: tuple[int, ...]
         for cell, figure in scatters(results, cells, settings.chart_width):
             yield Sheet(_name(shown_factors(cell)), texts(shown_factors(cell)), figure=figure)
         return
-    most = MAXIMUM_BYTES // (2 * count * (3 * largest(shape) + MARKUP))
-    cells = pictured_cells(results, findings.means, max(1, min(MAXIMUM_CELLS, most)))
+    room = max(1, MAXIMUM_BYTES // (2 * (3 * largest(shape) + MARKUP)))  # samples in a view, of all cells together
+    count = min(count, room)
+    cells = pictured_cells(results, findings.means, min(MAXIMUM_CELLS, room // count))
     for gallery in galleries(results, cells, count):
         measured = {name: show(pd.Series(vars(each))) for name, each in gallery.measured.items()}
         tiles = tuple(_tile(gallery, each) for each in gallery.pictured)
