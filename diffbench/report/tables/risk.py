@@ -181,8 +181,8 @@ def _attack(results: Results, cell: Cell) -> Float64[np.ndarray, " a"]:
 def _images(of_seeds: list[_Extracted]) -> pd.DataFrame:
     """A row for each training image that any seed extracts, most often first.
 
-    times, low, high: samples of all seeds that are copies of it, and what as many others would have, of all images at
-    once: spans the seeds' own intervals. Seeds share the noise that samples start from, so they are no repeats.
+    times, low, high: samples of all seeds that are copies of it, and the interval of the mean of that, for all images
+    at once: spans the seeds' own intervals. Seeds share the noise that samples start from, so they are no repeats.
     held_out: held-out images that would be copies of it, were they generated.
     """
     times, attacks = (np.array([getattr(each, name) for each in of_seeds]) for name in ("times", "attack"))
