@@ -8,6 +8,7 @@ import pytest
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
 from diffbench.study import layout
+from tests.conftest import DRAWN
 from tests.packed_boards import unpacked
 from tests.report_studies import make_study
 
@@ -184,6 +185,21 @@ def test_rows_in_view_are_exported(board, folder, tmp_path):
                 assert value == source[name]
             elif value:
                 assert float(value) == pytest.approx(float(source[name]), rel=1e-5, abs=1e-6), name
+
+
+def test_charts_in_sight_are_drawn_first_and_then_all_others(browser, folder):
+    page = browser.new_page()
+    page.add_init_script(
+        "window.order = []; new MutationObserver(seen => seen.forEach(each => order.push(each.target.dataset.figure)))"
+        ".observe(document, {subtree: true, attributeFilter: ['data-drawn']})"
+    )
+    page.goto(f"{(folder / 'noise.html').as_uri()}#overlap")
+    page.wait_for_function(DRAWN)
+    order = page.evaluate("order")
+    assert order[0] in ("likeness-by-factor", "trajectories")
+    all_of_page = page.eval_on_selector_all("[data-figure]", "places => places.map(place => place.dataset.figure)")
+    assert sorted(order) == sorted(all_of_page)
+    page.close()
 
 
 @pytest.mark.parametrize(
