@@ -85,7 +85,8 @@ def test_intervals_are_those_of_the_seeds_for_all_images_at_once(folder: Path) -
     rows = at(table, model="mlp-large", train_size=32, step=1600).set_index("image")
     counts = [extracted_by_hand(folder, f"mlp-large/n32/classes/seed{seed}/step1600/w0") for seed in (0, 1)]
     for image, row in rows.iterrows():
-        ends = [binomtest(each[int(str(image))], SAMPLES).proportion_ci(1 - 0.05 / 32, method="exact") for each in counts]
+        tests = [binomtest(each[int(str(image))], SAMPLES) for each in counts]
+        ends = [each.proportion_ci(1 - 0.05 / 32, method="exact") for each in tests]
         assert row["low"] == pytest.approx(2 * SAMPLES * min(each.low for each in ends))
         assert row["high"] == pytest.approx(2 * SAMPLES * max(each.high for each in ends))
         assert row["low"] <= row["times"] <= row["high"]
