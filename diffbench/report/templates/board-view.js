@@ -1,10 +1,9 @@
 "use strict";
-// What the reader looks at (columns, order, filters, rows), as the part of the address behind #: a view can be sent.
+// What the reader looks at (columns, order, filters, rows), as keys of the address: a view can be sent.
 
 const FIRST_ORDER = "-memorized_fraction";
 
-function readView(board, first) {
-  const given = new URLSearchParams(location.hash.slice(1));
+function readView(board, first, given) {
   const known = new Set(board.measures.map((measure) => measure.name));
   const columns = given.get("columns")?.split(",").filter((name) => known.has(name)) ?? first;
   const filters = {};
@@ -20,14 +19,29 @@ function readView(board, first) {
   };
 }
 
-function writeView(view, first) {
-  const told = new URLSearchParams();
-  if (view.sort !== FIRST_ORDER) told.set("sort", view.sort);
-  if (view.rows !== "settings") told.set("rows", view.rows);
-  if (view.above) told.set("above", "1");
-  for (const [name, value] of Object.entries(view.filters)) told.set(name, value);
-  if (view.columns.join() !== first.join()) told.set("columns", view.columns.join());
-  history.replaceState(null, "", `#${told.toString().replaceAll("%2C", ",")}`);
+// The view's keys, undefined where it is as at first.
+function keysOf(board, view, first) {
+  const keys = {
+    sort: view.sort === FIRST_ORDER ? undefined : view.sort,
+    rows: view.rows === "settings" ? undefined : view.rows,
+    above: view.above ? "1" : undefined,
+  };
+  for (const { name } of board.factors) keys[name] = view.filters[name];
+  return { ...keys, columns: view.columns.join() === first.join() ? undefined : view.columns.join() };
+}
+
+// Names of given keys that ask for what the board does not have.
+function oddKeys(board, given) {
+  const factors = board.factors.map(({ name, values }) => [name, (text) => values.some((value) => String(value) === text)]);
+  const columns = new Set([...board.measures, ...board.factors].map(({ name }) => name));
+  const knows = {
+    sort: (text) => columns.has(text.replace(/^-/, "")),
+    rows: (text) => text === "settings" || (text === "cells" && board.cells),
+    above: (text) => ["0", "1"].includes(text),
+    columns: (text) => text.split(",").every((name) => name === "" || columns.has(name)),
+    ...Object.fromEntries(factors),
+  };
+  return Object.keys(knows).filter((name) => given.has(name) && !knows[name](given.get(name)));
 }
 
 // Factors that tell rows apart, and the model, which heads them; and what all rows have in common, in words.

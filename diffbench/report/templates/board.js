@@ -40,7 +40,7 @@ async function leaderboard() {
   const form = filterForm(board);
   const boxes = [...document.querySelectorAll("#columns input")];
   const first = boxes.filter((box) => "shown" in box.dataset).map((box) => box.name);
-  let view = readView(board, first);
+  let view = readView(board, first, new URLSearchParams());
   let order = [];
   const table = new BoardTable(board, (sort, name) => {
     update({ sort });
@@ -56,7 +56,7 @@ async function leaderboard() {
     document.getElementById("shown-count").textContent =
       `${count(order.length)} of ${count(board[view.rows].size)} ${what}${held && `; all: ${held}`}`;
     controls();
-    writeView(view, first);
+    address.set(keysOf(board, view, first));
   }
 
   // What the controls say, where the view came from the address.
@@ -91,9 +91,13 @@ async function leaderboard() {
     if (which) update({ columns: { shown: first, all: boxes.map((box) => box.name), none: [] }[which] });
   });
   document.getElementById("export").addEventListener("click", () => save(`${board.study}-${document.body.dataset.page}.csv`, asCsv(board, view, order), "text/csv"));
-  addEventListener("hashchange", () => update(readView(board, first)));
   for (const hidden of document.querySelectorAll("#columns, .board-line, #window")) hidden.hidden = false;
-  update({});
+  address.follow(Object.keys(keysOf(board, view, first)), (keys) => {
+    const odd = oddKeys(board, keys);
+    if (odd.includes("sort")) keys.delete("sort");
+    update(readView(board, first, keys));
+    return odd;
+  });
   document.getElementById("board").dataset.ready = "yes";
 }
 
