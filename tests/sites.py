@@ -1,7 +1,7 @@
 """What every page of every report must hold, in a real browser: it draws, reads, acts, fits, is reached, and leads somewhere."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from importlib.resources import files
 from io import BytesIO
@@ -14,8 +14,11 @@ from PIL import Image
 
 from diffbench.report.pages.drawings import drawings_of
 
-LOOKS = (("light", 1280), ("dark", 390), ("light", 390), ("dark", 1280))
-"""Schemes and widths; the first two show what depends on either."""
+Look = tuple[str, int]
+"""Scheme and width of a page."""
+
+WIDE, NARROW = ("light", 1280), ("dark", 390)
+LOOKS = (WIDE, NARROW, ("light", 390), ("dark", 1280))
 
 UNREADABLE = re.compile(r"(?<![\w.'/-])(nan|NaN|None(?! [a-z])|null|-?inf|-?Infinity|NaT|\[object Object\])(?![\w'/-])")
 """Values that a program writes and a reader does not understand; names in quotes or paths may hold them."""
@@ -38,8 +41,8 @@ UNREACHED = """places => places.filter(each => each.scrollWidth > each.clientWid
     && /auto|scroll/.test(getComputedStyle(each).overflowX)).map(each => each.outerHTML.slice(0, 200))"""
 CHANGE = """(control) => {
     const say = () => ["input", "change"].forEach((kind) => control.dispatchEvent(new Event(kind, { bubbles: true })));
-    const first = control.value;
-    const others = control.options ? [control.options[control.options.length - 1].value] : [control.max || 100, control.min || 0];
+    const first = control.value, { options } = control;
+    const others = options ? [options[options.length - 1].value] : [control.max || 100, control.min || 0];
     for (const value of [...others, first]) { control.value = value; say(); }
 }"""
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -49,17 +52,19 @@ FILES_A_PAGE = 3
 """Charts of a page that are saved, each in every format."""
 
 
-def check_site(open_page: Callable[..., Any], folder: Path, looks: Any = LOOKS[:2], shots: Path | None = None) -> None:
-    """Every page of a folder holds everything; pictures of all looks go to `shots`, if given."""
+def check_site(open_page: Callable[..., Any], folder: Path) -> None:
+    """Every page of a folder holds everything where it is narrow and dark, which shows most."""
     pages = sorted(folder.glob("*.html"))
     assert pages, f"no pages in {folder}"
     assert_links_lead_somewhere(folder)
     for path in pages:
-        check_page(open_page, path, looks, shots)
+        check_page(open_page, path, [NARROW])
 
 
-def check_page(open_page: Callable[..., Any], path: Path, looks: Any = LOOKS[:2], shots: Path | None = None) -> None:
-    """The page in each look, and what acts on it in the first."""
+def check_page(
+    open_page: Callable[..., Any], path: Path, looks: Sequence[Look], screenshots: Path | None = None
+) -> None:
+    """The page in each look, and what acts on it in the first; pictures of it go to `screenshots`, if given."""
     drawings, _ = drawings_of(path)
     for place, (scheme, width) in enumerate(looks):
         page = open_page(path, scheme, width=width)
@@ -69,10 +74,11 @@ def check_page(open_page: Callable[..., Any], path: Path, looks: Any = LOOKS[:2]
         assert page.locator(UNNAMED).count() == 0
         assert page.eval_on_selector_all("main *", UNREACHED) == [], f"{path.name}: keys do not reach all that scrolls"
         assert page.locator("h1").count() == 1
+        assert page.locator("[aria-current=page]").count() == page.locator("nav.top").count()
         assert_words_are_read(page, path)
         assert_accessible(page, path)
-        if shots:
-            take(page, shots / f"{path.stem}-{scheme}-{width}.png")
+        if screenshots:
+            take(page, screenshots / f"{path.stem}-{scheme}-{width}.png")
         if not place:
             act(page)
             assert_words_are_read(page, path)
@@ -89,7 +95,8 @@ def assert_accessible(page: Any, path: Path) -> None:
     """axe-core finds nothing serious or critical."""
     page.evaluate(AXE)
     found = page.evaluate(f"axe.run(document, {RULES})")["violations"]
-    told = [(each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"]) for each in found if each["impact"] in GRAVE]
+    nodes = [(each["id"], each["nodes"][0]) for each in found if each["impact"] in GRAVE]
+    told = [(rule, node["html"][:200], node["failureSummary"]) for rule, node in nodes]
     assert told == [], path.name
 
 
