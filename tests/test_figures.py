@@ -62,8 +62,8 @@ def test_every_chart_is_drawn_in_every_format_and_choice_beside_its_rows(results
         assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF-")
     pd.testing.assert_frame_equal(pd.read_csv(folder / f"{names[0]}.csv"), ROWS)
     said = capsys.readouterr().out.splitlines()
-    empty = "index: curves: Made up: not drawn, for none of its 3 values is defined: made up without a value. Table (CSV)"
-    assert said[:2] == [empty, "index: steps: No side has several training steps of a setting."]
+    empty = "Made up: not drawn, for none of its 3 values is defined: made up without a value. Table (CSV)"
+    assert said[:2] == [f"index: curves: {empty}", "index: steps: No side has several training steps of a setting."]
     assert len(said) == 3
 
 
@@ -131,7 +131,7 @@ def test_a_page_saves_its_charts_as_they_stand(results, open_page, tmp_path):
 
 @pytest.mark.browser
 def test_a_chart_prints_alone_as_a_pdf_of_vectors(results, open_page):
-    """On one page of the chart's size, with text, in the inks of paper, called by what it shows; then the page is back."""
+    """On one page of the chart's size, with text, called by what it shows; then all is as before."""
     page = open_page(results / "report/index.html", "dark")
     title, svg = page.title(), page.locator("#sides-over-noise svg").bounding_box()
     page.evaluate("window.print = () => { window.printed = document.title }")

@@ -17,7 +17,10 @@ from tests.sites import NARROW, check_page, check_site
 
 pytestmark = pytest.mark.browser
 
-ODD = "<b onclick=alert(1)>\"quoted\"</b> & 'so' </script><script>console.log(1)</script> שלום \u202eABC {{ 7 * 7 }} %E2 日本語 " + "x" * 90
+ODD = (
+    "<b onclick=alert(1)>\"quoted\"</b> & 'so' </script><script>console.log(1)</script> שלום \u202eABC {{ 7 * 7 }} "
+    + "x" * 90
+)
 """What no page may take for markup, break at or be widened by."""
 
 LONG = "m" + "-longest.name" * 4

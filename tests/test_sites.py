@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    folders = metafunc.config.getoption("--site")
+    folders = metafunc.config.getoption("--site") or []
     if "path" in metafunc.fixturenames:
         pages = [path for folder in folders for path in sorted(folder.resolve().glob("*.html"))]
         metafunc.parametrize("path", pages, ids=[f"{path.parent.parent.name}-{path.stem}" for path in pages])
