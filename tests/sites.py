@@ -120,6 +120,8 @@ def act(page: Any) -> None:
     for control in buttons:
         if control.is_visible():  # another may have hidden it or taken its place
             control.click()
+            if page.locator("dialog[open]").count():
+                page.keyboard.press("Escape")
     asked = page.locator("#export:visible").count()
     for chart in page.locator("[data-of]:visible").all()[:FILES_A_PAGE]:
         for button in chart.locator("[data-save]").all():
