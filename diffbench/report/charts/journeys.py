@@ -10,6 +10,7 @@ import pandas as pd
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.pictured import KINDS, kept, spread_over_ranks
+from diffbench.data.training_set import read_images
 from diffbench.files.estimates import Estimate, curve
 from diffbench.files.store import StageFile
 from diffbench.measures.intervals import proportion
@@ -17,21 +18,22 @@ from diffbench.measures.near_duplicates import THRESHOLD
 from diffbench.measures.overlap import BALL
 from diffbench.report.charts.figure import Figure
 from diffbench.report.charts.paths import paths_figure
-from diffbench.report.charts.pictures import (
-    MAXIMUM_BYTES,
-    MAXIMUM_CELLS,
-    first_with,
-    images_of,
-    name_of,
-    png,
-    told_of_latents,
-)
+from diffbench.report.charts.pictures import png, told_of_latents
+from diffbench.report.tables.choice import texts
 from diffbench.report.tables.format import level, number
-from diffbench.report.tables.results import Results
+from diffbench.report.tables.galleries import cells_with
+from diffbench.report.tables.results import Results, shown_factors
 from diffbench.report.tables.shown import Shown, show
+from diffbench.report.tables.slices import short_name
 from diffbench.settings.data import LATENTS
 from diffbench.study.grid import Cell
 from diffbench.study.layout import DATA, OVERLAP
+
+MAXIMUM_CELLS = 16
+"""Cells pictured: enough to see the range, few enough to choose among."""
+
+MAXIMUM_BYTES = 5_000_000
+"""Of all cells together, so that the page stays below 8 MB."""
 
 OUTSIDE = 1 - BALL
 """A state of which fewer noised training images lie as far out is outside the ball that holds 95 % of them."""
@@ -70,6 +72,7 @@ class Sheet:
     """The trajectories of one cell; of points in the plane a chart of their paths."""
 
     name: str
+    factors: dict[str, str]
     journeys: tuple[Journey, ...] = ()
     figure: Figure | None = None
 
@@ -90,7 +93,8 @@ class Sheets:
 def journeys(results: Results, means: pd.DataFrame, width: int) -> Sheets:
     """Trajectories of cells spread over the ranks of the leaderboard, as many as the page may hold."""
     denoise = results.study.denoises
-    cells = [cell for cell in first_with(results, means, OVERLAP, OVERLAP) if denoise(cell.checkpoint.run.model)]
+    found = (cells[0] for cells in cells_with(results, means, OVERLAP, OVERLAP))
+    cells = [cell for cell in found if denoise(cell.checkpoint.run.model)]
     files = list(_readable(results, [cells[rank] for rank in spread_over_ranks(len(cells), MAXIMUM_CELLS)]))
     pictured = [(cell, file) for cell, file in files if "pictures" in file.arrays]
     why = "" if pictured else _why_none(results, bool(files))
@@ -115,15 +119,18 @@ def _readable(results: Results, cells: list[Cell]) -> Iterator[tuple[Cell, Stage
 def _sheets(results: Results, shown: list[tuple[Cell, StageFile]], width: int) -> Iterator[Sheet]:
     """Of cells with kept trajectories; points in the plane need the images, too, and the results remember a fault."""
     for index, (cell, file) in enumerate(shown):
-        name = name_of(cell)
+        factors = shown_factors(cell)
+        name, told = f"{short_name(factors)} · seed {factors['seed']}", texts(factors)
         if file["pictures"].ndim != 4:
-            yield Sheet(name, tuple(_journeys(file)))
+            yield Sheet(name, told, tuple(_journeys(file)))
             continue
         try:
-            images = images_of(results, cell.checkpoint.run.train_size)
+            with results.reader.noting(DATA, {}) as path:
+                made_by = results.reader.lineage.fingerprint(DATA, {})
+                images = read_images(path, cell.checkpoint.run.train_size, made_by=made_by)
         except DiffbenchError:
             continue
-        yield Sheet(name, figure=paths_figure(file, images, name, index, width))
+        yield Sheet(name, told, figure=paths_figure(file, images, name, index, width))
 
 
 def _journeys(file: StageFile) -> Iterator[Journey]:

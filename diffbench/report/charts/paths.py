@@ -9,7 +9,7 @@ from diffbench.data.training_set import TrainingSet
 from diffbench.files.estimates import curve
 from diffbench.files.store import StageFile
 from diffbench.report.charts.figure import Chart, Figure
-from diffbench.report.charts.pictures import MAXIMUM_POINTS
+from diffbench.report.charts.plane import MAXIMUM_POINTS
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import rounded
 from diffbench.report.tables.format import level
