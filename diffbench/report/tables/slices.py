@@ -1,7 +1,7 @@
 """One factor at a time: the settings that differ in one factor only."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -34,6 +34,11 @@ class Slice:
     values: tuple[Any, ...]  # two or more, in the order of `ordered`
     numbers: bool  # whether the values are numbers
     fixed: dict[str, Any]  # the other factors but the seed
+
+    @property
+    def over_steps(self) -> "Slice":
+        """The same settings at any training step."""
+        return replace(self, fixed={name: value for name, value in self.fixed.items() if name != "step"})
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that lie on the slice; factors that the table lacks, or leaves open, hold for all."""

@@ -35,6 +35,7 @@ async function draw() {
       console.error(place.dataset.figure, error);
     }
   }
+  document.dispatchEvent(new Event("chosen"));
 }
 
 // The chart for paper: on white in the inks of a light page, with what the reader chose; and what its file is called.
