@@ -8,6 +8,7 @@ import pytest
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
 from diffbench.study import layout
+from tests.conftest import DRAWN
 from tests.packed_boards import unpacked
 from tests.report_studies import make_study
 
@@ -198,8 +199,29 @@ def test_pictures_follow_their_select_box_and_the_address(open_page, folder):
     assert sent.is_visible("#sheet-2")
 
 
+def test_charts_in_sight_are_drawn_first_and_then_all_others(browser, folder):
+    page = browser.new_page()
+    page.add_init_script(
+        "window.order = []; new MutationObserver(seen => seen.forEach(each => order.push(each.target.dataset.figure)))"
+        ".observe(document, {subtree: true, attributeFilter: ['data-drawn']})"
+    )
+    page.goto(f"{(folder / 'noise.html').as_uri()}#overlap")
+    page.wait_for_function(DRAWN)
+    order = page.evaluate("order")
+    assert order[0] in ("likeness-by-factor", "trajectories")
+    all_of_page = page.eval_on_selector_all("[data-figure]", "places => places.map(place => place.dataset.figure)")
+    assert sorted(order) == sorted(all_of_page)
+    page.close()
+
+
 @pytest.mark.parametrize(
-    ("name", "figure"), [("noise", "gap-by-step"), ("noise", "trajectories"), ("training", "outcomes-by-step")]
+    ("name", "figure"),
+    [
+        ("noise", "gap-by-step"),
+        ("noise", "trajectories"),
+        ("training", "outcomes-by-step"),
+        ("factors", "measures-by-factor"),
+    ],
 )
 def test_chart_follows_its_select_box(open_page, folder, name, figure):
     page = open_page(folder / f"{name}.html")
@@ -218,6 +240,28 @@ def test_chart_follows_its_select_box(open_page, folder, name, figure):
         arg=[figure, before],
     )
     assert drawn() != before
+
+
+def test_heat_maps_have_a_cell_for_each_combination_and_mark_those_without_a_value(open_page, folder):
+    page = open_page(folder / "factors.html")
+
+    def numbers() -> list[str]:
+        return page.eval_on_selector_all(
+            "#heat-maps .mark-text.role-mark text", "texts => texts.map(text => text.textContent)"
+        )
+
+    cells, crosses = "#heat-maps .mark-rect.role-mark path", "#heat-maps .mark-symbol.role-mark path"
+    assert page.locator(cells).count() == 8, "sizes by steps, steps by guidance"
+    assert page.locator(crosses).count() == 1
+    before = numbers()
+    assert len(before) == 7
+    page.select_option("#heat-maps select", label="FD")
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('#heat-maps .mark-text.role-mark text')]"
+        ".some((text, index) => text.textContent !== before[index])",
+        arg=before,
+    )
+    assert len(numbers()) == 7
 
 
 def test_tables_and_pictures_are_there_without_scripts(browser, folder):

@@ -1,5 +1,5 @@
 "use strict";
-// What the reader looks at (columns, order, filters, rows), as keys of the address: a view can be sent.
+// What the reader looks at (columns, order, weights, filters, rows), as keys of the address: a view can be sent.
 
 const FIRST_ORDER = "-memorized_fraction";
 
@@ -12,6 +12,7 @@ function readView(board, first, given) {
   }
   return {
     columns,
+    weights: Object.fromEntries(weightPairs(board, given.get("weights") ?? "").fit),
     sort: given.get("sort") ?? FIRST_ORDER,
     filters,
     above: given.get("above") === "1",
@@ -19,9 +20,18 @@ function readView(board, first, given) {
   };
 }
 
+// Pairs such as fd:2,recall:1, and which of them are the positive weight of a measure that has a better direction.
+function weightPairs(board, text) {
+  const known = new Set(board.measures.filter(({ better }) => better).map(({ name }) => name));
+  const pairs = text.split(",").map((each) => each.split(":")).map(([name, weight]) => [name, Number(weight)]);
+  return { pairs, fit: pairs.filter(([name, weight]) => known.has(name) && weight > 0 && Number.isFinite(weight)) };
+}
+
 // The view's keys, undefined where it is as at first.
 function keysOf(board, view, first) {
+  const weights = Object.entries(view.weights).map((pair) => pair.join(":"));
   const keys = {
+    weights: weights.length ? weights.join() : undefined,
     sort: view.sort === FIRST_ORDER ? undefined : view.sort,
     rows: view.rows === "settings" ? undefined : view.rows,
     above: view.above ? "1" : undefined,
@@ -34,8 +44,11 @@ function keysOf(board, view, first) {
 function oddKeys(board, given) {
   const factors = board.factors.map(({ name, values }) => [name, (text) => values.some((value) => String(value) === text)]);
   const columns = new Set([...board.measures, ...board.factors].map(({ name }) => name));
+  const scored = weightPairs(board, given.get("weights") ?? "").fit.length > 0;
+  const fits = ({ pairs, fit }) => pairs.length === fit.length;
   const knows = {
-    sort: (text) => columns.has(text.replace(/^-/, "")),
+    weights: (text) => fits(weightPairs(board, text)),
+    sort: (text) => columns.has(text.replace(/^-/, "")) || (scored && text.endsWith(SCORE.name)),
     rows: (text) => text === "settings" || (text === "cells" && board.cells),
     above: (text) => ["0", "1"].includes(text),
     columns: (text) => text.split(",").every((name) => name === "" || columns.has(name)),

@@ -25,11 +25,12 @@ function asCsv(board, view, order) {
   const quoted = (value) => (/[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
   const factors = board.factors.filter(({ name }) => rows.factors[name]);
   const text = (value) => (Number.isNaN(value) ? "" : value === Infinity ? "inf" : value === -Infinity ? "-inf" : String(value));
-  const heads = view.columns.flatMap((name) => [name, `${name}_low`, `${name}_high`]);
+  const columns = columnsOf(view);
+  const heads = columns.flatMap((name) => [name, `${name}_low`, `${name}_high`]);
   const lines = [[...factors.map(({ name }) => name), ...heads].map(quoted).join()];
   for (const row of order) {
     const names = factors.map(({ name, values }) => quoted(values[rows.factors[name][row]]));
-    const values = view.columns.flatMap((name) => ["value", "low", "high"].map((field) => text(rows.column(name)[field][row])));
+    const values = columns.flatMap((name) => ["value", "low", "high"].map((field) => text(rows.column(name)[field][row])));
     lines.push([...names, ...values].join());
   }
   return `${lines.join("\n")}\n`;
@@ -42,13 +43,23 @@ async function leaderboard() {
   const first = boxes.filter((box) => "shown" in box.dataset).map((box) => box.name);
   let view = readView(board, first, new URLSearchParams());
   let order = [];
+  let scored = null; // the weights of the scores that the board holds
   const table = new BoardTable(board, (sort, name) => {
     update({ sort });
     document.querySelector(`#board th[data-name="${name}"] button`).focus();
   });
 
+  // The first weight orders rows by the score, as the last that goes ends that.
+  const showWeights = weightInputs((weights) => {
+    const [before, after] = [isWeighted(view), isWeighted({ weights })];
+    const sort = after && !before ? `-${SCORE.name}` : !after && view.sort.endsWith(SCORE.name) ? FIRST_ORDER : view.sort;
+    update({ weights, sort });
+  });
+
   function update(changes) {
     view = { ...view, ...changes };
+    if (isWeighted(view) && view.weights !== scored) score(board, view.weights);
+    scored = view.weights;
     order = rowsOf(board, view);
     table.show(view, order);
     const what = view.rows === "cells" ? "cells" : "settings";
@@ -69,6 +80,7 @@ async function leaderboard() {
     const seeds = form.querySelector("[data-of=seed]");
     if (seeds) seeds.hidden = view.rows !== "cells";
     for (const box of boxes) box.checked = view.columns.includes(box.name);
+    showWeights(view.weights);
   }
 
   form.addEventListener("change", () => {
@@ -81,7 +93,7 @@ async function leaderboard() {
   });
   form.addEventListener("reset", (event) => {
     event.preventDefault();
-    update({ filters: {}, rows: "settings", above: false, sort: FIRST_ORDER });
+    update({ filters: {}, rows: "settings", above: false, weights: {}, sort: FIRST_ORDER });
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   const columns = document.getElementById("columns");
@@ -101,7 +113,7 @@ async function leaderboard() {
   document.getElementById("board").dataset.ready = "yes";
 }
 
-leaderboard().catch((error) => {
+const boardShown = leaderboard().catch((error) => {
   const told = document.getElementById("board-failed");
   told.textContent = `The table could not be shown (${error.message}); the CSV above has all of it.`;
   told.hidden = false;

@@ -22,7 +22,7 @@ function hideUnnamed(place) {
 
 async function draw() {
   const tooltip = { theme: dark.matches ? "dark" : "light" };
-  for (const place of document.querySelectorAll("[data-figure]")) {
+  for await (const place of inTurn(document.querySelectorAll("[data-figure]"))) {
     const specification = withChoices(place.dataset.figure);
     const shown = dark.matches ? inDark(specification) : specification;
     try {
@@ -30,12 +30,12 @@ async function draw() {
       listen(place.dataset.figure);
       hideUnnamed(place);
       place.dataset.drawn = "yes";
+      place.dispatchEvent(new Event("drawn", { bubbles: true }));
     } catch (error) {
       place.textContent = `This chart could not be drawn: ${error.message}`;
       console.error(place.dataset.figure, error);
     }
   }
-  document.dispatchEvent(new Event("chosen"));
 }
 
 // The chart for paper: on white in the inks of a light page, with what the reader chose; and what its file is called.

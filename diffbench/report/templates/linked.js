@@ -125,6 +125,7 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   document.getElementById("sigma-whole").addEventListener("click", () => choose(RANGE, undefined));
   document.addEventListener("chosen", controls);
+  document.addEventListener("drawn", ({ target }) => target.classList.contains("brushed") && tellWithin(target.dataset.figure));
   form.hidden = false;
   controls();
 }
