@@ -14,18 +14,7 @@ const address = (() => {
     return { section, keys: new URLSearchParams(parts.join("&")) };
   }
 
-  // At once, then at most five times a second: browsers refuse more while the reader drags.
-  let resting;
   function write() {
-    if (resting) return;
-    put();
-    resting = setTimeout(() => {
-      resting = undefined;
-      put();
-    }, 200);
-  }
-
-  function put() {
     const told = keys.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
     const text = [read().section, told].filter(Boolean).join("&");
     if (text !== location.hash.slice(1)) history.replaceState(null, "", `#${text}`);

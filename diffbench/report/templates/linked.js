@@ -55,11 +55,16 @@
       for (let seen; seen !== drag.to; ) {
         seen = drag.to;
         const [low, high] = [drag.level(drag.from), drag.level(seen)].sort((a, b) => a - b);
-        if (low < high) await choose(RANGE, [low, high]);
+        if (low < high) await show(RANGE, `${low},${high}`);
       }
       drag.drawing = false;
+      controls();
     });
-    canvas.addEventListener("lostpointercapture", () => (dragged = undefined));
+    // Browsers let the address change only so often: it does when the drag ends.
+    canvas.addEventListener("lostpointercapture", () => {
+      if (dragged?.moving) choose(RANGE, range());
+      dragged = undefined;
+    });
     canvas.addEventListener("dblclick", () => choose(RANGE, undefined));
   }
 
