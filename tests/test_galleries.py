@@ -124,7 +124,7 @@ def test_near_duplicates_of_a_training_image_are_told_beside_it(
     def with_pair(results: Results, kind: Kind, factors: Any) -> Any:
         file = read(results, kind, factors)
         others = {"near_duplicate": np.array([[3, 40], [40, 3]])} if kind is MEMORIZATION else {}
-        return replace(file, arrays=file.arrays | others)
+        return replace(file, arrays={**file.arrays, **others})
 
     monkeypatch.setattr(Results, "read", with_pair)
     told = {each.train.row: each.duplicate for each in gallery(planted, "copies", PLANTED).pictured}
