@@ -205,6 +205,7 @@ def test_pictures_follow_their_select_box_and_the_address(open_page, folder):
         ("noise", "trajectories"),
         ("training", "outcomes-by-step"),
         ("factors", "measures-by-factor"),
+        ("costs", "cost-against-outcome"),
     ],
 )
 def test_chart_follows_its_select_box(open_page, folder, name, figure):
