@@ -202,6 +202,7 @@ def test_charts_in_sight_are_drawn_first_and_then_all_others(browser, folder):
         ("noise", "trajectories"),
         ("training", "outcomes-by-step"),
         ("factors", "measures-by-factor"),
+        ("costs", "cost-against-outcome"),
     ],
 )
 def test_chart_follows_its_select_box(open_page, folder, name, figure):
