@@ -23,7 +23,7 @@ from diffbench.verification.origins import Origins
 STUDY = "study"
 """Column of the sides' names."""
 
-GRID = ("name", "seeds", "steps", "center", "sweeps", "report", "device", "threads", "runtime_factor", "note")
+GRID = ("name", "title", "seeds", "steps", "center", "sweeps", "report", "device", "threads", "runtime_factor", "note")
 """Settings of a study that tell which cells there are, or change no number."""
 
 
