@@ -139,6 +139,25 @@ def test_a_view_is_sent_by_its_address(board, open_page, folder):
     odd = ready(open_page(folder / "leaderboard.html", part="#sort=nothing&columns=none,fd&train_size=7&step=<b>"))
     assert len(lines(odd)) == 6, "what the table does not know is passed over"
     assert odd.locator("#board thead th").count() == 5
+    told = odd.inner_text("#passed-over")
+    assert told.endswith("passed over: sort=nothing, columns=none,fd, train_size=7, step=<b>")
+    assert odd.evaluate("location.hash") == "#columns=fd"
+
+
+def test_choices_stay_where_a_reader_follows_a_link_within_the_page(open_page, folder):
+    board = ready(open_page(folder / "leaderboard.html", part="#quality&step=1600&nonsense=1"))
+    board.wait_for_function("scrollY > 0", timeout=10_000)  # the section is found though keys stand behind it
+    assert board.inner_text("#passed-over").endswith("passed over: nonsense=1")
+    assert board.input_value("[data-filter=step]") == "1600"
+    board.select_option("[data-filter=train_size]", "32")
+    board.evaluate("location.hash = 'leaderboard'")
+    board.wait_for_function("location.hash.includes('&')")
+    assert board.evaluate("location.hash") == "#leaderboard&nonsense=1&train_size=32&step=1600"
+    assert board.input_value("[data-filter=step]") == "1600"
+    board.evaluate("location.hash = 'step=100'")
+    board.wait_for_function("document.querySelector('[data-filter=step]').value === '100'")
+    assert board.input_value("[data-filter=train_size]") == ""
+    assert not board.is_visible("#passed-over")
 
 
 def test_seeds_have_rows_on_demand(board):
@@ -180,7 +199,13 @@ def test_pictures_follow_their_select_box_and_the_address(open_page, folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "figure"), [("noise", "gap-by-step"), ("noise", "trajectories"), ("training", "outcomes-by-step")]
+    ("name", "figure"),
+    [
+        ("noise", "gap-by-step"),
+        ("noise", "trajectories"),
+        ("training", "outcomes-by-step"),
+        ("factors", "measures-by-factor"),
+    ],
 )
 def test_chart_follows_its_select_box(open_page, folder, name, figure):
     page = open_page(folder / f"{name}.html")
@@ -199,6 +224,28 @@ def test_chart_follows_its_select_box(open_page, folder, name, figure):
         arg=[figure, before],
     )
     assert drawn() != before
+
+
+def test_heat_maps_have_a_cell_for_each_combination_and_mark_those_without_a_value(open_page, folder):
+    page = open_page(folder / "factors.html")
+
+    def numbers() -> list[str]:
+        return page.eval_on_selector_all(
+            "#heat-maps .mark-text.role-mark text", "texts => texts.map(text => text.textContent)"
+        )
+
+    cells, crosses = "#heat-maps .mark-rect.role-mark path", "#heat-maps .mark-symbol.role-mark path"
+    assert page.locator(cells).count() == 8, "sizes by steps, steps by guidance"
+    assert page.locator(crosses).count() == 1
+    before = numbers()
+    assert len(before) == 7
+    page.select_option("#heat-maps select", label="FD")
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('#heat-maps .mark-text.role-mark text')]"
+        ".some((text, index) => text.textContent !== before[index])",
+        arg=before,
+    )
+    assert len(numbers()) == 7
 
 
 def test_tables_and_pictures_are_there_without_scripts(browser, folder):

@@ -152,7 +152,7 @@ def _as_board(rows: pd.DataFrame, board: Board) -> Board:
         own = scalars[scalars["measure"] == measure.name]
         told = own["units"].where(own["reason"] == "", own["reason"])
         if own["value"].notna().any():
-            plain = replace(measure, floor="", unit=False)
+            plain = replace(measure, floor="", unit=False, better="")
             columns.append(Column(plain, settings.merge(own.assign(reason=told), how="left", on=keys), own))
         else:
             undefined.append((measure, str(told.iloc[0])))

@@ -53,7 +53,7 @@ def write_pages(results: Results, spec: ReportSettings) -> None:
     whole = board(findings)
     if not results.inspects:
         write_leaderboard(findings, whole, spec)
-        write_factors(findings, spec)
+        write_factors(findings, whole, spec)
         write_training(findings, spec)
         write_claims(results, spec)
     write_noise(findings, spec)

@@ -1,11 +1,10 @@
 """Charts of what a cell comes to: peak gap, memorized fraction and train-likeness, against factors and each other."""
 
-import json
-
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from diffbench.report.charts.along_factor import factor_axis, floor_bars, placed
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO, SEQUENCE
 from diffbench.report.charts.toolkit import VALUE_TOOLTIPS, number_tooltips, rounded, undefined_marks, value_domain
@@ -70,7 +69,7 @@ def _panel(
     cut: Slice, points: pd.DataFrame, lines: pd.DataFrame, measure: str, domain: list[float], width: int, first: bool
 ) -> Chart:
     title, floor = ROWS[measure]
-    x = _factor_axis(cut, labels=measure == AT_PEAK)  # only below the lowest row: rows of all columns are aligned
+    x = factor_axis(cut, labels=measure == AT_PEAK)  # only below the lowest row: rows of all columns are aligned
     ticks = alt.Axis(title=title if first else None, tickCount=5)
     y = alt.Y("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=ticks)
     seeds = _placed(points, measure, ["seed", "sigma"], cut)
@@ -84,44 +83,15 @@ def _panel(
     dots = known.mark_circle(size=30, color=OKABE_ITO[0], opacity=1).encode(y=y, tooltip=[*tooltips, *VALUE_TOOLTIPS])
     line = alt.Chart(means).mark_line(color=OKABE_ITO[1], strokeWidth=1.6).encode(x=x, y=y)
     if floor:
-        baselines = _floor(_placed(lines, floor, [], cut), x)
+        baselines = floor_bars(_placed(lines, floor, [], cut), x)
     else:
         baselines = _dashed_lines(means, [0.0, 1.0] if measure == AT_PEAK else [0.0])
     layers = [*baselines, whiskers, line, dots, undefined_marks(base, HEIGHT, tooltips)]
     return alt.layer(*layers, width=width, height=HEIGHT)
 
 
-def _factor_axis(cut: Slice, labels: bool) -> alt.X:
-    """The factor's values at whole numbers, of which `_placed` puts seeds beside each other."""
-    guides = cut.factor == "guidance"
-    axis = alt.Axis(
-        title=None,
-        values=list(range(len(cut.texts))),
-        labelExpr=f"{json.dumps(cut.texts)}[datum.value]",
-        labels=labels,
-        labelAngle=-60 if guides and not cut.numbers else -35,  # guides are named at length
-        labelLimit=280 if guides else 90,
-        labelOverlap=False,
-        grid=False,
-    )
-    return alt.X("place:Q", scale=alt.Scale(domain=[-0.5, len(cut.texts) - 0.5], nice=False), axis=axis)
-
-
 def _placed(table: pd.DataFrame, measure: str, more: list[str], cut: Slice) -> pd.DataFrame:
-    """The rows of a measure, with the columns `more`, and their place on the axis."""
-    rows = rounded(table.loc[table["measure"] == measure, [*SHOWN, *more]])
-    place = rows["factor_value"].map(cut.texts.index).astype(float)
-    if "seed" in rows:
-        rank = rows["seed"].rank(method="dense")
-        place += (rank - (1 + rank.max()) / 2) * min(0.16, 0.6 / max(rank.max(), 1.0))
-    return rows.assign(place=place)
-
-
-def _floor(floors: pd.DataFrame, x: alt.X) -> list[alt.Chart]:
-    """A grey bar over the interval of the floor, with a line at its value."""
-    base = alt.Chart(floors.assign(left=floors["place"] - 0.42, place=floors["place"] + 0.42))
-    bar = base.mark_rect(color=NEUTRAL, opacity=0.22).encode(x=x, x2="left:Q", y="low:Q", y2="high:Q")
-    return [bar, base.mark_rule(color=NEUTRAL, strokeWidth=2).encode(x=x, x2="left:Q", y="value:Q")]
+    return placed(table[table["measure"] == measure], [*SHOWN, *more], cut)
 
 
 def _dashed_lines(table: pd.DataFrame, heights: list[float]) -> list[alt.Chart]:

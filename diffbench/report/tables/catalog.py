@@ -13,6 +13,9 @@ EXTRACTION, JACOBIAN, PAIRS, COST, OTHER = "Extraction", "Jacobian", "Pair consi
 GROUPS = (*(MEMORIZATION, GAP, TRAJECTORIES, QUALITY, INFERENCE, MEMBERSHIP, EXTRACTION, JACOBIAN, PAIRS, COST, OTHER),)
 """Groups in the order of pages."""
 
+LESS, MORE = "less", "more"
+"""Which way a measure is better."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -25,6 +28,7 @@ class Measure:
     floor: str = ""  # measure that it is held against: the same of held-out images as if generated, mostly
     unit: bool = False  # whether it lies between 0 and 1, as a share does
     shown: bool = False  # in the leaderboard, if the reader chooses no columns
+    better: str = ""  # LESS, MORE, or nothing: such as a noise level, a floor, or what is best at some middle value
 
 
 D1D2 = "a sample is memorized if its nearest training image is less than {} as far (L2) as the next (Yoon et al. 2023)"
@@ -38,6 +42,7 @@ _LISTED = (
         "memorized_floor",
         unit=True,
         shown=True,
+        better=LESS,
     ),
     Measure("memorized_floor", "memorized fraction, floor", MEMORIZATION, "the same of held-out images", unit=True),
     Measure(
@@ -47,6 +52,7 @@ _LISTED = (
         D1D2.format("1/2"),
         "memorized_floor_half",
         unit=True,
+        better=LESS,
     ),
     Measure("memorized_floor_half", "memorized fraction, 1/2, floor", MEMORIZATION, "of held-out images", unit=True),
     Measure(
@@ -56,6 +62,7 @@ _LISTED = (
         D1D2.format("1/4"),
         "memorized_floor_quarter",
         unit=True,
+        better=LESS,
     ),
     Measure("memorized_floor_quarter", "memorized fraction, 1/4, floor", MEMORIZATION, "of held-out images", unit=True),
     Measure(
@@ -65,6 +72,7 @@ _LISTED = (
         "mean share of samples with d1/d2 below t, over t = 0.01 … 0.99: large where samples lie close to one image",
         "mem_auc_floor",
         unit=True,
+        better=LESS,
     ),
     Measure("mem_auc_floor", "MemAUC, floor", MEMORIZATION, "the same of held-out images", unit=True),
     Measure(
@@ -75,6 +83,7 @@ _LISTED = (
         "(Carlini et al. 2023)",
         "calibrated_floor",
         unit=True,
+        better=LESS,
     ),
     Measure("calibrated_floor", "calibrated fraction, floor", MEMORIZATION, "the same of held-out images", unit=True),
     Measure(
@@ -86,6 +95,7 @@ _LISTED = (
         "auth_pct_floor",
         unit=True,
         shown=True,
+        better=MORE,
     ),
     Measure("auth_pct_floor", "AuthPct, floor", MEMORIZATION, "the same of held-out images", unit=True),
     Measure(
@@ -115,11 +125,16 @@ _LISTED = (
         GAP,
         "largest (loss on unseen − loss on training images) / loss on training images over the noise level",
         shown=True,
+        better=LESS,
     ),
     Measure("sigma_at_peak", "σ at peak", GAP, "noise level of the peak gap; geometric mean over seeds", shown=True),
-    Measure("peak_absolute_gap", "peak gap, absolute", GAP, "largest loss on unseen − loss on training images"),
-    Measure("gap_area", "gap, area", GAP, "integral of the gap over ln σ"),
-    Measure("peak_norm_gap", "peak gap of norms", GAP, "peak of the relative gap of mean L2 norms of the error"),
+    Measure(
+        "peak_absolute_gap", "peak gap, absolute", GAP, "largest loss on unseen − loss on training images", better=LESS
+    ),
+    Measure("gap_area", "gap, area", GAP, "integral of the gap over ln σ", better=LESS),
+    Measure(
+        "peak_norm_gap", "peak gap of norms", GAP, "peak of the relative gap of mean L2 norms of the error", better=LESS
+    ),
     Measure("sigma_at_norm_peak", "σ at peak of norms", GAP, "its noise level"),
     Measure(
         "skill_at_peak",
@@ -128,6 +143,7 @@ _LISTED = (
         "1 − loss / loss of the Wiener filter on unseen images, at σ of the peak: 1 no error, 0 as good as the filter, "
         "below 0 the gap is plain overfitting",
         shown=True,
+        better=MORE,
     ),
     Measure(
         "memorized_share_at_peak",
@@ -135,6 +151,7 @@ _LISTED = (
         GAP,
         "absolute gap over that of the closed-form optimum, at σ of the peak: share of what can be memorized",
         shown=True,
+        better=LESS,
     ),
     Measure(
         "r2_crossing",
@@ -185,6 +202,7 @@ _LISTED = (
         "Frechet distance to held-out images, all sets of one size: less is better",
         "fd_floor",
         shown=True,
+        better=LESS,
     ),
     Measure("fd_floor", "FD, floor", QUALITY, "the same of other held-out images"),
     Measure(
@@ -193,6 +211,7 @@ _LISTED = (
         QUALITY,
         "unbiased kernel distance to held-out images: less is better, slightly negative by chance",
         shown=True,
+        better=LESS,
     ),
     Measure(
         "precision",
@@ -201,9 +220,16 @@ _LISTED = (
         "share of samples within a held-out image's ball, k = 3 (Kynkäänniemi et al. 2019)",
         unit=True,
         shown=True,
+        better=MORE,
     ),
     Measure(
-        "recall", "recall", QUALITY, "share of held-out images within a sample's ball, k = 3", unit=True, shown=True
+        "recall",
+        "recall",
+        QUALITY,
+        "share of held-out images within a sample's ball, k = 3",
+        unit=True,
+        shown=True,
+        better=MORE,
     ),
     Measure(
         "density",
@@ -211,6 +237,7 @@ _LISTED = (
         QUALITY,
         "held-out images' balls that hold a sample, over k = 5 (Naeem et al. 2020)",
         shown=True,
+        better=MORE,
     ),
     Measure(
         "coverage",
@@ -219,11 +246,17 @@ _LISTED = (
         "share of held-out images whose ball holds a sample, k = 5",
         unit=True,
         shown=True,
+        better=MORE,
     ),
     Measure(
-        "fld", "FLD", QUALITY, "feature likelihood divergence (Jiralerspong et al. 2023): less is better", shown=True
+        "fld",
+        "FLD",
+        QUALITY,
+        "feature likelihood divergence (Jiralerspong et al. 2023): less is better",
+        shown=True,
+        better=LESS,
     ),
-    Measure("fld_gap", "FLD, gap", QUALITY, "FLD to held-out minus to training images"),
+    Measure("fld_gap", "FLD, gap", QUALITY, "FLD to held-out minus to training images", better=LESS),
     Measure(
         "distance_to_validation",
         "distance to held-out images",
@@ -250,6 +283,7 @@ _LISTED = (
         INFERENCE,
         "(FD to held-out − FD to training images) / FD to training images, class-matched and of equal size",
         "fd_gap_floor",
+        better=LESS,
     ),
     Measure("fd_gap_floor", "inference gap, floor", INFERENCE, "the same of held-out images as if generated"),
     Measure("fd_gap_shared_error", "inference gap, shared error", INFERENCE, "part of its error that seeds share"),
@@ -270,7 +304,11 @@ _LISTED = (
         "dataset_inference_images", "dataset inference, images", MEMBERSHIP, "images until that test tells the set"
     ),
     Measure(
-        "privacy_epsilon", "ε, at least", MEMBERSHIP, "lower bound of ε from one run (Steinke et al. 2023), indicative"
+        "privacy_epsilon",
+        "ε, at least",
+        MEMBERSHIP,
+        "lower bound of ε from one run (Steinke et al. 2023), indicative",
+        better=LESS,
     ),
     Measure(
         "blind_auc",
@@ -280,7 +318,11 @@ _LISTED = (
         unit=True,
     ),
     Measure(
-        "extracted_images", "extracted images", EXTRACTION, "training images that are nearest to a memorized sample"
+        "extracted_images",
+        "extracted images",
+        EXTRACTION,
+        "training images that are nearest to a memorized sample",
+        better=LESS,
     ),
     Measure(
         "extracted_images_matched",
@@ -288,10 +330,15 @@ _LISTED = (
         EXTRACTION,
         "the same by as many samples as there are held-out images",
         "extracted_images_floor",
+        better=LESS,
     ),
     Measure("extracted_images_floor", "extracted images, floor", EXTRACTION, "the same by held-out images"),
     Measure(
-        "extraction_chao1", "extraction, Chao1", EXTRACTION, "lower bound of what any number of samples would extract"
+        "extraction_chao1",
+        "extraction, Chao1",
+        EXTRACTION,
+        "lower bound of what any number of samples would extract",
+        better=LESS,
     ),
     Measure(
         "extraction_chao1_matched",
@@ -299,6 +346,7 @@ _LISTED = (
         EXTRACTION,
         "the same from as many samples as there are held-out images",
         "extraction_chao1_floor",
+        better=LESS,
     ),
     Measure("extraction_chao1_floor", "extraction, Chao1, floor", EXTRACTION, "the same by held-out images"),
     Measure(
@@ -328,18 +376,32 @@ _LISTED = (
     Measure(
         "correlation_to_own_train", "correlation with own training image", PAIRS, "of each sample with its nearest"
     ),
-    Measure("pair_consistency", "pair consistency", PAIRS, "the first minus the second (Kadkhodaie et al. 2024)"),
-    Measure("parameters", "weights", COST, "numbers that the network learns"),
-    Measure("flops_per_image", "FLOPs of an evaluation", COST, "of one image, a multiply-add as two"),
-    Measure("train_seconds", "training, s", COST, "wall seconds of the jobs that trained the run up to this step"),
-    Measure("sample_seconds", "sampling, s", COST, "wall seconds of the job that drew the samples"),
+    Measure(
+        "pair_consistency",
+        "pair consistency",
+        PAIRS,
+        "the first minus the second (Kadkhodaie et al. 2024)",
+        better=MORE,
+    ),
+    Measure("parameters", "weights", COST, "numbers that the network learns", better=LESS),
+    Measure("flops_per_image", "FLOPs of an evaluation", COST, "of one image, a multiply-add as two", better=LESS),
+    Measure(
+        "train_seconds",
+        "training, s",
+        COST,
+        "wall seconds of the jobs that trained the run up to this step",
+        better=LESS,
+    ),
+    Measure("sample_seconds", "sampling, s", COST, "wall seconds of the job that drew the samples", better=LESS),
 )
 
 
 def _attacks() -> Iterator[Measure]:
     for name in ATTACKS:
         title, prefix = NAMES[name], f"attack_{name}"
-        yield Measure(f"{prefix}_auc", f"AUC, {title}", MEMBERSHIP, "0.5 is chance", unit=True, shown=name == "sima")
+        yield Measure(
+            f"{prefix}_auc", f"AUC, {title}", MEMBERSHIP, "0.5 is chance", unit=True, shown=name == "sima", better=LESS
+        )
         for rate, words in (("1", "1 %"), ("01", "0.1 %")):
             yield Measure(
                 f"{prefix}_tpr_at_{rate}_percent",
@@ -348,6 +410,7 @@ def _attacks() -> Iterator[Measure]:
                 f"share of training images named while {words} of held-out ones are",
                 unit=True,
                 shown=(name, rate) == ("sima", "1"),
+                better=LESS,
             )
         yield Measure(f"{prefix}_sigma", f"σ, {title}", MEMBERSHIP, "noise level of the attack, chosen on other images")
 

@@ -71,7 +71,7 @@ def packed_alone(board: Board, name: str, values: Mapping[str, Sequence[Any]]) -
         "study": name,
         "factors": [{"name": name, "title": TITLES.get(name, name), "values": own} for name, own in values.items()],
         "measures": [
-            {name: getattr(each.measure, name) for name in ("name", "title", "group", "floor", "unit")}
+            {name: getattr(each.measure, name) for name in ("name", "title", "group", "floor", "unit", "better")}
             for each in board.columns
         ],
         "settings": {

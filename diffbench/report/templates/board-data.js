@@ -11,6 +11,7 @@ async function readBoard() {
     if (!rows) continue;
     const ready = {};
     rows.size = Object.values(rows.factors)[0].length;
+    rows.keep = (name, column) => (ready[name] = column);
     rows.column = (name) => (ready[name] ??= rows.columns[name] && readied(rows.columns[name], board.reasons));
   }
   return board;

@@ -19,7 +19,7 @@ class BoardTable {
     this.onSort = onSort;
     this.table = document.getElementById("board");
     this.window = document.getElementById("window");
-    this.measures = Object.fromEntries(board.measures.map((measure) => [measure.name, measure]));
+    this.measures = Object.fromEntries([...board.measures, SCORE].map((measure) => [measure.name, measure]));
     this.reaches = {};
     this.window.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()), { passive: true });
     new ResizeObserver(() => this.draw()).observe(this.window);
@@ -29,10 +29,11 @@ class BoardTable {
   show(view, order) {
     Object.assign(this, { view, order, rows: this.board[view.rows], drawn: "" });
     this.factors = factorsOf(this.board, this.rows);
-    this.columns = view.columns.map((name) => this.measures[name]);
+    this.columns = columnsOf(view).map((name) => this.measures[name]);
     this.table.setAttribute("aria-rowcount", order.length + 1);
     const [long, short] = matchMedia("(max-width: 760px)").matches ? [110, 66] : [150, 96];
     const widths = this.factors.map(({ values }) => (values.some((value) => String(value).length > 11) ? long : short));
+    widths[0] = Math.max(widths[0], 96); // room for the flag
     this.table.style.width = `${widths.reduce((sum, width) => sum + width, 134 * this.columns.length)}px`;
     this.table.tHead.rows[0].replaceChildren(
       ...this.factors.map((factor, place) => this.header(factor.name, factor.title, widths[place])),
@@ -95,6 +96,7 @@ class BoardTable {
   }
 
   note(measure, column, row) {
+    if (column.note) return column.note(row);
     const notes = [column.reason(row), `n = ${count(column.told("n", row))}`].filter(Boolean);
     const [seeds, of] = [column.told("seeds", row), column.told("of", row)];
     if (of > 1) notes.push(`${seeds} of ${of} seeds have a value`);

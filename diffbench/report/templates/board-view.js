@@ -1,10 +1,9 @@
 "use strict";
-// What the reader looks at (columns, order, filters, rows), as the part of the address behind #: a view can be sent.
+// What the reader looks at (columns, order, weights, filters, rows), as keys of the address: a view can be sent.
 
 const FIRST_ORDER = "-memorized_fraction";
 
-function readView(board, first) {
-  const given = new URLSearchParams(location.hash.slice(1));
+function readView(board, first, given) {
   const known = new Set(board.measures.map((measure) => measure.name));
   const columns = given.get("columns")?.split(",").filter((name) => known.has(name)) ?? first;
   const filters = {};
@@ -13,6 +12,7 @@ function readView(board, first) {
   }
   return {
     columns,
+    weights: Object.fromEntries(weightPairs(board, given.get("weights") ?? "").fit),
     sort: given.get("sort") ?? FIRST_ORDER,
     filters,
     above: given.get("above") === "1",
@@ -20,14 +20,41 @@ function readView(board, first) {
   };
 }
 
-function writeView(view, first) {
-  const told = new URLSearchParams();
-  if (view.sort !== FIRST_ORDER) told.set("sort", view.sort);
-  if (view.rows !== "settings") told.set("rows", view.rows);
-  if (view.above) told.set("above", "1");
-  for (const [name, value] of Object.entries(view.filters)) told.set(name, value);
-  if (view.columns.join() !== first.join()) told.set("columns", view.columns.join());
-  history.replaceState(null, "", `#${told.toString().replaceAll("%2C", ",")}`);
+// Pairs such as fd:2,recall:1, and which of them are the positive weight of a measure that has a better direction.
+function weightPairs(board, text) {
+  const known = new Set(board.measures.filter(({ better }) => better).map(({ name }) => name));
+  const pairs = text.split(",").map((each) => each.split(":")).map(([name, weight]) => [name, Number(weight)]);
+  return { pairs, fit: pairs.filter(([name, weight]) => known.has(name) && weight > 0 && Number.isFinite(weight)) };
+}
+
+// The view's keys, undefined where it is as at first.
+function keysOf(board, view, first) {
+  const weights = Object.entries(view.weights).map((pair) => pair.join(":"));
+  const keys = {
+    weights: weights.length ? weights.join() : undefined,
+    sort: view.sort === FIRST_ORDER ? undefined : view.sort,
+    rows: view.rows === "settings" ? undefined : view.rows,
+    above: view.above ? "1" : undefined,
+  };
+  for (const { name } of board.factors) keys[name] = view.filters[name];
+  return { ...keys, columns: view.columns.join() === first.join() ? undefined : view.columns.join() };
+}
+
+// Names of given keys that ask for what the board does not have.
+function oddKeys(board, given) {
+  const factors = board.factors.map(({ name, values }) => [name, (text) => values.some((value) => String(value) === text)]);
+  const columns = new Set([...board.measures, ...board.factors].map(({ name }) => name));
+  const scored = weightPairs(board, given.get("weights") ?? "").fit.length > 0;
+  const fits = ({ pairs, fit }) => pairs.length === fit.length;
+  const knows = {
+    weights: (text) => fits(weightPairs(board, text)),
+    sort: (text) => columns.has(text.replace(/^-/, "")) || (scored && text.endsWith(SCORE.name)),
+    rows: (text) => text === "settings" || (text === "cells" && board.cells),
+    above: (text) => ["0", "1"].includes(text),
+    columns: (text) => text.split(",").every((name) => name === "" || columns.has(name)),
+    ...Object.fromEntries(factors),
+  };
+  return Object.keys(knows).filter((name) => given.has(name) && !knows[name](given.get(name)));
 }
 
 // Factors that tell rows apart, and the model, which heads them; and what all rows have in common, in words.

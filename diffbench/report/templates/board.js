@@ -25,11 +25,12 @@ function asCsv(board, view, order) {
   const quoted = (value) => (/[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
   const factors = board.factors.filter(({ name }) => rows.factors[name]);
   const text = (value) => (Number.isNaN(value) ? "" : value === Infinity ? "inf" : value === -Infinity ? "-inf" : String(value));
-  const heads = view.columns.flatMap((name) => [name, `${name}_low`, `${name}_high`]);
+  const columns = columnsOf(view);
+  const heads = columns.flatMap((name) => [name, `${name}_low`, `${name}_high`]);
   const lines = [[...factors.map(({ name }) => name), ...heads].map(quoted).join()];
   for (const row of order) {
     const names = factors.map(({ name, values }) => quoted(values[rows.factors[name][row]]));
-    const values = view.columns.flatMap((name) => ["value", "low", "high"].map((field) => text(rows.column(name)[field][row])));
+    const values = columns.flatMap((name) => ["value", "low", "high"].map((field) => text(rows.column(name)[field][row])));
     lines.push([...names, ...values].join());
   }
   return `${lines.join("\n")}\n`;
@@ -40,15 +41,25 @@ async function leaderboard() {
   const form = filterForm(board);
   const boxes = [...document.querySelectorAll("#columns input")];
   const first = boxes.filter((box) => "shown" in box.dataset).map((box) => box.name);
-  let view = readView(board, first);
+  let view = readView(board, first, new URLSearchParams());
   let order = [];
+  let scored = null; // the weights of the scores that the board holds
   const table = new BoardTable(board, (sort, name) => {
     update({ sort });
     document.querySelector(`#board th[data-name="${name}"] button`).focus();
   });
 
+  // The first weight orders rows by the score, as the last that goes ends that.
+  const showWeights = weightInputs((weights) => {
+    const [before, after] = [isWeighted(view), isWeighted({ weights })];
+    const sort = after && !before ? `-${SCORE.name}` : !after && view.sort.endsWith(SCORE.name) ? FIRST_ORDER : view.sort;
+    update({ weights, sort });
+  });
+
   function update(changes) {
     view = { ...view, ...changes };
+    if (isWeighted(view) && view.weights !== scored) score(board, view.weights);
+    scored = view.weights;
     order = rowsOf(board, view);
     table.show(view, order);
     const what = view.rows === "cells" ? "cells" : "settings";
@@ -56,7 +67,7 @@ async function leaderboard() {
     document.getElementById("shown-count").textContent =
       `${count(order.length)} of ${count(board[view.rows].size)} ${what}${held && `; all: ${held}`}`;
     controls();
-    writeView(view, first);
+    address.set(keysOf(board, view, first));
   }
 
   // What the controls say, where the view came from the address.
@@ -69,6 +80,7 @@ async function leaderboard() {
     const seeds = form.querySelector("[data-of=seed]");
     if (seeds) seeds.hidden = view.rows !== "cells";
     for (const box of boxes) box.checked = view.columns.includes(box.name);
+    showWeights(view.weights);
   }
 
   form.addEventListener("change", () => {
@@ -81,7 +93,7 @@ async function leaderboard() {
   });
   form.addEventListener("reset", (event) => {
     event.preventDefault();
-    update({ filters: {}, rows: "settings", above: false, sort: FIRST_ORDER });
+    update({ filters: {}, rows: "settings", above: false, weights: {}, sort: FIRST_ORDER });
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   const columns = document.getElementById("columns");
@@ -91,9 +103,13 @@ async function leaderboard() {
     if (which) update({ columns: { shown: first, all: boxes.map((box) => box.name), none: [] }[which] });
   });
   document.getElementById("export").addEventListener("click", () => save(`${board.study}-${document.body.dataset.page}.csv`, asCsv(board, view, order), "text/csv"));
-  addEventListener("hashchange", () => update(readView(board, first)));
   for (const hidden of document.querySelectorAll("#columns, .board-line, #window")) hidden.hidden = false;
-  update({});
+  address.follow(Object.keys(keysOf(board, view, first)), (keys) => {
+    const odd = oddKeys(board, keys);
+    if (odd.includes("sort")) keys.delete("sort");
+    update(readView(board, first, keys));
+    return odd;
+  });
   document.getElementById("board").dataset.ready = "yes";
 }
 
