@@ -8,6 +8,7 @@ import pytest
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
 from diffbench.study import layout
+from tests.conftest import DRAWN
 from tests.packed_boards import unpacked
 from tests.report_studies import make_study
 
@@ -196,6 +197,21 @@ def test_pictures_follow_their_select_box_and_the_address(open_page, folder):
     assert page.eval_on_selector_all("#pictures img", "images => images.every(image => image.naturalWidth === 8)")
     sent = open_page(folder / "samples.html", part="#sheet=2")
     assert sent.is_visible("#sheet-2")
+
+
+def test_charts_in_sight_are_drawn_first_and_then_all_others(browser, folder):
+    page = browser.new_page()
+    page.add_init_script(
+        "window.order = []; new MutationObserver(seen => seen.forEach(each => order.push(each.target.dataset.figure)))"
+        ".observe(document, {subtree: true, attributeFilter: ['data-drawn']})"
+    )
+    page.goto(f"{(folder / 'noise.html').as_uri()}#overlap")
+    page.wait_for_function(DRAWN)
+    order = page.evaluate("order")
+    assert order[0] in ("likeness-by-factor", "trajectories")
+    all_of_page = page.eval_on_selector_all("[data-figure]", "places => places.map(place => place.dataset.figure)")
+    assert sorted(order) == sorted(all_of_page)
+    page.close()
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ async function leaderboard() {
   document.getElementById("board").dataset.ready = "yes";
 }
 
-leaderboard().catch((error) => {
+const boardShown = leaderboard().catch((error) => {
   const told = document.getElementById("board-failed");
   told.textContent = `The table could not be shown (${error.message}); the CSV above has all of it.`;
   told.hidden = false;

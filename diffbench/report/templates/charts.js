@@ -25,7 +25,7 @@ const views = {};
 
 async function draw() {
   const tooltip = { theme: dark.matches ? "dark" : "light" };
-  for (const place of document.querySelectorAll("[data-figure]")) {
+  for await (const place of inTurn(document.querySelectorAll("[data-figure]"))) {
     const specification = specifications[place.dataset.figure];
     const shown = dark.matches ? inDark(specification) : specification;
     try {
