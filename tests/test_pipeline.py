@@ -109,13 +109,13 @@ def test_snakemakes_own_report_holds_pages_and_tables_whose_links_act(finished, 
     whole.goto((tmp_path / "report/report.html").as_uri())
     assert whole.get_by_text("Do diffusion models memorize").count()
     for category in ("Tables", "Configuration and versions", "Pages"):
-        whole.get_by_text(category, exact=True).first.click()
+        assert whole.get_by_text(category, exact=True).count()
+    whole.get_by_role("link", name="Pages", exact=True).click()
     whole.locator("tr", has_text="overview").locator("a").first.click()
     inside = whole.frame_locator("iframe")
     inside.locator("[data-relinked]").wait_for(state="attached")
     inside.locator("#site").get_by_text("Claims").click()
-    assert inside.locator("h1").inner_text() != "tiny"
-    assert inside.locator("#claim-1-section").count() == 1
+    inside.locator("#claim-1-section").wait_for()
     whole.close()
     assert errors == []
 
