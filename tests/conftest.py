@@ -26,6 +26,13 @@ FLAGS = [
 DRAWN = "document.querySelectorAll('[data-figure]').length === document.querySelectorAll('[data-drawn]').length"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What tests/test_sites.py looks at, and where it leaves pictures."""
+    given = {"type": Path, "metavar": "FOLDER"}
+    parser.addoption("--site", action="append", default=[], help="pages to check in a browser; several times", **given)
+    parser.addoption("--screenshots", help="where pictures of them go: light and dark, wide and narrow", **given)
+
+
 @pytest.fixture
 def shapes_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shapes in signatures are not checked, as outside of tests: what then becomes of wrong ones?"""
@@ -64,5 +71,5 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     yield opening
     for page, address, said, asked in opened:
         page.close()
-        assert said == []
+        assert said == [], address
         assert {each.partition("#")[0] for each in asked if not each.startswith("blob:")} == {address}

@@ -116,7 +116,7 @@ def _write_data(write: Write, rng: np.random.Generator, pool: int, shape: tuple[
     points = np.hstack([np.cos(angle), np.sin(angle)]) * 10
     yy, xx = np.mgrid[:8, :8]
     images = 16 * np.exp(-((yy - 4 - points[:, :1, None] / 4) ** 2 + (xx - 4 - points[:, 1:, None] / 4) ** 2) / 4)
-    values = points if shape == (2,) else images[:, None].round().astype(np.uint8)
+    values = points if shape == (2,) else images.round().astype(np.uint8).reshape(-1, *shape)
     variables = {
         "pool": store.Variable(values[:pool], ("image", *axes), "training pool"),
         "pool_class": store.Variable(np.arange(pool) % 10, ("image",), "class"),

@@ -1,5 +1,6 @@
 """Charts of pages as files: they open, are called by what they show, and hold the rows of the page."""
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -36,7 +37,7 @@ def results(tmp_path_factory) -> Path:
     (folder / "report").mkdir()
     figures = [
         figure("sides-over-noise", ROWS, ["n 16 · A/B", "n 32"]),
-        figure("differences-over-noise", ROWS.assign(value=None), []),
+        figure("differences-over-noise", ROWS.assign(value=None, reason="made up without a value"), []),
     ]
     site = [Link("Curves", "index.html", "Curves", True)]
     context = {"title": "made up", "site": site, "sides": [], "versions": {"diffbench": "0"}}
@@ -47,7 +48,7 @@ def results(tmp_path_factory) -> Path:
 def test_every_chart_is_drawn_in_every_format_and_choice_beside_its_rows(results, capsys):
     assert main(["figures", str(results)]) == 0
     folder = results / "figures"
-    names = ["index-differences-over-noise", "index-sides-over-noise-n-16-a-b", "index-sides-over-noise-n-32"]
+    names = ["index-sides-over-noise-n-16-a-b", "index-sides-over-noise-n-32"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         f"{name}.{suffix}" for name in names for suffix in ("csv", "pdf", "png", "svg")
     )
@@ -59,10 +60,10 @@ def test_every_chart_is_drawn_in_every_format_and_choice_beside_its_rows(results
             assert image.size == pytest.approx((2 * width, 2 * height), abs=2)
             assert image.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
         assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF-")
-    pd.testing.assert_frame_equal(pd.read_csv(folder / f"{names[1]}.csv"), ROWS)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / f"{names[0]}.csv"), ROWS)
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "index-differences-over-noise: no value is defined; its rows say why"
-    assert said[1] == "index: steps: No side has several training steps of a setting."
+    empty = "Made up: not drawn, for none of its 3 values is defined: made up without a value. Table (CSV)"
+    assert said[:2] == [f"index: curves: {empty}", "index: steps: No side has several training steps of a setting."]
     assert len(said) == 3
 
 
@@ -126,3 +127,22 @@ def test_a_page_saves_its_charts_as_they_stand(results, open_page, tmp_path):
     link = chart.get_by_role("link", name="Table (CSV)")
     assert (results / "report" / link.get_attribute("href")).is_file()
     assert link.get_attribute("download") is not None
+
+
+@pytest.mark.browser
+def test_a_chart_prints_alone_as_a_pdf_of_vectors(results, open_page):
+    """On one page of the chart's size, with text, called by what it shows; then all is as before."""
+    page = open_page(results / "report/index.html", "dark")
+    title, svg = page.title(), page.locator("#sides-over-noise svg").bounding_box()
+    page.evaluate("window.print = () => { window.printed = document.title }")
+    page.locator("#sides-over-noise select").select_option("n 32")
+    page.get_by_role("button", name="Save chart sides over noise as PDF").click()
+    page.wait_for_function("window.printed")
+    assert page.evaluate("printed") == "index-sides-over-noise-n-32"
+    pdf = page.pdf(prefer_css_page_size=True, print_background=True)
+    ((*_, width, height),) = re.findall(rb"/Type /Page\n.*?/MediaBox \[(\S+) (\S+) (\S+) (\S+)\]", pdf, re.DOTALL)
+    assert [float(width), float(height)] == pytest.approx([0.75 * svg["width"], 0.75 * svg["height"]], abs=4)
+    assert b"/ToUnicode" in pdf, "it has text"
+    assert b"/Subtype /Image" not in pdf
+    page.wait_for_function("!document.getElementById('sheet')")
+    assert page.title() == title

@@ -143,7 +143,9 @@ def test_a_decoder_that_is_added_trains_nothing_anew(folder: Path) -> None:
 
 def test_pages_show_what_latents_are_decoded_to(folder: Path) -> None:
     pages = results(folder) / "report"
-    assert "Pictures are what latents are decoded to. d1/d2 is of pictures." in (pages / "samples.html").read_text()
+    shown = (pages / "samples.html").read_text()
+    assert "Pictures are what latents are decoded to." in shown
+    assert "Distances are L2, scaled, between pictures." in shown
     assert "memorized fraction, in pixels" in (pages / "leaderboard.html").read_text()
     told = "Distances are between latents; measures in pixels are between the pictures that they are decoded to."
     assert told in (pages / "index.html").read_text()

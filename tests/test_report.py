@@ -1,8 +1,6 @@
 """The report's numbers against the tables by independent computation, and pages of incomplete or odd studies."""
 
-import base64
 import csv
-import io
 import json
 import math
 import re
@@ -16,15 +14,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from diffbench.conventions import DiffbenchError
 from diffbench.files import store
-from diffbench.report.charts import pictures
 from diffbench.report.charts.figure import MAXIMUM_ROWS
 from diffbench.report.charts.gap import gap_by_step
 from diffbench.report.charts.overlap import trajectories
 from diffbench.report.charts.pareto import pareto_figure
+from diffbench.report.charts.plane import scatters
 from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import rounded
 from diffbench.report.pages import page
@@ -309,6 +306,7 @@ def test_numbers_to_read_first_are_the_ends_over_settings_beside_their_floors(fo
     )
     assert first.settings == len(whole.settings)
     floors = column(whole, "memorized_floor")
+    assert first.largest.floor
     assert first.largest.floor.value in floors["value"].to_numpy()
     assert [each.measure.name for each in others if each.measure.floor and not each.least.floor] == []
 
@@ -485,9 +483,8 @@ def test_single_cell_gives_a_page_without_charts_of_factors(tmp_path):
 def test_plane_is_pictured_as_points(tmp_path):
     make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]}, shape=(2,))
     results = load_results(tmp_path)
-    (sheet,) = pictures.sheets(results, outcomes.settings(outcomes.outcomes(results)), 500, 12)
-    assert sheet.figure
-    data = sheet.figure.data
+    ((_, figure),) = scatters(results, results.study.cells, 500)
+    data = figure.data
     samples = store.read(tmp_path / results.study.cells[0].path / "samples.h5", "sample")["samples"]
     generated = data.loc[data["kind"] == "generated", ["x", "y"]].to_numpy()
     assert generated == pytest.approx(samples)
@@ -538,24 +535,6 @@ def test_study_whose_every_cell_failed_gives_a_page_that_says_so(tmp_path):
 def test_no_summary_is_one_clear_error(tmp_path):
     with pytest.raises(DiffbenchError, match="no readable summary"):
         load_results(tmp_path)
-
-
-def test_pairs_run_from_the_closest_copy_and_show_the_images(folder):
-    results = load_results(folder)
-    sheets = pictures.sheets(results, outcomes.settings(outcomes.outcomes(results)), 500, 7)
-    first = sheets[0]
-    cell = next(cell for cell in results.study.cells if first.name == f"{slices.short_name(cell.factors)} · seed 0")
-    file = store.read(folder / cell.path / "memorization.h5", "memorization")
-    ratios = np.sort(file["distance"][:, 0] / file["distance"][:, 1])
-    assert len(first.pairs) == 7
-    assert first.pairs[0].ratio == ratios[0]
-    assert first.pairs[-1].ratio == ratios[-1]
-    assert all(pair.memorized == (pair.ratio < 1 / 3) for pair in first.pairs)
-    train = store.header(folder / "data.h5", "data")["pool"][: cell.checkpoint.run.train_size]
-    closest = int(np.argsort(file["distance"][:, 0] / file["distance"][:, 1], kind="stable")[0])
-    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(first.pairs[0].nearest.split(",")[1]))))
-    expected = train[file["nearest"][closest], 0] / train.max() * 255
-    assert shown == pytest.approx(expected, abs=1)
 
 
 @given(st.integers(1, 300), st.integers(2, 40))

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from diffbench.measures.battery import EXTRACTED, extraction_variables, memorization_battery
 from diffbench.measures.extraction import coupon_collector, extraction_at
 from diffbench.measures.near_duplicates import looked_at
-from diffbench.measures.risk import Isolation, isolation_extraction
+from diffbench.measures.risk import Isolation, isolation_extraction, share_bounds
 
 STUDIES = 30
 
@@ -129,3 +129,21 @@ def test_copies_of_isolated_images_are_told_from_copies_of_any() -> None:
     assert np.mean([low > 0 for low, _ in isolated]) > 0.9
     alike = [spearman_of(np.ones(120), seed, isolation) for seed in range(10 * STUDIES)]
     assert np.mean([low <= 0 <= high for low, high in alike]) >= 0.92  # 0.95 but for the simulation's error
+
+
+@pytest.mark.parametrize("memorized", [0.01, 0.3, 1.0])
+def test_bounds_of_all_images_hold_at_once(memorized: float) -> None:
+    """Also those of the images with most copies, for which single intervals hold in far fewer cases."""
+    rng, samples, n = np.random.default_rng(5), 300, 60
+    shares = memorized * rng.dirichlet(np.ones(n))
+    single = held = 0
+    for _ in range(400):
+        times = rng.multinomial(samples, [*shares, max(0.0, 1 - shares.sum())])[:n]
+        low, high = share_bounds(times, samples)
+        held += bool(((low <= shares) & (shares <= high)).all())
+        alone = [share_bounds(times[row : row + 1], samples) for row in range(n)]
+        single += all(one[0] <= share <= other[0] for (one, other), share in zip(alone, shares, strict=True))
+    assert held >= 0.95 * 400
+    assert single < held
+    assert share_bounds(np.array([0, samples]), samples)[0][0] == 0
+    assert share_bounds(np.array([0, samples]), samples)[1][1] == 1

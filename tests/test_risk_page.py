@@ -9,14 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from diffbench.files import store
 from diffbench.report.pages.risk import write_risk
+from diffbench.report.pages.samples import write_samples
 from diffbench.report.tables import risk
+from diffbench.report.tables.exposed import PICTURED, exposed_over_seeds
+from diffbench.report.tables.findings import find
 from diffbench.report.tables.format import number
-from diffbench.report.tables.results import load_results
+from diffbench.report.tables.results import Results, load_results, shown_factors
 from diffbench.settings.report import ReportSettings
-from diffbench.study.grid import Run
+from diffbench.study.grid import Cell, Run
+from diffbench.study.layout import MEMORIZATION, Kind
 from tests.damaged_files import without_array
 from tests.report_studies import SAMPLES, make_study
 
@@ -73,6 +78,60 @@ def test_table_counts_samples_and_seeds(folder: Path) -> None:
         assert math.isnan(row["attack_fpr"]) if not known else row["attack_fpr"] == pytest.approx(mean)
     assert rows["times"].is_monotonic_decreasing
     assert set(rows["samples"]) == {2 * SAMPLES}
+
+
+def test_intervals_are_those_of_the_seeds_for_all_images_at_once(folder: Path) -> None:
+    table = pd.read_csv(folder / "report/data/risk.csv")
+    rows = at(table, model="mlp-large", train_size=32, step=1600).set_index("image")
+    counts = [extracted_by_hand(folder, f"mlp-large/n32/classes/seed{seed}/step1600/w0") for seed in (0, 1)]
+    for image, row in rows.iterrows():
+        tests = [binomtest(each[int(str(image))], SAMPLES) for each in counts]
+        ends = [each.proportion_ci(1 - 0.05 / 32, method="exact") for each in tests]
+        assert row["low"] == pytest.approx(2 * SAMPLES * min(each.low for each in ends))
+        assert row["high"] == pytest.approx(2 * SAMPLES * max(each.high for each in ends))
+        assert row["low"] <= row["times"] <= row["high"]
+    assert set(rows["evenly"]) == {sum(map(Counter.total, counts)) / 32}
+
+
+def test_images_that_attacks_name_first_are_those_of_all_seeds(folder: Path) -> None:
+    """Of 20 attacked images; 8 held-out ones tell rates from 1/9 on, as some of either seed are."""
+    setting = {"model": "mlp-large", "train_size": 32, "granularity": "classes", "step": 1600}
+    attacks = pd.DataFrame([setting | {"measure": "attack_loss_auc", "value": 0.9}])
+    (found,) = exposed_over_seeds(load_results(folder), attacks)
+    assert (found.seeds, found.attacked, found.held_out, found.least) == (2, ATTACKED, 8, 1 / 9)
+    assert found.rows.tolist() == list(range(PICTURED))
+    assert found.labels == [str(row % 10) for row in range(PICTURED)]
+    expected = [attacked(Run("mlp-large", 32, "classes", seed))[:PICTURED] for seed in (0, 1)]
+    assert found.rates == pytest.approx(np.array(expected))
+    hits = [int((attacked(Run("mlp-large", 32, "classes", seed)) <= 1 / 9).sum()) for seed in (0, 1)]
+    assert found.named.value == pytest.approx(np.mean(hits) / ATTACKED)
+    ends = [binomtest(each, ATTACKED).proportion_ci(0.95, method="exact") for each in hits]
+    assert (found.named.low, found.named.high) == pytest.approx((ends[1].low, ends[0].high))
+    assert exposed_over_seeds(load_results(folder), attacks.assign(model="absent")[:0]) == []
+
+
+def test_held_out_images_that_would_be_copies_are_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Results.read
+
+    def with_copies(results: Results, kind: Kind, factors: Any) -> Any:
+        file = read(results, kind, factors)
+        if kind is MEMORIZATION:
+            image = int(file["nearest"][0])
+            file.arrays["near_copy"] = np.array([[3, image], [5, image]])  # pyright: ignore[reportIndexIssue]
+        return file
+
+    monkeypatch.setattr(Results, "read", with_copies)
+    results = load_results(folder)
+    (first, *_) = risk.risks(results, risk.settings_by_extraction(results, risk.extraction_over_seeds(results)))
+    assert first.held_out == 64
+    file = read(results, MEMORIZATION, next(cell for cell in results.study.cells if _is(cell, first.factors)).factors)
+    counted = first.images.set_index("image")["held_out"]
+    assert counted[int(file["nearest"][0])] == 2
+    assert counted.sum() == 2
+
+
+def _is(cell: Cell, factors: Any) -> bool:
+    return shown_factors(cell).items() >= factors.items()
 
 
 def test_page_says_where_copies_are_told_without_the_training_images(folder: Path) -> None:
@@ -198,3 +257,20 @@ def test_chart_draws_and_nothing_leaves_the_page(folder: Path, open_page: Any, s
     shown = open_page(folder / "report/risk.html", scheme)
     assert shown.locator("#extraction .mark-line path").count() >= 2
     assert shown.eval_on_selector_all("#images img", "images => images.every(image => image.naturalWidth === 8)")
+
+
+@pytest.mark.browser
+def test_the_pages_of_samples_and_of_risk_lead_to_each_others_setting(folder: Path, open_page: Any) -> None:
+    write_samples(find(load_results(folder)), ReportSettings(pictured_samples=2))
+    setting = "model=mlp-large&train_size=32&step=1600"
+    shown = open_page(folder / "report/samples.html", part=f"#{setting}&seed=1")
+    name = shown.inner_text(".sheet:visible h3")
+    onward = shown.get_attribute(".sheet:visible .note a", "href")
+    assert onward.startswith("risk.html#images&model=mlp-large&")
+    risky = open_page(folder / "report/risk.html", part=onward.removeprefix("risk.html"))
+    assert f"{risky.inner_text('.sheet:visible h3')} · seed 1" == name
+    assert not risky.is_visible("#passed-over")
+    back = risky.get_attribute(".sheet:visible .note a", "href")
+    again = open_page(folder / "report/samples.html", part=back.removeprefix("samples.html"))
+    assert again.inner_text(".sheet:visible h3") == name.replace("seed 1", "seed 0")
+    assert not again.is_visible("#passed-over")

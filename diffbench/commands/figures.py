@@ -32,8 +32,6 @@ def run(
     except OSError as error:
         raise unwritable(target, error) from None
     for drawing in drawings:
-        if drawing.is_empty:
-            print(f"{drawing.name}: no value is defined; its rows say why")
         for each in formats:
             draw(drawing, each, target / f"{drawing.name}.{each}")
         with atomic(target / f"{drawing.name}.csv") as temporary:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.conditions import Labels
-from diffbench.data.raw_images import block_length
 from diffbench.data.scales import Scale, scale_of
 from diffbench.data.scaling import Scaling
+from diffbench.data.stored_images import StoredImages, read_scaled
 from diffbench.data.vectors import Vectors
 from diffbench.files import store
 from diffbench.files.estimates import PIXELS
-from diffbench.files.store import StageFile, StageHeader, StoredArray
+from diffbench.files.store import StageFile, StageHeader
 from diffbench.settings.models import check_conditions
 
 Images = NDArray[np.float32]
@@ -179,15 +179,17 @@ def read_vectors(
     return file["pool_condition"][_subset(file, train_size, twin)], file["validation_condition"][:]
 
 
-def read_chosen(
-    data: Path, train_size: int, rows: NDArray[np.int64], made_by: str | None = None, stage: str = "data"
-) -> Images:
-    """Scaled images (r, *shape) at `rows` of the training subset; no others are read. The rest as of `read_images`."""
+def stored_images(
+    data: Path, train_size: int, made_by: str | None = None, stage: str = "data"
+) -> dict[str, StoredImages]:
+    """Images of either split, unread, by the split's name; the rest as of `read_images`."""
     file = store.header(data, stage, made_by)
-    scaling, pool = Scaling.of(file.attributes), file["pool"]
-    in_pool = np.arange(len(pool))[_subset(file, train_size, twin=False)][rows]
-    images = [read_scaled(pool, slice(row, row + 1), scaling) for row in in_pool.tolist()]
-    return np.concatenate([np.empty((0, *pool.shape[1:]), np.float32), *images])
+    scaling, (held_out, name) = Scaling.of(file.attributes), _held_out(file, train_size)
+    places = {"train": ("pool", _subset(file, train_size, twin=False)), "validation": (name, held_out)}
+    return {
+        split: StoredImages(file[array], range(len(file[array]))[rows], scaling, _classes(file, array, rows))
+        for split, (array, rows) in places.items()
+    }
 
 
 def read_first(data: Path, train_size: int, count: int, twin: bool = False) -> dict[str, Images]:
@@ -205,22 +207,15 @@ def read_first(data: Path, train_size: int, count: int, twin: bool = False) -> d
 def read_classes(data: Path, train_size: int, made_by: str | None = None) -> list[str]:
     """Names of the true classes of the training subset's images, empty where images have none; as of `read_images`."""
     file = store.header(data, "data", made_by)
-    classes = file["pool_class"][_subset(file, train_size, twin=False)].tolist()
+    return list(_classes(file, "pool", _subset(file, train_size, twin=False)))
+
+
+def _classes(file: StageHeader, array: str, rows: slice) -> tuple[str, ...]:
+    classes = file[f"{array}_class"][rows].tolist()
     if not file.attributes["classes"]:
-        return [""] * len(classes)
+        return ("",) * len(classes)
     names = file.attributes.get("class_names") or [str(number) for number in range(max(classes) + 1)]
-    return [names[number] for number in classes]
-
-
-def read_scaled(stored: StoredArray | np.ndarray, rows: slice, scaling: Scaling) -> Images:
-    """These rows of raw images in a file, scaled, block by block."""
-    indices = range(len(stored))[rows]
-    result = np.empty((len(indices), *stored.shape[1:]), np.float32)
-    length = block_length(stored.shape[1:])
-    for start in range(0, len(indices), length):
-        block = indices[start : start + length]
-        result[start : start + length] = scaling.scaled(stored[block.start : block.stop : block.step])
-    return result
+    return tuple(names[number] for number in classes)
 
 
 def in_turn(images: int, count: int) -> NDArray[np.int64]:

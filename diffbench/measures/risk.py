@@ -7,8 +7,10 @@ attack on a model names an image.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from diffbench.files.estimates import Estimate
+from diffbench.measures.intervals import ALPHA
 from diffbench.measures.near_duplicates import Surroundings
 from diffbench.measures.rank_correlation import spearman
 from diffbench.shapes import Float64, Int64
@@ -40,3 +42,18 @@ def isolation_extraction(
     are extracted equally often, as where none is.
     """
     return spearman(isolation.at(chosen), times[chosen])
+
+
+def share_bounds(
+    times: Int64[np.ndarray, " n"], samples: int
+) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+    """Ends of the shares of samples that are copies of each of n training images, from how many of `samples` are.
+
+    Of all n images at once (Bonferroni), so that they hold for those that were looked at because they have most copies:
+    Clopper and Pearson's (1934) at 1 - 0.05 / n each. They cover all of them in at least 95 % of cases.
+    """
+    tail = ALPHA / (2 * len(times))
+    with np.errstate(invalid="ignore"):
+        low = np.where(times > 0, special.betaincinv(times, samples - times + 1, tail), 0.0)
+        high = np.where(times < samples, special.betaincinv(times + 1, samples - times, 1 - tail), 1.0)
+    return low, high

@@ -10,5 +10,5 @@ class ReportSettings(Strict):
 
     chart_width: int = Field(default=520, ge=200, le=2000, description="Width of a chart in pixels.")
     pictured_samples: Size = Field(
-        default=12, description="Samples pictured beside their nearest training images, per cell."
+        default=12, description="Samples of a cell that either view of the page of samples pictures."
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from diffbench.conventions import DiffbenchError
 from diffbench.data.scaling import Scaling
-from diffbench.data.training_set import read_scaled
+from diffbench.data.stored_images import read_scaled
 from diffbench.denoisers.decoder import load_decoder
 from diffbench.devices import pick_device
 from diffbench.files import provenance, store

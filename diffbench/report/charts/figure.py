@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from diffbench.study.layout import CHART_DATA
@@ -28,6 +29,23 @@ class Figure:
     def table(self) -> str:
         """Path of the table's CSV from the page."""
         return CHART_DATA.format(name=self.name)
+
+    @property
+    def title(self) -> str:
+        """What stands above the chart."""
+        given = self.chart.title
+        return given if isinstance(given, str) else str(given["text"])  # pyright: ignore[reportIndexIssue] (an alt.Title)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether its rows have values, and none can be drawn: pages then say why in place of an empty frame."""
+        return "value" in self.data and not np.isfinite(self.data["value"].to_numpy(float)).any()
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why its values are undefined, the most frequent reason first."""
+        told = self.data.get("reason", pd.Series(dtype=object))
+        return [str(reason) for reason in told[told != ""].value_counts().index]
 
     def specification(self) -> dict[str, Any]:
         """The Vega-Lite specification. ValueError without title or description, or with too many rows."""

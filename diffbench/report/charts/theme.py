@@ -22,7 +22,7 @@ SIGMA_TICKS = [0.001, 0.01, 0.1, 1, 10, 100]
 
 @alt.theme.register("diffbench", enable=True)
 def theme() -> alt.theme.ThemeConfig:
-    """The look of charts on a light page; page.js replaces the inks on a dark one."""
+    """The look of charts on a light page; charts.js replaces the inks on a dark one."""
     config: dict[str, Any] = {
         "background": "transparent",
         "font": FONT,

@@ -28,13 +28,6 @@ class Drawing:
     table: Path  # its rows, with those of all choices
     specification: dict[str, Any]
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether its rows have values, and none is defined."""
-        tables = self.specification.get("datasets", {}).values()
-        values = [row["value"] for rows in tables for row in rows if "value" in row]
-        return bool(values) and all(value is None for value in values)
-
 
 class _Page(HTMLParser):
     """Takes from a page its specifications, and what it says is undefined."""

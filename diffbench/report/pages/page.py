@@ -47,17 +47,18 @@ def write_table(results: Results, name: str, rows: pd.DataFrame) -> None:
 def write_page(path: Path, template: str, figures: Sequence[Figure], **context: object) -> None:
     """Render templates/`template` to `path`, and each figure's table beside it.
 
-    The template sees `context`, and the figures by name as `figures`: `{{ show(figures["name"]) }}` draws one.
+    The template sees `context`, and the figures by name as `figures`: `{{ show(figures["name"]) }}` draws one, or says
+    why it has nothing to draw.
     """
     environment = _environment()
-    specifications = {figure.name: figure.specification() for figure in figures}
+    specifications = {figure.name: figure.specification() for figure in figures if not figure.is_empty}
     for figure in figures:
         write_csv(path.parent / figure.table, figure.data)
-    code = vega_bundle() if figures else ""
+    code = vega_bundle() if specifications else ""
     bundle = Markup(code)  # ends no script element  # nosec B704
     html = environment.get_template(template).render(
         figures={figure.name: figure for figure in figures},
-        specifications=inline_json(specifications),
+        specifications=inline_json(specifications) if specifications else "",
         bundle=bundle,
         page=path.stem,
         **context,
@@ -97,7 +98,7 @@ def _environment() -> Environment:
 
 
 def _source(environment: Environment, name: str) -> Markup:
-    """A stylesheet or script of the templates, as it is: `{{ source("page.js") }}`."""
+    """A stylesheet or script of the templates, as it is: `{{ source("menu.js") }}`."""
     assert environment.loader
     text, *_ = environment.loader.get_source(environment, name)
     return Markup(text)  # a file of the package  # nosec B704

@@ -34,7 +34,7 @@ SITE = (
     SitePage(
         "training", "Training", "Loss over steps, when memorization sets in, and how long one may train", _compares
     ),
-    SitePage("samples", "Samples", "Samples beside their nearest training images"),
+    SitePage("samples", "Samples", "Samples beside their nearest training and unseen images"),
     SitePage("claims", "Claims", "Five claims and laws of the field, with their tests", _compares),
     SitePage("risk", "Risk", "Which training images samples give away, and what attacks tell"),
     SitePage("privacy", "Privacy", "One model's privacy report, to hand on", lambda results: results.inspects),

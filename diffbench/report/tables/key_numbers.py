@@ -43,8 +43,8 @@ def key_numbers(board: Board) -> list[KeyNumber]:
 def _key_number(column: Column, columns: dict[str, Column]) -> KeyNumber:
     values = column.settings["value"].to_numpy(float)
     floor = columns.get(column.measure.floor)
-    ends = (_end(column, floor, int(place)) for place in (np.nanargmin(values), np.nanargmax(values)))
-    return KeyNumber(column.measure, *ends, int(np.isfinite(values).sum()))
+    least, largest = (_end(column, floor, int(place)) for place in (np.nanargmin(values), np.nanargmax(values)))
+    return KeyNumber(column.measure, least, largest, int(np.isfinite(values).sum()))
 
 
 def _end(column: Column, floor: Column | None, place: int) -> End:

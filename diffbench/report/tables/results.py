@@ -1,7 +1,8 @@
 """What a report reads of a study: the tables and verdicts of its summary, and its files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -12,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from diffbench.conventions import DiffbenchError
-from diffbench.data.training_set import Images, read_chosen
+from diffbench.data.stored_images import StoredImages
+from diffbench.data.training_set import Images, stored_images
+from diffbench.files.faults import BrokenFileError
 from diffbench.files.store import StageFile
 from diffbench.report.tables.estimates import Estimates, Stored
 from diffbench.shapes import Int64
@@ -92,11 +95,21 @@ class Results:
         """FACTORS of every cell of the study, as `shown_factors`."""
         return pd.DataFrame([shown_factors(cell) for cell in self.study.cells], columns=FACTORS)
 
-    def pictures(self, train_size: int, rows: Int64[np.ndarray, " r"]) -> Images:
-        """Images (r, *shape) at rows of a training subset, as they are looked at. DiffbenchError as of `read`."""
+    @contextmanager
+    def stored(self, train_size: int) -> Iterator[dict[str, StoredImages]]:
+        """Images of either split as they are looked at, unread; errors of the block that reads some are remembered."""
         kind = self.study.pictured
         with self.reader.noting(kind, {}) as path:
-            return read_chosen(path, train_size, rows, self.reader.lineage.fingerprint(kind, {}), kind.stage)
+            try:
+                splits = stored_images(path, train_size, self.reader.lineage.fingerprint(kind, {}), kind.stage)
+            except KeyError as error:
+                raise BrokenFileError(path, f"holds no {error}") from None
+            yield splits
+
+    def pictures(self, train_size: int, rows: Int64[np.ndarray, " r"]) -> Images:
+        """Images (r, *shape) at rows of a training subset, as they are looked at. DiffbenchError as of `read`."""
+        with self.stored(train_size) as splits:
+            return splits["train"].images(rows)
 
     def read(self, kind: Kind, factors: Mapping[str, Any]) -> StageFile:
         """The file of this kind with these factors. DiffbenchError if it is missing, broken, stale or unreadable."""

@@ -17,6 +17,7 @@ from diffbench.measures.extraction import times_extracted
 from diffbench.measures.intervals import placements
 from diffbench.measures.memorization import ratios_of
 from diffbench.measures.near_duplicates import THRESHOLD
+from diffbench.measures.risk import share_bounds
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds
 from diffbench.report.tables.slices import SETTING, short_name
@@ -54,7 +55,9 @@ class Risk:
     factors: Mapping[str, Any]  # SETTING
     seeds: int
     samples: int  # of all seeds together
-    images: pd.DataFrame  # image, class, times, seeds, isolation, more_isolated_than, attack_fpr, attacked; worst first
+    images: pd.DataFrame  # of `_images`, and the class of each; worst first
+    evenly: float  # how often each image would be extracted, were all alike
+    held_out: int  # held-out images that are compared with the same training images; 0 where that is not known
     pictures: Images  # of the first IMAGES of them, scaled
     curves: (
         pd.DataFrame
@@ -117,7 +120,9 @@ class _Extracted:
 
     seed: int
     samples: int
+    held_out: int
     times: Int64[np.ndarray, " n"]
+    held_out_times: Int64[np.ndarray, " n"]  # held-out images that would be copies of each, were they generated
     isolation: Float64[np.ndarray, " n"]  # nan where it is not known
     attack: Float64[np.ndarray, " n"]  # nan where it was not measured
     curves: pd.DataFrame
@@ -137,7 +142,10 @@ def _risk(results: Results, factors: dict[Any, Any], cells: list[Cell]) -> Risk 
         return None
     images.insert(1, "class", [names[row] for row in images["image"]])
     curves = pd.concat([each.curves.assign(seed=each.seed) for each in of_seeds])
-    return Risk(factors, len(of_seeds), sum(each.samples for each in of_seeds), images, pictures, curves)
+    times = sum(int(each.times.sum()) for each in of_seeds)
+    samples, held_out = sum(each.samples for each in of_seeds), of_seeds[0].held_out
+    evenly = times / factors["train_size"]
+    return Risk(factors, len(of_seeds), samples, images, evenly, held_out, pictures, curves)
 
 
 def _extracted(results: Results, cell: Cell) -> _Extracted | None:
@@ -150,11 +158,14 @@ def _extracted(results: Results, cell: Cell) -> _Extracted | None:
         times = times_extracted(file["nearest"], ratios_of(first, second) < THRESHOLD, size)
         isolation[file["neighbor_of"]] = file["isolation"]
         curves = _curves(file)
+        held_out = int(file["extraction_floor_size"][-1]) if "near_copy" in file.arrays else 0
     except DiffbenchError:
         return None
     scores = _attack(results, cell)
     attack[: len(scores)] = scores
-    return _Extracted(cell.checkpoint.run.seed, len(first), times, isolation, attack, curves)
+    near = file.arrays.get("near_copy", np.empty((0, 2), np.int64))
+    beside = np.bincount(near[:, 1], minlength=size)
+    return _Extracted(cell.checkpoint.run.seed, len(first), held_out, times, beside, isolation, attack, curves)
 
 
 def _attack(results: Results, cell: Cell) -> Float64[np.ndarray, " a"]:
@@ -168,17 +179,27 @@ def _attack(results: Results, cell: Cell) -> Float64[np.ndarray, " a"]:
 
 
 def _images(of_seeds: list[_Extracted]) -> pd.DataFrame:
-    """A row for each training image that any seed extracts, most often first."""
+    """A row for each training image that any seed extracts, most often first.
+
+    times, low, high: samples of all seeds that are copies of it, and the interval of the mean of that, for all images
+    at once: spans the seeds' own intervals. Seeds share the noise that samples start from, so they are no repeats.
+    held_out: held-out images that would be copies of it, were they generated.
+    """
     times, attacks = (np.array([getattr(each, name) for each in of_seeds]) for name in ("times", "attack"))
     rows = np.flatnonzero(times.any(axis=0))
     isolation = pd.DataFrame([each.isolation for each in of_seeds]).max().to_numpy()  # alike wherever it is known
     rank = placements(isolation, isolation) if np.isfinite(isolation).all() else np.full(len(isolation), np.nan)
     scores = pd.DataFrame(attacks[:, rows])
+    ends = np.array([share_bounds(each.times, each.samples) for each in of_seeds])[:, :, rows]
+    samples = sum(each.samples for each in of_seeds)
     table = pd.DataFrame(
         {
             "image": rows,
             "times": times[:, rows].sum(axis=0),
+            "low": samples * ends[:, 0].min(axis=0),
+            "high": samples * ends[:, 1].max(axis=0),
             "seeds": (times[:, rows] > 0).sum(axis=0),
+            "held_out": of_seeds[0].held_out_times[rows],
             "isolation": isolation[rows],
             "more_isolated_than": rank[rows],
             "attack_fpr": scores.mean().to_numpy(),
@@ -202,4 +223,4 @@ def table(risk_of_settings: list[Risk]) -> Iterator[pd.DataFrame]:
     """All extracted training images of the settings, at full precision, with the settings' factors."""
     for risk in risk_of_settings:
         rows = risk.images.rename(columns={"seeds": "seeds_hit"})
-        yield rows.assign(**risk.factors, seeds=risk.seeds, samples=risk.samples)
+        yield rows.assign(**risk.factors, seeds=risk.seeds, samples=risk.samples, evenly=risk.evenly)

@@ -15,22 +15,16 @@ function inDark(specification) {
   return { ...specification, config };
 }
 
-// Vega gives containers of marks a role, and some of them no name: screen readers are told of those that have one.
-function hideUnnamed(place) {
-  for (const mark of place.querySelectorAll("[role=graphics-symbol]:not([aria-label])")) mark.setAttribute("aria-hidden", "true");
-}
-
 const specifications = JSON.parse(document.getElementById("specifications").textContent);
 const views = {};
 
 async function draw() {
-  const tooltip = { theme: dark.matches ? "dark" : "light" };
+  const tooltip = { theme: dark.matches ? "dark" : "light", formatTooltip: tipText };
   for await (const place of inTurn(document.querySelectorAll("[data-figure]"))) {
     const specification = specifications[place.dataset.figure];
     const shown = dark.matches ? inDark(specification) : specification;
     try {
       views[place.dataset.figure] = (await vegaEmbed(place, shown, { actions: false, renderer: "svg", tooltip })).view;
-      hideUnnamed(place);
       place.dataset.drawn = "yes";
     } catch (error) {
       place.textContent = `This chart could not be drawn: ${error.message}`;
@@ -59,6 +53,7 @@ function inFileName(text) {
 }
 
 async function saveChart(name, format) {
+  if (format === "pdf") return printChart(name);
   const { view, file } = await forPaper(name);
   if (format === "svg") save(`${file}.svg`, await view.toSVG(), "image/svg+xml");
   else (await view.toCanvas(2)).toBlob((image) => save(`${file}.png`, image, "image/png"));
