@@ -119,7 +119,7 @@ def act(page: Any) -> None:
     buttons = page.locator("button:not([data-save]):visible").element_handles()
     for control in buttons:
         if control.is_visible():  # another may have hidden it or taken its place
-            control.click()
+            press(page, control)
     asked = page.locator("#export:visible").count()
     for chart in page.locator("[data-of]:visible").all()[:FILES_A_PAGE]:
         for button in chart.locator("[data-save]").all():
@@ -132,6 +132,13 @@ def act(page: Any) -> None:
     assert len(saved) == asked
     assert all(each.path().stat().st_size for each in saved)
     assert len({each.suggested_filename for each in saved}) == asked
+
+
+def press(page: Any, button: Any) -> None:
+    """Click a button, and close the dialog that it may have opened."""
+    button.click()
+    if page.locator("dialog[open]").count():
+        page.keyboard.press("Escape")
 
 
 def take(page: Any, path: Path) -> None:

@@ -250,8 +250,25 @@ def test_bad_settings_are_refused(settings):
         QualitySettings.model_validate(settings)
 
 
-AGAINST_TRAIN = ("kid_train", "precision_train", "recall_train", "density_train", "coverage_train")
-SIGNS = {"fd": 1, "kid": 1, "precision": -1, "recall": -1, "density": -1, "coverage": -1, "fld": 1}
+AGAINST_TRAIN = (
+    "kid_train",
+    "kid_standardized_train",
+    "precision_train",
+    "recall_train",
+    "density_train",
+    "coverage_train",
+)
+SIGNS = {
+    "fd": 1,
+    "fd_ratio": 1,
+    "kid": 1,
+    "kid_standardized": 1,
+    "precision": -1,
+    "recall": -1,
+    "density": -1,
+    "coverage": -1,
+    "fld": 1,
+}
 """Quality, against validation images: 1 where lower is better."""
 
 

@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from diffbench.report.charts import ranking
+from diffbench.report.charts.ranking import ranking_figure
 from diffbench.report.pages.leaderboard import write_leaderboard
 from diffbench.report.tables import packed
 from diffbench.report.tables.board import Board, board
 from diffbench.report.tables.catalog import LESS, MEASURES, MORE
 from diffbench.report.tables.findings import find
+from diffbench.report.tables.format import number
 from diffbench.report.tables.results import load_results
 from diffbench.report.tables.slices import SETTING
 from diffbench.settings.report import ReportSettings
@@ -126,6 +129,8 @@ def test_weights_are_typed_and_stand_in_the_address(open_page, made):
     assert "weighted score" in again.inner_text("#board thead")
     assert again.input_value("#weights input[name=fd]") == "1"
     assert "passed over: weights=fd:1,c_t:3" in again.inner_text("#passed-over")
+    odd = [0.0, 0.1999999, 0.09996, 999.7, -0.00999999, 1e-5, -3e-9, 1234.6, 0.2, 5e7, -1000.0, 12.345, 99.95]
+    assert again.evaluate("list => list.map(number)", odd) == [number(value) for value in odd]
     assert again.locator("#weights input[name=fd_floor]").count() == 0, "a floor has no better direction"
     page.click("#weights button")
     assert shown(page) == first
@@ -148,6 +153,42 @@ def test_without_rows_for_seeds_means_are_scored_and_the_page_says_so(open_page,
     assert rows["score_low"].isna().all()
     titles = page.eval_on_selector_all("#board tbody [title]", "all => all.map(each => each.title)")
     assert any("holds no single seeds" in title for title in titles)
+
+
+def test_chart_ranks_settings_by_each_measure(made, monkeypatch):
+    """In the order of their ranks, or best first; what is not drawn is counted."""
+    _, whole = made
+    monkeypatch.setattr(ranking, "DRAWN", 2)
+    findings = find(load_results(made[0].parent.parent))
+    figure = ranking_figure(whole, findings.ranks, 300)
+    assert figure
+    columns = {column.measure.title: column for column in whole.columns}
+    most_first = {"memorized fraction": True, "FD": False, "skill at peak": True, "peak gap": True}
+    for title, rows in figure.data.groupby("measure"):
+        finite = columns[str(title)].settings["value"]
+        finite = finite[np.isfinite(finite)]
+        assert sorted(finite) in (rows["value"].tolist(), rows["value"].tolist()[::-1])
+        if title in most_first:
+            assert rows["value"].is_monotonic_decreasing == most_first[str(title)]
+        assert rows["place"].tolist() == list(range(1, len(finite) + 1))
+    fd = figure.data[figure.data["measure"] == "FD"].merge(columns["FD"].settings, on=SETTING, suffixes=("", "_truth"))
+    assert (fd["value"] == fd["value_truth"]).all()
+    ranks = {key: f"G{rank.group} · {rank.low}–{rank.high}" for key, rank in findings.ranks["fd"].items() if rank.group}
+    assert [ranks[key] for key in fd[SETTING].itertuples(index=False, name=None)] == fd["rank"].tolist()
+    specification = figure.specification()
+    texts = [row for rows in specification["datasets"].values() for row in rows if row["measure"] == "FD"]
+    assert sum("place" in row for row in texts) == 2
+    assert [row["told"] for row in texts if "told" in row] == [
+        "least first; the first 2 of 5; 1 without a finite value"
+    ]
+
+
+def test_chart_of_one_seed_says_so_and_groups_nothing(tmp_path):
+    whole = written(tmp_path, {"seeds": [0], "sweeps": [{"guidance": [0.0, 1.0]}], "steps": [100]})
+    figure = ranking_figure(whole, {}, 300)
+    assert figure
+    assert figure.caption.startswith("One seed: bars are its 95 % intervals over images")
+    assert set(figure.data["rank"]) == {""}
 
 
 def test_every_direction_is_one_that_a_reader_is_told():

@@ -64,7 +64,10 @@ def test_distance_at_one_size_is_the_mean_distance_of_sets_of_that_size():
     """Of fresh samples as of validation images in their place, also where sets share neither size nor images."""
     pairs = [distance_at_one_size(features(3 * s, 130, 4), features(3 * s + 1, 100, 4), s) for s in range(80)]
     fresh = [frechet_distance(gaussian(features(s, 50, 4)), gaussian(features(s + 999, 50, 4))) for s in range(400)]
-    for estimates in zip(*pairs, strict=True):
+    *of_size, ratios = zip(*pairs, strict=True)
+    assert np.mean([each.low <= 1 <= each.high for each in ratios]) >= 0.92
+    assert np.mean([each.value for each in ratios]) == pytest.approx(1, abs=0.05)
+    for estimates in of_size:
         values = np.array([each.value for each in estimates])
         assert values.mean() == pytest.approx(np.mean(fresh), abs=4 * values.std() / math.sqrt(80))
         covered = np.mean([each.low <= np.mean(fresh) <= each.high for each in estimates])
@@ -81,16 +84,41 @@ def test_kernel_distance_equals_its_definition():
     xx, yy, xy = kernel(x, x), kernel(y, y), kernel(x, y)
     expected = (xx.sum() - np.trace(xx)) / (60 * 59) + (yy.sum() - np.trace(yy)) / (90 * 89) - 2 * xy.mean()
     kid = kernel_distance(x, y, 0)
-    assert kid.value == pytest.approx(expected)
-    assert kid.low > 0
-    assert kernel_distance(y, x, 0).value == pytest.approx(expected)
+    assert kid.squared.value == pytest.approx(expected)
+    assert kid.squared.low > 0
+    variance = np.trace(yy) / 90 - (yy.sum() - np.trace(yy)) / (90 * 89)
+    assert kid.standardized.value == pytest.approx(expected / variance)
+    assert kernel_distance(y, x, 0).squared.value == pytest.approx(expected)
+    assert kernel_distance(x, np.ones((40, 8)), 0).standardized.reason == "the real images are all alike"
 
 
 def test_kernel_distance_is_unbiased_and_its_interval_covers():
     kids = [kernel_distance(features(2 * s, 80), features(2 * s + 1, 80), s) for s in range(150)]
-    values = np.array([e.value for e in kids])
-    assert abs(values.mean()) < 3 * values.std() / math.sqrt(150)
-    assert np.mean([e.low <= 0 <= e.high for e in kids]) >= 0.9
+    for estimates in ([kid.squared for kid in kids], [kid.standardized for kid in kids]):
+        values = np.array([e.value for e in estimates])
+        assert abs(values.mean()) < 3 * values.std() / math.sqrt(150)
+        assert np.mean([e.low <= 0 <= e.high for e in estimates]) >= 0.9
+
+
+@pytest.mark.parametrize("m", [5, 20])
+def test_so_many_images_drawn_over_and_over_lie_one_over_their_number_away(m):
+    """What the scale of the standardized distance means, whatever the scale of the features."""
+    values = [
+        kernel_distance(np.tile(3 * features(s, m), (400 // m, 1)), 3 * features(s + 500, 300), s).standardized.value
+        for s in range(50)
+    ]
+    assert np.mean(values) == pytest.approx(1 / m, abs=4 * float(np.std(values)) / math.sqrt(50))
+    assert np.std(values) / math.sqrt(50) < 0.15 / m, "the mean is told well enough for that to mean something"
+
+
+def test_the_interval_of_a_standardized_distance_covers():
+    """Of another law: its true value is that of many images."""
+    x, y = features(1, 2500, mean=0.3), features(2, 2500)
+    kernels = [(a @ b.T / 8 + 1) ** 3 for a, b in ((x, x), (y, y), (x, y))]
+    of_x, of_y, between = (each.mean() for each in kernels)  # of images with themselves, 1 of 2500 is no matter
+    truth = (of_x + of_y - 2 * between) / (np.trace(kernels[1]) / 2500 - of_y)
+    told = [kernel_distance(features(s + 10, 80, mean=0.3), features(s + 900, 80), s).standardized for s in range(100)]
+    assert np.mean([each.low <= truth <= each.high for each in told]) >= 0.9
 
 
 def written_out(generated, real):

@@ -384,12 +384,12 @@ def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
 
 
 FIGURES = {
-    "leaderboard": {"pareto"},
+    "leaderboard": {"pareto", "ranking"},
     "noise": {
         *("gap-by-factor", "gap-by-step", "share-by-factor", "skill-by-factor"),
         *("closed-forms", "likeness-by-factor", "trajectories"),
     },
-    "factors": {"outcomes-by-factor", "gap-against-memorized"},
+    "factors": {"outcomes-by-factor", "gap-against-memorized", "measures-by-factor", "heat-maps"},
     "training": {"loss-by-step", "outcomes-by-step", "time-scales", "gap-onset"},
 }
 """Charts by page; the others of a study have none, or tests of their own."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.estimates import Estimate
+from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.halves import PAIRS, estimate, halves
 from diffbench.measures.neighbors import Images, require_finite
 from diffbench.shapes import Float, Float64, Int64
@@ -55,11 +55,12 @@ def frechet_distance(generated: Gaussian, real: Gaussian) -> float:
 
 def distance_at_one_size(
     generated: Float[Images, "m d"], validation: Float[Images, "v d"], seed: int
-) -> tuple[Estimate, Estimate]:
-    """FD of samples to validation images, and its floor: the same of other validation images as if generated.
+) -> tuple[Estimate, Estimate, Estimate]:
+    """FD of samples to validation images, its floor (the same of other validation images as if generated), their ratio.
 
     FD falls with the number of images, so all sets have one size, min(m, v) // 2, which no training set changes. Each
-    is the mean over random halves of both sets; the floor compares the halves of the validation images.
+    is the mean over random halves of both sets; the floor compares the halves of the validation images. Both see the
+    same of these, so the interval of the ratio is that of its linear part over the halves.
     """
     for name, features in (("generated", generated), ("validation", validation)):
         check_features(name, features, 2 * LEAST)
@@ -72,8 +73,13 @@ def distance_at_one_size(
         real = [gaussian(validation, rows) for rows in halves(images, rng)]
         values[pair, :, 0] = [frechet_distance(*each) for each in zip(own, real, strict=True)]
         values[pair, :, 1] = frechet_distance(*real)
-    own, floor = (estimate(float(each.mean()), each, size) for each in np.moveaxis(values, 2, 0))
-    return own, floor
+    own, floor = np.moveaxis(values, 2, 0)
+    mean, least = float(own.mean()), float(floor.mean())
+    if least == 0:
+        ratio = undefined("the floor is 0: validation images are all alike", size)
+    else:
+        ratio = estimate(mean / least, (own - mean / least * floor) / least, size)
+    return estimate(mean, own, size), estimate(least, floor, size), ratio
 
 
 def check_features(name: str, features: Float[Images, "..."], least: int) -> None:

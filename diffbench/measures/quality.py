@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffbench.conventions import DiffbenchError
-from diffbench.files.estimates import Estimate
+from diffbench.files.estimates import Estimate, undefined
 from diffbench.measures.intervals import jackknife, mean, proportion
 from diffbench.measures.neighbors import Images, blocks, nearest, require_finite
 from diffbench.shapes import Bool, Float, Float64, Int64
@@ -51,17 +51,28 @@ def manifold(generated: Float[Images, "m d"], real: Float[Images, "n d"], seed: 
     )
 
 
-def kernel_distance(generated: Float[Images, "m d"], real: Float[Images, "n d"], seed: int) -> Estimate:
-    """KID: unbiased MMD^2 with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv 1801.01401), over all pairs.
+@dataclass(frozen=True)
+class KernelDistance:
+    """Near 0, and below 0 about half the time, for equal laws."""
 
-    Near 0, and below 0 about half the time, for equal laws. Interval: delete-a-group jackknife.
+    squared: Estimate  # KID, whose size depends on the features
+    standardized: Estimate  # over the variance of real images: 1/m is as far as m of these, drawn at random, lie
+
+
+def kernel_distance(generated: Float[Images, "m d"], real: Float[Images, "n d"], seed: int) -> KernelDistance:
+    """KID: unbiased MMD^2 with kernel k = (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv 1801.01401), over all pairs.
+
+    MMD^2 is the squared distance of the mean embeddings of both laws. The mean of m real images lies (E k(y, y)
+    - E k(y, y')) / m from that of their law, in expectation: this variance, unbiased too, makes a scale without unit.
+    Intervals: delete-a-group jackknife.
     """
     _check(generated, real, 2 * GROUPS)
     rng = np.random.default_rng(seed)
     x, y = (_random_groups(features, rng) for features in (generated, real))
     within_x, within_y, between = _kernel_sums(x, x), _kernel_sums(y, y), _kernel_sums(x, y)  # (GROUPS, GROUPS)
-    for within, sets in ((within_x, x), (within_y, y)):
-        within[np.diag_indices(GROUPS)] -= [_self_kernels(group).sum() for group in sets]
+    own_x, own_y = (np.array([_self_kernels(group).sum() for group in sets]) for sets in (x, y))  # k(x, x) by group
+    within_x[np.diag_indices(GROUPS)] -= own_x
+    within_y[np.diag_indices(GROUPS)] -= own_y
     sizes = np.array([[len(group) for group in sets] for sets in (x, y)])  # (2, GROUPS)
 
     def distance(kept: Bool[np.ndarray, " g"]) -> float:
@@ -70,9 +81,19 @@ def kernel_distance(generated: Float[Images, "m d"], real: Float[Images, "n d"],
         own = within_x[some].sum() / (m * (m - 1)) + within_y[some].sum() / (n * (n - 1))
         return float(own - 2 * between[some].sum() / (m * n))
 
+    def variance(kept: Bool[np.ndarray, " g"]) -> float:
+        n = sizes[1, kept].sum()
+        return float(own_y[kept].sum() / n - within_y[np.ix_(kept, kept)].sum() / (n * (n - 1)))
+
     every = np.ones(GROUPS, dtype=bool)
-    without = np.array([distance(np.arange(GROUPS) != group) for group in range(GROUPS)])
-    return jackknife(distance(every), without, generated.shape[0] + real.shape[0])
+    others = [np.arange(GROUPS) != group for group in range(GROUPS)]
+    count, spread = generated.shape[0] + real.shape[0], variance(every)
+    squared = jackknife(distance(every), np.array([distance(kept) for kept in others]), count)
+    alike = spread <= ROUNDING * own_y.mean()
+    if alike or any(variance(kept) <= ROUNDING * own_y.mean() for kept in others):
+        return KernelDistance(squared, undefined("the real images are all alike", count))
+    ratios = np.array([distance(kept) / variance(kept) for kept in others])
+    return KernelDistance(squared, jackknife(distance(every) / spread, ratios, count))
 
 
 def _check(generated: Float[Images, "..."], real: Float[Images, "..."], least: int) -> None:

@@ -25,7 +25,11 @@ GAP = {
 }
 """Name of a measure, field of the record that holds it."""
 
-LIKENESS = ("kid", "precision", "recall", "density", "coverage")
+FRECHET = ("fd", "fd_floor", "fd_ratio")
+KERNEL = {"kid": "squared", "kid_standardized": "standardized"}
+"""Name of a measure, field of the record that holds it."""
+
+MANIFOLD = ("precision", "recall", "density", "coverage")
 AGAINST_TRAIN = "_train"
 """Ending of their names where training images are the real ones, and copies score best."""
 
@@ -56,7 +60,7 @@ def quality_battery(
     real = train[seen]
     against_train = dict(_likeness(generated, real, "training images", seed, AGAINST_TRAIN))
     if validation is None:
-        names = ("fd", "fd_floor", *GAP, *LIKENESS, "fld", "fld_gap")
+        names = (*FRECHET, *GAP, *KERNEL, *MANIFOLD, "fld", "fld_gap")
         return dict.fromkeys(names, MISSING) | against_train
     unseen = _some(validation, rng)
     held_out = validation[unseen]
@@ -74,8 +78,8 @@ def quality_battery(
 
 def _distance(samples: Float[Images, "m k"], validation: Float[Images, "v k"], seed: int) -> Named:
     few = _too_few(2 * frechet.LEAST, {"samples": samples, "validation images": validation})
-    values = (few, few) if few else distance_at_one_size(samples, validation, seed)
-    return zip(("fd", "fd_floor"), values, strict=True)
+    values = (few, few, few) if few else distance_at_one_size(samples, validation, seed)
+    return zip(FRECHET, values, strict=True)
 
 
 def _gap(
@@ -98,10 +102,12 @@ def _gap(
 def _likeness(samples: Float[Images, "m k"], real: Float[Images, "n k"], called: str, seed: int, ending: str) -> Named:
     sets = {"samples": samples, called: real}
     few = _too_few(2 * quality.GROUPS, sets)
-    yield f"kid{ending}", few or kernel_distance(samples, real, seed)
+    distance = None if few else kernel_distance(samples, real, seed)
+    for name, field in KERNEL.items():
+        yield name + ending, few or getattr(distance, field)
     few = _too_few(MANIFOLD_LEAST, sets)
     fidelity = None if few else manifold(samples, real, seed)
-    for name in LIKENESS[1:]:
+    for name in MANIFOLD:
         yield name + ending, few or getattr(fidelity, name)
 
 

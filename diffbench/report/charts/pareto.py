@@ -11,7 +11,7 @@ from diffbench.report.tables.outcomes import wide
 from diffbench.report.tables.slices import short_name
 
 QUALITY, MEMORIZED = "fd", "memorized_fraction"
-BEST, BEATEN = "no other is better in both", "another is at least as good in both"
+BEST, BEATEN = "no other beats it", "another beats it"
 
 
 def pareto_figure(means: pd.DataFrame, width: int) -> Figure | None:
@@ -19,7 +19,7 @@ def pareto_figure(means: pd.DataFrame, width: int) -> Figure | None:
     data = _points(means)
     if data.empty:
         return None
-    shown = rounded(data.sort_values("best", ascending=False, kind="stable").head(MAXIMUM_ROWS))
+    shown = rounded(data.sort_values("best", ascending=False, kind="stable").head(MAXIMUM_ROWS)).iloc[::-1]
     base = alt.Chart(shown)
     x = alt.X("quality:Q", title="FD to held-out images (less is better)", scale=alt.Scale(zero=False))
     y = alt.Y("memorized:Q", title="memorized fraction (less is better)", scale=alt.Scale(domain=[0, 1]))
@@ -53,8 +53,9 @@ def pareto_figure(means: pd.DataFrame, width: int) -> Figure | None:
     )
     caption = (
         "One point per setting, mean over seeds; bars span the seeds' own 95 % intervals, of which the front takes no "
-        "account. A memorized fraction means something only beyond its floor. Settings without a finite value of both "
-        f"are left out.{left_out}"
+        "account. One setting beats another if it is better in one and no worse in the other. A memorized fraction "
+        "means something only beyond its floor. Settings without a finite value of both are left out."
+        f"{left_out}"
     )
     return Figure("pareto", caption, chart, data.drop(columns=["setting"]))
 
@@ -69,13 +70,18 @@ def _points(means: pd.DataFrame) -> pd.DataFrame:
     }
     data = pd.DataFrame(columns).reset_index()
     data = data[np.isfinite(data["quality"]) & np.isfinite(data["memorized"])].sort_values(["quality", "memorized"])
-    best = front(data["memorized"].to_numpy())
+    apart = data.drop_duplicates(["quality", "memorized"])  # settings that tie in both beat each other in none
+    held = set(map(tuple, apart.loc[front(apart["memorized"].to_numpy()), ["quality", "memorized"]].to_numpy()))
+    best = np.array([pair in held for pair in zip(data["quality"], data["memorized"], strict=True)])
     return data.assign(
         best=best, front=np.where(best, BEST, BEATEN), setting=[short_name(row) for _, row in data.iterrows()]
     )
 
 
 def front(memorized: np.ndarray) -> np.ndarray:
-    """Of settings in the order of their quality, ties by memorization: those that memorize less than all before."""
+    """Of settings in the order of their quality, ties by memorization: those that memorize less than all before.
+
+    No two tie in both.
+    """
     before = np.minimum.accumulate(np.concatenate([[np.inf], memorized[:-1]]))
     return memorized < before

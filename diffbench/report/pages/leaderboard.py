@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from diffbench.report.charts.pareto import pareto_figure
+from diffbench.report.charts.ranking import ranking_figure
 from diffbench.report.pages.page import write_study_page, write_table
 from diffbench.report.tables import ranks
 from diffbench.report.tables.board import Board
@@ -27,11 +28,12 @@ WITHOUT_SCRIPTS = 50
 def write_leaderboard(findings: Findings, board: Board, settings: ReportSettings) -> None:
     """Write the page, and the table of all settings by all measures."""
     results = findings.results
-    figure = pareto_figure(findings.means, settings.chart_width)
+    width = settings.chart_width
+    figures = [ranking_figure(board, findings.ranks, width), pareto_figure(findings.means, width)]
     write_study_page(
         results,
         "leaderboard",
-        [figure] if figure else [],
+        [figure for figure in figures if figure],
         packed=Markup(compressed(pack(board, results.study, findings.means, findings.ranks))),  # base64  # nosec B704
         groups=_groups(board),
         undefined=board.undefined,

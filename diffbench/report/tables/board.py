@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from diffbench.report.tables.catalog import Measure, in_order
+from diffbench.report.tables.catalog import MEASURES, Measure, in_order
 from diffbench.report.tables.expenses import expenses
 from diffbench.report.tables.findings import Findings
 from diffbench.report.tables.outcomes import of_every_cell, ranked
@@ -46,6 +46,9 @@ def board(findings: Findings) -> Board:
             columns.append(Column(measure, means, cells.reset_index(drop=True)))
         else:
             undefined.append((measure, _commonest(cells["reason"])))
+    undefined += [
+        (each, "not measured in these results") for each in MEASURES.values() if each.shown and each.name not in tables
+    ]
     return Board(settings, findings.results.cells, tuple(columns), tuple(undefined))
 
 

@@ -204,12 +204,29 @@ _LISTED = (
         shown=True,
         better=LESS,
     ),
+    Measure(
+        "fd_ratio",
+        "FD over its floor",
+        QUALITY,
+        "1: samples lie as near to held-out images as others of these do; it grows with the number of images compared",
+        shown=True,
+        better=LESS,
+    ),
     Measure("fd_floor", "FD, floor", QUALITY, "the same of other held-out images"),
     Measure(
         "kid",
         "KID",
         QUALITY,
-        "unbiased kernel distance to held-out images: less is better, slightly negative by chance",
+        "unbiased kernel distance to held-out images: less is better, slightly negative by chance; its size depends on "
+        "the features and says nothing by itself",
+        better=LESS,
+    ),
+    Measure(
+        "kid_standardized",
+        "KID, standardized",
+        QUALITY,
+        "KID over the variance of held-out images in the kernel's space: 0 no difference, and 1/m as far from held-out "
+        "images as m of them drawn at random lie; less is better, slightly negative by chance",
         shown=True,
         better=LESS,
     ),
@@ -273,7 +290,8 @@ _LISTED = (
     *(
         Measure(f"{name}_train", f"{title}, to training images", QUALITY, "copies score best")
         for name, title in (
-            *(("kid", "KID"), ("precision", "precision"), ("recall", "recall")),
+            *(("kid", "KID"), ("kid_standardized", "KID, standardized")),
+            *(("precision", "precision"), ("recall", "recall")),
             *(("density", "density"), ("coverage", "coverage")),
         )
     ),

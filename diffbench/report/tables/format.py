@@ -10,6 +10,7 @@ def number(value: float | None) -> str:
         return "undefined"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    value = float(f"{value:.3g}") if abs(value) < 1000 else value  # 0.09996 has as many digits as 0.1
     if value == 0:
         return "0"
     if abs(value) >= 1000:
@@ -57,5 +58,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "count": count,
     "duration": duration,
+    "level": level,
     "account": account,
 }

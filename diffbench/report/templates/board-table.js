@@ -34,10 +34,10 @@ class BoardTable {
     const [long, short] = matchMedia("(max-width: 760px)").matches ? [110, 66] : [150, 96];
     const widths = this.factors.map(({ values }) => (values.some((value) => String(value).length > 11) ? long : short));
     widths[0] = Math.max(widths[0], 96); // room for the flag
-    this.table.style.width = `${widths.reduce((sum, width) => sum + width, 134 * this.columns.length)}px`;
+    this.table.style.width = `${widths.reduce((sum, width) => sum + width, 148 * this.columns.length)}px`;
     this.table.tHead.rows[0].replaceChildren(
       ...this.factors.map((factor, place) => this.header(factor.name, factor.title, widths[place])),
-      ...this.columns.map((measure) => this.header(measure.name, measure.title, 134)),
+      ...this.columns.map((measure) => this.header(measure.name, measure.title, 148)),
     );
     this.draw();
   }

@@ -10,6 +10,7 @@ function count(value) {
 
 function number(value) {
   if (value === null || Number.isNaN(value)) return "undefined";
+  if (Math.abs(value) < 1000) value = Number(value.toPrecision(3)); // 0.09996 has as many digits as 0.1
   if (!Number.isFinite(value) || Math.abs(value) >= 1000) return count(value);
   if (value === 0) return "0";
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
