@@ -177,6 +177,32 @@ def undefined_marks(base: alt.Chart, height: int, tooltips: Sequence[alt.Tooltip
     )
 
 
+def banded(
+    base: alt.Chart,
+    y: alt.Y,
+    dash: alt.StrokeDash,
+    height: int,
+    tooltips: Sequence[alt.Tooltip],
+    told: Sequence[alt.Tooltip] = MEAN_TOOLTIPS,
+    emphasis: alt.OpacityValue | None = None,
+) -> list[Chart]:
+    """Layers: band, line, points and undefined marks of value, low and high over the x of `base`, a line per dash.
+
+    tooltips: what a place is; told: what else is told of a value there; emphasis: opacity of lines, dots and crosses,
+    where it tells them apart.
+    """
+    each = alt.Detail(dash["shorthand"])  # an area has no dash, which would part its curves
+    band = base.mark_area(opacity=0.16, line=False).encode(y=same_axis(y, "low"), y2="high:Q", detail=each)
+    opacity = emphasis or alt.Undefined
+    line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash, opacity=opacity)
+    dots = (
+        base.transform_filter("isValid(datum.value)")
+        .mark_circle(size=22, opacity=0.9)
+        .encode(y=y, tooltip=[*tooltips, *told], opacity=opacity)
+    )
+    return [band, line, dots, undefined_marks(base.encode(opacity=opacity), height, tooltips)]
+
+
 def curves(
     data: pd.DataFrame,
     y: alt.Y,
@@ -186,18 +212,6 @@ def curves(
     tooltips: Sequence[alt.Tooltip],
     emphasis: alt.OpacityValue | None = None,
 ) -> list[Chart]:
-    """Layers: band, mean, undefined marks over the noise level; `data`: sigma and columns of `aggregate_seeds`.
-
-    emphasis: opacity of lines, dots and crosses, where it tells them apart.
-    """
+    """The same over the noise level; `data`: sigma and columns of `aggregate_seeds`."""
     base = alt.Chart(data).encode(x=sigma_axis(), color=color)
-    each = alt.Detail(dash["shorthand"])  # an area has no dash, which would part its curves
-    band = base.mark_area(opacity=0.16, line=False).encode(y=same_axis(y, "low"), y2="high:Q", detail=each)
-    opacity = emphasis or alt.Undefined
-    line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash, opacity=opacity)
-    dots = (
-        base.transform_filter("isValid(datum.value)")
-        .mark_circle(size=22, opacity=0.9)
-        .encode(y=y, tooltip=[*tooltips, *MEAN_TOOLTIPS], opacity=opacity)
-    )
-    return [band, line, dots, undefined_marks(base.encode(opacity=opacity), height, tooltips)]
+    return banded(base, y, dash, height, tooltips, emphasis=emphasis)

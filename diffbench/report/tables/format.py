@@ -59,7 +59,14 @@ def duration(seconds: float) -> str:
     return f"{number(seconds / 60)} min" if seconds < 7200 else f"{number(seconds / 3600)} h"
 
 
+def account(line: str) -> str:
+    """What became of the images, as `data.account.line` tells it, in words of readers who have seen no study file."""
+    held_out = "; held_out: "
+    return line.replace("path: ", "training: " if held_out in line else "", 1).replace(held_out, "; held-out: ", 1)
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     **{"number": number, "count": count, "duration": duration},
     **{"level": level, "prefixed": prefixed},
+    "account": account,
 }
