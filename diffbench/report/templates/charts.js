@@ -37,9 +37,9 @@ async function draw() {
 async function forPaper(name) {
   const words = [document.body.dataset.page, name];
   const params = (specifications[name].params ?? []).map((param) => {
-    if (!param.bind) return param;
+    if (param.select || !("value" in param)) return param;
     const value = views[name].signal(param.name);
-    words.push(String(value));
+    if (param.bind) words.push(String(value));
     return { ...param, value };
   });
   const paper = { ...specifications[name], params, background: "white" };
