@@ -47,6 +47,11 @@ def test_a_network_of_ones_own_has_a_gap_and_a_report(inspected: Path) -> None:
     assert (inspected / "report/index.html").stat().st_size > 1000
 
 
+@pytest.mark.browser
+def test_every_page_of_an_inspection_holds(open_page, inspected: Path) -> None:
+    check_site(open_page, inspected / "report")
+
+
 def test_results_open_as_tables_and_arrays(inspected: Path) -> None:
     said = run("examples/open_results.py", RESULTS=str(inspected))
     assert re.search(r"memorized_floor\s+memorized_fraction", said)
