@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import diffbench
+from tests.sites import check_site
 from tests.snakemake_runs import ROOT
 
 pytestmark = pytest.mark.pipeline
