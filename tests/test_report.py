@@ -368,7 +368,8 @@ def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
 FIGURES = {
     "leaderboard": {"pareto", "ranking"},
     "noise": {
-        *("gap-by-factor", "gap-by-step", "share-by-factor", "skill-by-factor"),
+        *("gap-by-factor", "gap-by-step", "absolute-gap-by-factor", "share-by-factor", "skill-by-factor"),
+        "attacks-over-noise",
         *("closed-forms", "likeness-by-factor", "trajectories"),
     },
     "factors": {"outcomes-by-factor", "gap-against-memorized", "measures-by-factor", "heat-maps"},
@@ -400,7 +401,7 @@ def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
     means = outcomes.settings(outcomes.outcomes(results))
     chosen, of_all = trajectories(results, means, 500), gap_by_step(results, 500)
     assert chosen
-    assert "3 of 8 settings" in chosen.caption
+    assert "1 of 4 settings" in chosen.caption
     assert len(chosen.data) <= 600
     assert of_all
     assert "2 of 3 runs" in of_all.caption

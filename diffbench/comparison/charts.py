@@ -177,7 +177,7 @@ def sides_by_step(board: Board, names: Sequence[str], width: int) -> Figure | No
 def _kept(data: pd.DataFrame, choice: str = "pair") -> tuple[pd.DataFrame, str]:
     """As many choices as there is room for, the first ones, and what is left out in words."""
     sizes = data.groupby(choice, sort=False).size()
-    names = sizes.index[sizes.cumsum() <= MAXIMUM_ROWS]
+    names = sizes.index[: max(1, int((sizes.cumsum() <= MAXIMUM_ROWS).sum()))]
     told = f" The first {len(names)} of {len(sizes)} settings can be chosen." if len(names) < len(sizes) else ""
     return data[data[choice].isin(names)], told
 

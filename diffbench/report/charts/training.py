@@ -22,7 +22,7 @@ from diffbench.report.charts.toolkit import (
     value_domain,
 )
 from diffbench.report.tables.results import Results
-from diffbench.report.tables.slices import TITLES, short_name
+from diffbench.report.tables.slices import TITLES, VALUES, short_name, spread_over_ranks
 from diffbench.report.tables.training import LOSSES, RUN, losses_of_milestones, losses_over_steps
 
 FAMILY = ["model", "granularity"]
@@ -49,8 +49,8 @@ def loss_by_step(results: Results, width: int) -> Figure | None:
         return None
     told = told.merge(pd.DataFrame(families, columns=FAMILY), on=FAMILY).assign(on=BATCHES)
     runs = max(1, len(told[RUN].drop_duplicates()))
-    lines = _thinned(told, max(2, (MAXIMUM_ROWS - len(milestones.head(MAXIMUM_ROWS // 2))) // runs))
-    data = pd.concat([lines, milestones.head(MAXIMUM_ROWS // 2)], ignore_index=True)[:MAXIMUM_ROWS]
+    lines = _thinned(told, max(2, (MAXIMUM_ROWS - len(milestones)) // runs))
+    data = pd.concat([lines, milestones], ignore_index=True)
     data = data.assign(family=[short_name(row) for _, row in data[FAMILY].iterrows()])
     names = list(dict.fromkeys(short_name(setting) for setting in settings))
     chart = _losses(data, [name for name in names if name in set(data["family"])], width)
@@ -115,6 +115,9 @@ def outcomes_by_step(means: pd.DataFrame, width: int) -> Figure | None:
     """Outcomes over milestones, a line per training size, of the runs that the reader chooses."""
     measures = [*OUTCOMES, *(floor for _, floor in OUTCOMES.values() if floor)]
     rows = means[means["measure"].isin(measures)]
+    all_sizes = sorted(rows["train_size"].unique().tolist())
+    lines = [all_sizes[rank] for rank in spread_over_ranks(len(all_sizes), VALUES)]
+    rows = rows[rows["train_size"].isin(lines)]
     steps = rows.groupby(COURSE, sort=False)["step"].nunique()
     courses = [tuple(course) for course in steps[steps > 1].index]
     if not courses or not rows["value"].notna().any():
@@ -135,6 +138,9 @@ def outcomes_by_step(means: pd.DataFrame, width: int) -> Figure | None:
         "line for each training-set size. The select box chooses model, granularity and guidance.",
     )
     left_out = f" The first {len(keep)} of {len(courses)} can be chosen." if len(keep) < len(courses) else ""
+    left_out += (
+        f" {len(lines)} of {len(all_sizes)} training-set sizes are drawn." if len(lines) < len(all_sizes) else ""
+    )
     caption = (
         "Line: mean over seeds. Band: spans the seeds' own 95 % intervals. Grey: floors, the same of held-out images "
         f"as if generated. Crosses: undefined, hover for why.{left_out}"

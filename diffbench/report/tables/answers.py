@@ -59,7 +59,7 @@ def _extremes(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 def effects(results: Results, means: pd.DataFrame) -> list[Effect]:
     """Effects on memorized fraction and peak gap of every factor that the study varies, where two values are finite."""
     moves = []
-    for cut in slices(results.study):
+    for cut in slices(results.study, most=None):
         on_cut = cut.with_values(means)
         for measure in ("memorized_fraction", "peak_gap"):
             if measure == "peak_gap" and cut.factor == "guidance":

@@ -3,6 +3,9 @@
 import math
 from collections.abc import Callable
 
+PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
+"""Of the SI, in thousands."""
+
 
 def number(value: float | None) -> str:
     """Three significant digits; undefined and infinite values in words or signs."""
@@ -41,6 +44,14 @@ def count(value: float) -> str:
     return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
 
 
+def prefixed(value: float) -> str:
+    """Three significant digits with a prefix of the SI, to stand before a unit; in words where there is no number."""
+    if math.isnan(value) or math.isinf(value) or value == 0:
+        return f"{number(value)} "
+    power = min(max(math.floor(math.log10(abs(value)) / 3), 0), len(PREFIXES) - 1)
+    return f"{number(value / 1000**power)} {PREFIXES[power]}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as s, min or h."""
     if seconds < 120:
@@ -48,4 +59,7 @@ def duration(seconds: float) -> str:
     return f"{number(seconds / 60)} min" if seconds < 7200 else f"{number(seconds / 3600)} h"
 
 
-FILTERS: dict[str, Callable[..., str]] = {"number": number, "count": count, "duration": duration, "level": level}
+FILTERS: dict[str, Callable[..., str]] = {
+    **{"number": number, "count": count, "duration": duration},
+    **{"level": level, "prefixed": prefixed},
+}

@@ -9,6 +9,7 @@ from diffbench.report.tables.estimates import FIELDS
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds, logarithm
 from diffbench.report.tables.slices import SETTING
+from diffbench.report.tables.slices import spread_over_ranks as spread_over_ranks
 from diffbench.study.grid import Cell
 from diffbench.study.layout import DENOISE, MEMORIZATION, OVERLAP, Kind
 from diffbench.summary.rows import FACTORS
@@ -129,8 +130,3 @@ def above_floor(means: pd.DataFrame) -> pd.Series:
 def overfitted(means: pd.DataFrame) -> pd.Series:
     """Whether a setting is worse than a linear filter on unseen images where its gap peaks; by setting."""
     return wide(means, "high")["skill_at_peak"] < 0
-
-
-def spread_over_ranks(count: int, limit: int) -> list[int]:
-    """At most `limit` ranks out of `count`, evenly spaced, with the first and the last."""
-    return sorted({round(rank) for rank in np.linspace(0, count - 1, min(count, limit))})
