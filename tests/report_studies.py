@@ -69,6 +69,21 @@ def make_study(
     attacked: attack scores of the training images of a run, where there are any.
     """
     study = parse_study(SMALL | (changes or {}), "made-up.yaml")
+    write_files(results, study, {file for file in study.files if not skip(file)}, blank, shape, attacked)
+    _write_costs(results, study)
+    summary.run(SummarySpec(study=study), results)
+    return study
+
+
+def write_files(
+    results: Path,
+    study: Study,
+    made: set[str],
+    blank: bool = False,
+    shape: tuple[int, ...] = (1, 8, 8),
+    attacked: Attacked | None = None,
+) -> None:
+    """Write the images of a study, and of its measures' files those in `made`, samples beside them."""
     rng = np.random.default_rng(0)
     largest = max(run.train_size for run in study.runs)
     lineage = Lineage(study)
@@ -78,11 +93,7 @@ def make_study(
         store.write(results / kind.of(factors), kind.stage, variables, PROVENANCE | attributes, fingerprint)
 
     _write_data(write, rng, largest, shape)
-    made = {file for file in study.files if not skip(file)}
     _write_measures(write, study, made, blank, shape, attacked)
-    _write_costs(results, study)
-    summary.run(SummarySpec(study=study), results)
-    return study
 
 
 def _write_measures(
@@ -136,6 +147,9 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
         "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
         "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
         "gap": [_estimate(v, 0.02 + 0.05 * v, 1024, blank) for v in gap],
+        "absolute_gap": [_estimate(v, 0.02 * v, 1024, blank) for v in train * gap],
+        "membership_auc": [_estimate(v, 0.02, 1024, blank) for v in 0.5 + 0.4 * gap / (1 + gap)],
+        "membership_tpr_at_1_percent": [undefined("needs at least 100 validation images", 1024) for _ in sigmas],
         "mse_optimum_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 2 * train],
         "mse_wiener_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 1.1 * train],
         "skill_validation": [_estimate(v, 0.02, 512, blank) for v in 1 - (1 + gap) / 1.1],
@@ -150,7 +164,7 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
             for v, sigma in zip(gap, sigmas, strict=True)
         ],
     }
-    top = int(gap.argmax()) - run.seed  # seeds differ in where they peak
+    top = int(gap.argmax()) - run.seed % 5  # seeds differ in where they peak
     ends = Estimate(sigmas[top], sigmas[top - 1], sigmas[top + 1], 1024)
     absolute = train * gap
     scalars = {
@@ -159,6 +173,8 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
         "skill_at_peak": _estimate(float((1 - (1 + gap) / 1.1)[gap.argmax()]), 0.02, 512, blank),
         "r2_crossing": _crossing(checkpoint, blank),
+        "attack_sima_auc": _estimate(0.5 + 0.45 * size / (1 + size), 0.02, 512, blank),
+        "attack_sima_sigma": undefined("made up without a value", 512) if blank else Estimate(0.2, 0.1, 0.3, 512),
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
     if run.model == "optimal":

@@ -18,6 +18,9 @@ VERDICTS = {SUPPORTED: (OKABE_ITO[2], "circle"), REFUTED: (OKABE_ITO[1], "square
 ROW = 26
 """Height of a test."""
 
+LONGEST = 40
+"""Tests of a statistic, one below the other, that a reader looks through."""
+
 WIDE = 30.0
 """Values this many times the linear part of a symmetric log scale apart take one; it is LINEAR on both sides of 0."""
 
@@ -41,8 +44,9 @@ def claim_figure(claim: dict[str, Any], width: int, kind: str = "claim") -> Figu
     drawn = drawn.assign(
         place=[CONTROL * bool(control) + place for place, control in zip(drawn["place"], drawn["control"], strict=True)]
     )
+    shown = drawn.groupby("statement", sort=False).head(LONGEST)
     room = min(LABELS, 6 * max(map(len, drawn["place"])) + 4)
-    panels = [_panel(tests, round(1.3 * width), room) for _, tests in drawn.groupby("statement", sort=False)]
+    panels = [_panel(tests, round(1.3 * width), room) for _, tests in shown.groupby("statement", sort=False)]
     chart = alt.vconcat(
         *panels,
         spacing=18,
@@ -57,6 +61,8 @@ def claim_figure(claim: dict[str, Any], width: int, kind: str = "claim") -> Figu
     )
     if undrawn := int(table["value"].isna().sum()):
         caption += f" Undefined or unbounded, hence not drawn: {undrawn} of {len(table)} tests; the table says why."
+    if len(shown) < len(drawn):
+        caption += f" The first {LONGEST} tests of each statistic are drawn, {len(shown)} of {len(drawn)} in all."
     return Figure(f"{kind}-{claim[kind]}", caption, chart, table)
 
 

@@ -1,19 +1,22 @@
 """What a page shows of a chart: the chart with its caption and its table."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from diffbench.report.charts.fitting import fitted
 from diffbench.study.layout import CHART_DATA
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart | alt.HConcatChart | alt.VConcatChart
 """One panel, or several beside or below each other."""
 
 MAXIMUM_ROWS = 5000
-"""Rows that one chart may show: more makes pages slow. Aggregate or leave settings out before."""
+"""Rows that one chart shows: more makes pages slow. Charts aggregate, or leave settings out and say which; of what is
+still too much `fitting` leaves some out."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,19 @@ class Figure:
         return [str(reason) for reason in told[told != ""].value_counts().index]
 
     def specification(self) -> dict[str, Any]:
-        """The Vega-Lite specification. ValueError without title or description, or with too many rows."""
-        specification = self.chart.to_dict()
+        """The Vega-Lite specification, of at most MAXIMUM_ROWS. ValueError without title or description."""
+        return self._fitted[0]
+
+    @property
+    def left_out(self) -> str:
+        """What of its rows is not drawn, in words: empty where all are."""
+        return self._fitted[1]
+
+    @cached_property
+    def _fitted(self) -> tuple[dict[str, Any], str]:
+        with alt.data_transformers.disable_max_rows():
+            specification = self.chart.to_dict()
         if not (specification.get("title") and specification.get("description")):
             raise ValueError(f"{self.name}: a chart needs a title and a description")
-        if (rows := sum(map(len, specification.get("datasets", {}).values()))) > MAXIMUM_ROWS:
-            raise ValueError(f"{self.name}: {rows} rows are more than {MAXIMUM_ROWS}; aggregate them first")
-        return specification
+        datasets, left_out = fitted(specification.get("datasets", {}), MAXIMUM_ROWS)
+        return specification | {"datasets": datasets}, left_out

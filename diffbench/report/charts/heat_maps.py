@@ -14,8 +14,8 @@ from diffbench.report.tables.products import Product
 from diffbench.report.tables.selectable import Selectable, against_floor
 from diffbench.report.tables.slices import TITLES
 
-LARGEST = 600
-"""Combinations that one map may have."""
+LARGEST = 500
+"""Combinations that one map may have: all pairs of factors then have room."""
 CELL = 40
 """Height of a cell in pixels."""
 PLACES = ["first", "second", "first_place", "second_place"]

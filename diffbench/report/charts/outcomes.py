@@ -107,7 +107,8 @@ def gap_against_memorized(means: pd.DataFrame, width: int) -> Figure | None:
         return None
     steps = [value_text(step) for step in sorted(data["step"].unique())]
     models = list(dict.fromkeys(data["model"]))
-    base = alt.Chart(rounded(data.assign(step=data["step"].map(value_text))))
+    shown = data.head(MAXIMUM_ROWS)
+    base = alt.Chart(rounded(shown.assign(step=shown["step"].map(value_text))))
     x = alt.X("gap:Q", title="peak gap (training side)")
     y = alt.Y("memorized:Q", title="memorized fraction (inference side)", scale=alt.Scale(domain=[0, 1]))
     color = alt.Color("step:O", scale=alt.Scale(scheme=SEQUENCE, domain=steps), legend=alt.Legend(title=TITLES["step"]))
@@ -129,10 +130,11 @@ def gap_against_memorized(means: pd.DataFrame, width: int) -> Figure | None:
         description="One point per setting: memorized fraction of its samples against the peak of its denoising gap, "
         "coloured by training step, with the intervals of both. Grey lines join the steps of one run.",
     )
+    left_out = f" The first {len(shown)} of {len(data)} settings are drawn." if len(shown) < len(data) else ""
     caption = (
         "One point per setting, mean over seeds; bars span the seeds' own 95 % intervals; grey lines join the training "
         "steps of one run at one guidance. Settings with an undefined or unbounded value are left out; the leaderboard "
-        "says why."
+        f"says why.{left_out}"
     )
     return Figure("gap-against-memorized", caption, chart, data.drop(columns=["path", "order"]))
 
@@ -151,7 +153,7 @@ def _paired(means: pd.DataFrame) -> pd.DataFrame:
             "memorized_floor": value["memorized_floor"],
         }
     ).reset_index()
-    data = data[np.isfinite(data["gap"]) & np.isfinite(data["memorized"])].head(MAXIMUM_ROWS)
+    data = data[np.isfinite(data["gap"]) & np.isfinite(data["memorized"])]
     data["setting"] = [short_name(row) for _, row in data.iterrows()]
     runs = data[[name for name in SETTING if name != "step"]]
     return data.assign(path=[short_name(run) for _, run in runs.iterrows()], order=data["step"])

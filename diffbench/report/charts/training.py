@@ -5,24 +5,23 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from diffbench.data.pictured import spread_over_ranks
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import (
-    MEAN_TOOLTIPS,
+    banded,
     chosen,
     heading,
     log_x,
     log_y,
     number_lines,
     rounded,
-    same_axis,
     select_box,
-    undefined_marks,
     value_axis,
     value_domain,
 )
 from diffbench.report.tables.results import Results
-from diffbench.report.tables.slices import TITLES, short_name
+from diffbench.report.tables.slices import TITLES, VALUES, short_name
 from diffbench.report.tables.training import LOSSES, RUN, losses_of_milestones, losses_over_steps
 
 FAMILY = ["model", "granularity"]
@@ -49,8 +48,8 @@ def loss_by_step(results: Results, width: int) -> Figure | None:
         return None
     told = told.merge(pd.DataFrame(families, columns=FAMILY), on=FAMILY).assign(on=BATCHES)
     runs = max(1, len(told[RUN].drop_duplicates()))
-    lines = _thinned(told, max(2, (MAXIMUM_ROWS - len(milestones.head(MAXIMUM_ROWS // 2))) // runs))
-    data = pd.concat([lines, milestones.head(MAXIMUM_ROWS // 2)], ignore_index=True)[:MAXIMUM_ROWS]
+    lines = _thinned(told, max(2, (MAXIMUM_ROWS - len(milestones)) // runs))
+    data = pd.concat([lines, milestones], ignore_index=True)
     data = data.assign(family=[short_name(row) for _, row in data[FAMILY].iterrows()])
     names = list(dict.fromkeys(short_name(setting) for setting in settings))
     chart = _losses(data, [name for name in names if name in set(data["family"])], width)
@@ -115,6 +114,9 @@ def outcomes_by_step(means: pd.DataFrame, width: int) -> Figure | None:
     """Outcomes over milestones, a line per training size, of the runs that the reader chooses."""
     measures = [*OUTCOMES, *(floor for _, floor in OUTCOMES.values() if floor)]
     rows = means[means["measure"].isin(measures)]
+    all_sizes = sorted(rows["train_size"].unique().tolist())
+    lines = [all_sizes[rank] for rank in spread_over_ranks(len(all_sizes), VALUES)]
+    rows = rows[rows["train_size"].isin(lines)]
     steps = rows.groupby(COURSE, sort=False)["step"].nunique()
     courses = [tuple(course) for course in steps[steps > 1].index]
     if not courses or not rows["value"].notna().any():
@@ -135,6 +137,9 @@ def outcomes_by_step(means: pd.DataFrame, width: int) -> Figure | None:
         "line for each training-set size. The select box chooses model, granularity and guidance.",
     )
     left_out = f" The first {len(keep)} of {len(courses)} can be chosen." if len(keep) < len(courses) else ""
+    left_out += (
+        f" {len(lines)} of {len(all_sizes)} training-set sizes are drawn." if len(lines) < len(all_sizes) else ""
+    )
     caption = (
         "Line: mean over seeds. Band: spans the seeds' own 95 % intervals. Grey: floors, the same of held-out images "
         f"as if generated. Crosses: undefined, hover for why.{left_out}"
@@ -153,14 +158,7 @@ def _course(data: pd.DataFrame, measure: str, sizes: Sequence[int], width: int) 
     y = _upright(rows, measure)
     tooltips = [alt.Tooltip("train_size:Q", title="n"), alt.Tooltip("step:Q", title="step")]
     base = alt.Chart(rows).encode(x=x, color=color)
-    layers: list[Chart] = [
-        base.mark_area(opacity=0.16).encode(y=same_axis(y, "low"), y2="high:Q", detail="train_size:N"),
-        base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash),
-        base.transform_filter("isValid(datum.value)")
-        .mark_circle(size=30)
-        .encode(y=y, tooltip=[*tooltips, *MEAN_TOOLTIPS]),
-        undefined_marks(base, HEIGHT, tooltips),
-    ]
+    layers = banded(base, y, dash, HEIGHT, tooltips)
     if floor:
         floors = alt.Chart(rounded(data.loc[data["measure"] == floor, fields])).encode(x=x, detail="train_size:N")
         layers.insert(0, floors.mark_line(color=NEUTRAL, strokeWidth=1.4, strokeDash=[4, 3]).encode(y=y))

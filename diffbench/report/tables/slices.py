@@ -1,7 +1,7 @@
 """One factor at a time: the settings that differ in one factor only."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -24,6 +24,8 @@ TITLES = {
 }
 SIGNS = {"model": "", "train_size": "n ", "granularity": "", "step": "step ", "guidance": "w "}
 NUMERIC = ("train_size", "step")
+VALUES = 12
+"""Of a factor, that charts show beside each other: readers tell no more lines apart, and browsers stay quick."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,17 @@ class Slice:
     values: tuple[Any, ...]  # two or more, in the order of `ordered`
     numbers: bool  # whether the values are numbers
     fixed: dict[str, Any]  # the other factors but the seed
+    among: int = 0  # values that the study has there, where `values` are some of them
+
+    @property
+    def over_steps(self) -> "Slice":
+        """The same settings at any training step."""
+        return replace(self, fixed={name: value for name, value in self.fixed.items() if name != "step"})
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that lie on the slice; factors that the table lacks, or leaves open, hold for all."""
-        return table[agreeing(table, self.fixed)]
+        rows = table[agreeing(table, self.fixed)]
+        return rows[rows[self.factor].isin(self.values)] if self.among else rows
 
     def with_values(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that lie on the slice, with the factor's value as text in the column `factor_value`."""
@@ -51,8 +60,8 @@ class Slice:
 
     @property
     def held(self) -> str:
-        """The factors that are held, in short."""
-        return short_name(self.fixed)
+        """The factors that are held, in short, and how many values are left out."""
+        return short_name(self.fixed) + (f" · {len(self.values)} of {self.among} values" if self.among else "")
 
 
 def short_name(factors: Mapping[str, Any] | pd.Series) -> str:
@@ -65,12 +74,22 @@ def value_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def slices(study: Study) -> list[Slice]:
-    """For each factor that is varied, the slice with most values; of equals that nearest to the centre, and late."""
+def slices(study: Study, most: int | None = VALUES) -> list[Slice]:
+    """For each factor that is varied, the slice with most values; of equals that nearest to the centre, and late.
+
+    most: of more values, so many that are evenly spaced, with the first and the last.
+    """
     factors = map(shown_factors, study.cells)
     settings = dict.fromkeys(tuple(own[name] for name in SETTING) for own in factors)
     best = (_best_slice(study, settings, factor) for factor in SETTING)
-    return [slice_ for slice_ in best if slice_]
+    return [_thinned(slice_, most or len(slice_.values)) for slice_ in best if slice_]
+
+
+def _thinned(cut: Slice, most: int) -> Slice:
+    count = len(cut.values)
+    if count <= most:
+        return cut
+    return replace(cut, values=tuple(cut.values[rank] for rank in spread_over_ranks(count, most)), among=count)
 
 
 def _best_slice(study: Study, settings: Iterable[tuple[Any, ...]], factor: str) -> Slice | None:
