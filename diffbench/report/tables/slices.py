@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from diffbench.data.pictured import spread_over_ranks
 from diffbench.report.tables.estimates import agreeing
 from diffbench.report.tables.results import shown_factors
 from diffbench.study.study import Study
