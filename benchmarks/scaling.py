@@ -22,13 +22,13 @@ from dry_run import ROOT, dry_run, study_of
 
 from diffbench.conventions import DiffbenchError
 from diffbench.planning.disk import room
-from diffbench.planning.flops import flops_per_image, weights
 from diffbench.planning.jobs import jobs
 from diffbench.planning.memory import Memory
 from diffbench.planning.runtime import GPU_RATES, Runtime
 from diffbench.settings.models import TrainedDefinition
 from diffbench.study import layout
 from diffbench.study.file import parse_study
+from diffbench.study.flops import flops_per_image, weights
 from diffbench.study.study import Study
 
 CELLS = (1000, 10_000, 100_000)

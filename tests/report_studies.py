@@ -147,6 +147,9 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
         "mse_train": [_estimate(v, 0.02 * v, 512, blank) for v in train],
         "mse_validation": [_estimate(v, 0.02 * v, 512, blank) for v in train * (1 + gap)],
         "gap": [_estimate(v, 0.02 + 0.05 * v, 1024, blank) for v in gap],
+        "absolute_gap": [_estimate(v, 0.02 * v, 1024, blank) for v in train * gap],
+        "membership_auc": [_estimate(v, 0.02, 1024, blank) for v in 0.5 + 0.4 * gap / (1 + gap)],
+        "membership_tpr_at_1_percent": [undefined("needs at least 100 validation images", 1024) for _ in sigmas],
         "mse_optimum_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 2 * train],
         "mse_wiener_validation": [_estimate(v, 0.02 * v, 512, blank) for v in 1.1 * train],
         "skill_validation": [_estimate(v, 0.02, 512, blank) for v in 1 - (1 + gap) / 1.1],
@@ -170,6 +173,8 @@ def _write_denoise(write: Write, checkpoint: Checkpoint, blank: bool, attacked: 
         "sigma_at_peak": undefined("made up without a value", 1024) if blank else ends,
         "skill_at_peak": _estimate(float((1 - (1 + gap) / 1.1)[gap.argmax()]), 0.02, 512, blank),
         "r2_crossing": _crossing(checkpoint, blank),
+        "attack_sima_auc": _estimate(0.5 + 0.45 * size / (1 + size), 0.02, 512, blank),
+        "attack_sima_sigma": undefined("made up without a value", 512) if blank else Estimate(0.2, 0.1, 0.3, 512),
         "gap_area": _estimate(float(gap.sum()) * 0.4, 0.1, 1024, blank),
     }
     if run.model == "optimal":

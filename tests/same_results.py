@@ -9,7 +9,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
-OF_A_JOB = {"wall_seconds", "peak_memory_mb", "git_commit", "train_seconds", "sample_seconds"}
+OF_A_JOB = {
+    *("wall_seconds", "peak_memory_mb", "git_commit", "train_seconds", "train_flops_per_second", "train_memory"),
+    *("sample_seconds", "sample_images_per_second", "sample_flops_per_second", "sample_memory"),
+}
 """Attributes of files, and columns, that tell what a job took, and in which state of a source tree."""
 OF_A_RUN = ("*.cost.json", "summary/costs.csv", "summary/manifest.json", ".lock", ".rows", "logs/**/*", "report/*.html")
 """Files that tell what a run took, or hold that beside all else. The pages' numbers are compared as CSV."""

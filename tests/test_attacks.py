@@ -7,14 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffbench.denoisers.attacks import (
-    HIGHEST,
-    LOWEST,
-    PATH_END,
-    AttackLevels,
-    attack_scores,
-    scores_of_splits,
-)
+from diffbench.denoisers.attack_levels import HIGHEST, LOWEST, PATH_END, AttackLevels
+from diffbench.denoisers.attacks import attack_scores, scores_of_splits
 from diffbench.denoisers.base import BATCH
 from diffbench.denoisers.batched import Batched
 from diffbench.denoisers.losses import gap_sigmas, losses_of_splits

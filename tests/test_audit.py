@@ -373,7 +373,7 @@ def test_axes_that_a_shape_does_not_tell_are_asked_for(run):
 def test_the_page_shows_the_pairs_and_asks_for_nothing(run, tmp_path):
     from playwright.sync_api import sync_playwright
 
-    run(samples=planted(0.1), train=faces(0, 400), validation=faces(1, 400))
+    run("--name", "faces <b>v2</b> 模型", samples=planted(0.1), train=faces(0, 400), validation=faces(1, 400))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
@@ -384,6 +384,8 @@ def test_the_page_shows_the_pairs_and_asks_for_nothing(run, tmp_path):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.goto((tmp_path / "audit.html").as_uri())
+        assert page.title() == "faces <b>v2</b> 模型 · Audit · diffbench"
+        assert page.locator("h1").inner_text() == "faces <b>v2</b> 模型"
         widths = page.eval_on_selector_all(".pair img", "images => images.map(image => image.naturalWidth)")
         assert page.locator(".pair").count() == 48
         assert page.locator(".pair.memorized").count() == 20

@@ -79,6 +79,19 @@ def test_a_study_differs_from_itself_by_0_everywhere(itself):
     assert len(board["settings"]["factors"]["study"]) == 6
 
 
+@pytest.mark.browser
+def test_sides_that_are_alike_have_one_score(open_page, itself):
+    """Each setting ties with itself on the other side."""
+    page = open_page(itself / "leaderboard.html", part="#sort=-score&weights=memorized_fraction:1,auth_pct:2")
+    page.wait_for_selector("#board[data-ready]")
+    heads = page.eval_on_selector_all("#board thead th", "heads => heads.map(head => head.dataset.name)")
+    cells = f"#board tbody tr:not(.room) > :nth-child({1 + heads.index('score')}) > :first-child"
+    told = page.eval_on_selector_all(cells, "all => all.map(each => each.textContent)")
+    assert len(told) == 6
+    assert told[::2] == told[1::2]
+    assert page.locator("#weights").is_visible()
+
+
 def differing(*folders: Path) -> dict[str, list[Difference]]:
     """All differences of the only setting of the other side to that of the first, by measure, without pages."""
     sides = load_sides(folders)
@@ -128,7 +141,7 @@ def test_settings_are_paired_over_seeds_where_files_hold_no_images(tmp_path):
     summarized = pd.concat([pd.read_csv(tmp_path / f"{each}/summary/denoise.csv") for each in "ab"])
     peaks = summarized.query("measure == 'peak_gap'").set_index(["train_size", "seed"])["value"]
     few, many = ([peaks[n, seed] for seed in range(3)] for n in (32, 128))
-    sizes = [tmp_path / f"a/mlp-small/n{n}" for n in (32, 128)]
+    sizes = [Path(f"{tmp_path}/a:train_size={n}") for n in (32, 128)]
     (found,) = differing(*sizes)["peak_gap"]
     expected = stats.ttest_rel(many, few)
     assert found.estimate.value == pytest.approx(np.mean(many) - np.mean(few))
@@ -138,6 +151,14 @@ def test_settings_are_paired_over_seeds_where_files_hold_no_images(tmp_path):
     expected = stats.ttest_ind([peaks[32, 3], peaks[32, 4]], few, equal_var=False)
     assert (found.estimate.low, found.estimate.high) == pytest.approx(tuple(expected.confidence_interval()))
     assert found.units == "not paired: no seeds in common"
+
+
+def test_sides_that_differ_in_one_factor_are_paired_over_all_others(tmp_path):
+    make_study(tmp_path / "a", {"sweeps": [{"train_size": [32, 128]}], "steps": [50, 100]})
+    sides = load_sides([tmp_path / "a/mlp-small/n32", Path(f"{tmp_path}/a:train_size=128,guidance=0")])
+    assert [side.name for side in sides] == ["made-up: mlp-small/n32", "made-up: train_size=128, guidance=0"]
+    settings = [(one[1], two[1], one[3], two[3]) for one, two in (pair.settings for pair in pairs_of(sides))]
+    assert settings == [(32, 128, 50, 50), (32, 128, 100, 100)]
 
 
 def test_files_of_another_schema_are_told_and_not_paired(planted, tmp_path):
@@ -208,6 +229,8 @@ def test_what_cannot_be_compared_is_told_in_one_line(planted, tmp_path, capsys):
         (planted, tmp_path): "no results with a summary",
         (planted, planted / "optimum"): "no cell of the study lies in it",
         (planted, damaged): "damaged: not what the summary wrote",
+        (planted, f"{planted}:sead=0"): "'sead' is no factor; give some of model, train_size, granularity, seed",
+        (planted, f"{planted}:model=none"): "no cell with model=none; there are constant; copies-50; optimal",
     }
     for folders, words in told.items():
         assert main(["compare", *map(str, folders), "--out", str(tmp_path / "out")]) == 1

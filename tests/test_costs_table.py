@@ -9,6 +9,7 @@ from diffbench.report.pages.page import write_page
 from diffbench.report.tables.costs import Costs, StageCost, costs_of, stage_costs
 from diffbench.report.tables.estimates import Estimates
 from diffbench.report.tables.results import Results
+from diffbench.report.tables.work import Work
 from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.summary.planned import Planned, fingerprint_of
@@ -33,6 +34,9 @@ SITE = {
 }
 """What a page of a site knows of the others, and of the study."""
 
+NOTHING = {"measures": [], "settings": [], "more": 0, "benefits": [], "currencies": {}, "titles": {}}
+"""What the page of costs knows of settings: nothing."""
+
 
 def test_measured_stands_beside_planned_and_a_ratio_where_both_are_of_all_jobs() -> None:
     overlap, train, lab = stage_costs(MEASURED, PLANNED)
@@ -43,6 +47,15 @@ def test_measured_stands_beside_planned_and_a_ratio_where_both_are_of_all_jobs()
     assert (lab.stage, lab.jobs, lab.planned_jobs, lab.planned_seconds) == ("lab", 0, 6, 42.0)
     total = Costs((overlap, train, lab), "now").total
     assert (total.jobs, total.planned_jobs, total.cpu_seconds, total.planned_seconds) == (3, 4, 15.0, 22.0)
+
+
+def test_work_is_that_of_jobs_which_told_what_they_took() -> None:
+    works = {f"{RUN}/step10/train": Work(100, 100, 6e9), f"{RUN}/step30/train": Work(7, 7, 7.0)}
+    train = {each.stage: each for each in stage_costs(MEASURED, None, works)}["train"]
+    assert (train.work, train.worked) == (Work(100, 100, 6e9), 3.0)
+    assert train.flops_per_second == pytest.approx(2e9)
+    assert train.images_per_second == pytest.approx(100 / 3)
+    assert stage_costs(MEASURED, None)[0].work is None
 
 
 def test_without_a_plan_what_was_measured_stands_alone() -> None:
@@ -56,8 +69,8 @@ def test_the_page_shows_the_estimate_of_its_own_study_alone(tmp_path: Path, own:
     study = parse_study({"name": "s", "steps": [10]}, "s.yaml")
     made_for = fingerprint_of(study) if own else "0" * 16
     Planned(made_for, "2026-01-02", {"train": 2}, {"train": 12.0}).write(tmp_path / layout.PLAN)
-    costs = costs_of(Results(tmp_path, study, {}, Estimates([]), MEASURED, MEASURED))
-    write_page(tmp_path / "costs.html", "costs.html", [], costs=costs, models=[], study=study, **SITE)
+    costs = costs_of(Results(tmp_path, study, {}, Estimates([]), MEASURED, MEASURED), {})
+    write_page(tmp_path / "costs.html", "costs.html", [], costs=costs, models=[], study=study, **SITE, **NOTHING)
     html = (tmp_path / "costs.html").read_text()
     assert ("(2026-01-02)" in html) is own
     assert ("<td>6.00 s</td><td>12.0 s</td><td>0.500</td>" in html) is own

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import diffbench
+from tests.sites import check_site
 from tests.snakemake_runs import ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -45,6 +46,11 @@ def test_a_network_of_ones_own_has_a_gap_and_a_report(inspected: Path) -> None:
     losses = table[table.index == "mse_validation"].sort_values("sigma")["value"]
     assert losses.iloc[0] < 1e-3, "at low noise the answer is nearly x"
     assert (inspected / "report/index.html").stat().st_size > 1000
+
+
+@pytest.mark.browser
+def test_every_page_of_an_inspection_holds(open_page, inspected: Path) -> None:
+    check_site(open_page, inspected / "report")
 
 
 def test_results_open_as_tables_and_arrays(inspected: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from diffbench.settings.report import ReportSettings
 from diffbench.stages import plant, summary
 from diffbench.stages.chain import run_stage
 from diffbench.study.file import parse_study
-from diffbench.study.layout import CONDITIONS, DATA, SAMPLES
+from diffbench.study.layout import CONDITIONS, DATA, MEMORIZATION, SAMPLES, Kind
 from diffbench.study.lineage import Lineage
 from diffbench.study.specs import SampleSpec
 from tests.report_studies import make_study
@@ -113,6 +114,22 @@ def test_either_view_has_its_samples_in_order(planted: Results) -> None:
     assert ranks == {SUSPICIOUS: [1, 2, 3, 4, 5], SPREAD: [1, 25, 49, 72, 96]}
     assert [each.rank for each in found.pictured] == sorted({*ranks[SUSPICIOUS], *ranks[SPREAD]})
     assert sorted(each.ratio for each in found.pictured) == [each.ratio for each in found.pictured]
+
+
+def test_near_duplicates_of_a_training_image_are_told_beside_it(
+    planted: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Results.read
+
+    def with_pair(results: Results, kind: Kind, factors: Any) -> Any:
+        file = read(results, kind, factors)
+        others = {"near_duplicate": np.array([[3, 40], [40, 3]])} if kind is MEMORIZATION else {}
+        return replace(file, arrays={**file.arrays, **others})
+
+    monkeypatch.setattr(Results, "read", with_pair)
+    told = {each.train.row: each.duplicate for each in gallery(planted, "copies", PLANTED).pictured}
+    assert told[3] == 40
+    assert {row for row, other in told.items() if other is not None} <= {3, 40}
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (3, 300, 200), (1, 97, 40), (5, 9, 7), (16, 64, 64)])

@@ -221,7 +221,7 @@ def test_a_second_inspection_takes_the_place_of_the_first(digits: Path, tmp_path
         ({"solver": "rk4"}, "error: --solver: input should be 'heun', 'euler' or 'dpmpp-2m'"),
         ({"gap-levels": "1"}, "error: --gap-levels: input should be greater"),
         ({"resize": "9"}, "error: --resize: 9 is beyond the 8 pixels"),
-        ({"name": "模"}, "error: --name: '模' has no letter a to z"),
+        ({"name": ""}, "error: --name: give a line of text"),
         ({"device": "tpu"}, "error: --device: input should be 'auto', 'cpu' or 'cuda'"),
     ],
 )

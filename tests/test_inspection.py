@@ -1,11 +1,13 @@
 """What an inspection does beside measuring: trying the model first, conditions, a first answer, and its own words."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from diffbench import cli
 from diffbench.conventions import DiffbenchError, log_sigmas
@@ -20,6 +22,7 @@ from tests import external_models
 
 SPREAD = 0.2
 TRAIN, HELD_OUT = 90, 600
+TITLE = 'Text to Image, <b>EMA</b> & "模型"'
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def inspection(planted: Path, out: Path, **changes: Any) -> Inspection:
 @pytest.fixture(scope="module")
 def inspected(planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("inspected") / "out"
-    options = {"name": "Text to Image, EMA", "steps": 4, "solver": "euler", "gap_levels": 5, "noises": 3}
+    options = {"name": TITLE, "steps": 4, "solver": "euler", "gap_levels": 5, "noises": 3}
     return inspect_model(inspection(planted, out, **options))
 
 
@@ -84,14 +87,39 @@ def test_samples_are_drawn_under_the_vectors_of_training_images(inspected: Path,
 def test_a_first_answer_says_so_and_options_are_what_the_study_has(inspected: Path) -> None:
     study = Study.parse_json((inspected / INSPECTION).read_text(), "mark")
     assert study.center.granularity == "given"
-    assert study.center.model == "text-to-image-ema"
+    assert study.center.model == "text-to-image-b-ema-b"
     assert (study.sampling.steps, study.sampling.solver, study.sampling.samples) == (4, "euler", 16)
     assert (study.measures.gap.levels, study.measures.gap.noises, study.measures.gap.images) == (5, 3, 128)
     for page in (inspected / "report").glob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert "A first answer (--quick): 5 noise levels, 3 noises, at most 128 images" in text
-    assert "text-to-image-ema" in (inspected / "report/index.html").read_text(encoding="utf-8")
     assert set(pd.read_csv(inspected / "summary/status.csv")["state"]) == {"done"}
+
+
+def test_the_title_is_what_was_typed_and_pages_compare_and_judge_nothing(inspected: Path) -> None:
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (inspected / "report").glob("*.html")}
+    assert f"<h1>{escape(TITLE)}</h1>" in pages["index"]
+    for text in pages.values():
+        assert f'<a class="brand" href="index.html">{escape(TITLE)}</a>' in text
+        assert "<b>" not in text
+        said = re.sub("<(script|style|pre).*?</(script|style|pre)>", "", text, flags=re.DOTALL)
+        assert "these models" not in said
+        assert not re.search("inconclusive|claim [1-5]|claims.html", said)
+
+
+@pytest.mark.parametrize(
+    ("typed", "title", "key"),
+    [
+        (None, "tests.external_models:linear_gaussian", "tests.external-models-linear-gaussian"),
+        ("Modèle 2", "Modèle 2", "modele-2"),
+        ("模型", "模型", "model"),
+        ("Summary", "Summary", "model"),
+        ("\udcff x", "\\udcff x", "x"),
+    ],
+)
+def test_any_text_is_a_title(planted: Path, tmp_path: Path, typed: str | None, title: str, key: str) -> None:
+    study = inspection(planted, tmp_path, name=typed).study(TRAIN, HELD_OUT)
+    assert (study.title, study.center.model) == (title, key)
 
 
 def test_pages_are_those_that_the_workflow_waits_for(inspected: Path) -> None:
@@ -237,7 +265,8 @@ def test_conditions_that_cannot_be_the_models_are_refused(
         ({"range": "low,high"}, "--range: give two numbers, such as 0,255 (got low,high)"),
         ({"arguments": "[1]"}, "--arguments: give a JSON object, such as '{\"width\": 64}' (got [1])"),
         ({"samples": "0"}, "error: --samples: input should be greater than or equal to 2 (got 0)"),
-        ({"name": "summary"}, "error: --name: 'summary' is the name of a folder of the results; choose another"),
+        ({"name": "a\nb"}, "error: --name: give a line of text, without tabs or line breaks (got 'a\\nb')"),
+        ({"name": " "}, "error: --name: give a line of text"),
         ({"layout": "XY"}, "error: --layout: input should be 'CHW', 'HWC' or 'HW' (got 'XY')"),
         ({"decoder": "nothing"}, "error: --decoder: "),
     ],

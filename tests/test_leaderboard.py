@@ -155,6 +155,18 @@ def test_without_rows_for_seeds_means_are_scored_and_the_page_says_so(open_page,
     assert any("holds no single seeds" in title for title in titles)
 
 
+@browsing
+def test_filters_of_the_table_pale_the_chart_of_quality_on_paper_too(open_page, made, tmp_path):
+    page = open_page(made[0], part="#guidance=1")
+    pale = (
+        "[...document.querySelectorAll('#pareto .mark-symbol path')].filter(each => each.getAttribute('opacity') < 0.5)"
+    )
+    page.wait_for_function(f"{pale}.length === 3")
+    assert page.evaluate("forPaper('pareto').then(({ view }) => Object.keys(view.signal('kept')).length)") == 2
+    page.click("#filters button[type=reset]")
+    page.wait_for_function(f"{pale}.length === 0")
+
+
 def test_chart_ranks_settings_by_each_measure(made, monkeypatch):
     """In the order of their ranks, or best first; what is not drawn is counted."""
     _, whole = made

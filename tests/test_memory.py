@@ -10,10 +10,10 @@ from diffbench.denoisers.build import fresh_network
 from diffbench.denoisers.dit import Block
 from diffbench.denoisers.unet import UnetBlock
 from diffbench.planning import memory
-from diffbench.planning.flops import weights
 from diffbench.planning.memory import Memory, outputs
 from diffbench.settings.models import PRESETS, Dit, TrainedDefinition, Unet
 from diffbench.study.file import parse_study
+from diffbench.study.flops import weights
 
 SHAPE = (1, 28, 28)
 

@@ -1,10 +1,15 @@
 """Pages in a real browser: they draw, fit, act, and ask for nothing that is not in them."""
 
 import csv
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from diffbench.report.pages.noise import write_noise
+from diffbench.report.tables.findings import find
+from diffbench.report.tables.results import load_results
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
 from diffbench.study import layout
@@ -197,6 +202,7 @@ def test_charts_in_sight_are_drawn_first_and_then_all_others(browser, folder):
         ("noise", "trajectories"),
         ("training", "outcomes-by-step"),
         ("factors", "measures-by-factor"),
+        ("costs", "cost-against-outcome"),
     ],
 )
 def test_chart_follows_its_select_box(open_page, folder, name, figure):
@@ -208,8 +214,8 @@ def test_chart_follows_its_select_box(open_page, folder, name, figure):
         )
 
     before = drawn()
-    last = page.locator(f"#{figure} select option").count() - 1
-    page.select_option(f"#{figure} select", index=last)
+    box = page.locator(f"#{figure} select").first
+    box.select_option(index=box.locator("option").count() - 1)
     page.wait_for_function(
         "([name, before]) => [...document.querySelectorAll(`#${name} .mark-line path`)]"
         ".some((path, index) => path.getAttribute('d') !== before[index])",
@@ -251,3 +257,178 @@ def test_tables_and_pictures_are_there_without_scripts(browser, folder):
     assert page.locator(".sheet:visible").count() > 1
     assert not page.is_visible("#chooser")
     context.close()
+
+
+FOCUSED = """() => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+    const name = document.activeElement.id || document.activeElement.className;
+    const outlined = outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
+    return { name, seen: outlined && left >= 0 && top >= 0 && width * height > 0 };
+}"""
+
+
+def test_keys_alone_reach_the_content_the_pages_and_every_control(open_page, folder):
+    """Skip link first, then each control in turn, each of them seen."""
+    page = open_page(folder / "factors.html", width=390)
+
+    def tab() -> str:
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        assert focused["seen"], focused
+        return focused["name"]
+
+    assert [tab() for _ in range(3)] == ["skip", "brand", "menu"]
+    page.keyboard.press("Enter")
+    tab()
+    assert page.evaluate("document.activeElement.closest('#site') !== null")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "menu"
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    tab()
+    reached = [page.evaluate("document.activeElement.closest('main') !== null")]
+    controls = page.locator("main :is(select, button, input, a, summary):visible").count()
+    for _ in range(2 * controls):
+        tab()
+        reached.append(page.evaluate("document.activeElement.closest('main') !== null"))
+        if not reached[-1]:
+            break
+    assert reached[0]
+    assert controls < sum(reached), "they, and what scrolls"
+
+
+@pytest.mark.parametrize("name", ["noise", "leaderboard"])
+def test_paper_has_what_a_page_tells_and_nothing_to_act_on(open_page, folder, name):
+    """In inks of paper, though the screen is dark; tables whole, of which a window shows a part."""
+    page = open_page(folder / f"{name}.html", "dark")
+    if name == "leaderboard":
+        page.wait_for_selector("#board[data-ready]")
+        rows = page.locator("#board tbody tr:not(.room)")
+        page.evaluate("Object.defineProperty(document.getElementById('window'), 'clientHeight', { value: -700 })")
+        page.evaluate("document.getElementById('window').dispatchEvent(new Event('scroll'))")
+        page.wait_for_function("document.querySelectorAll('#board tbody tr:not(.room)').length < 6")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(":is(.top, .skip, form, select, main button:not(thead button), .save):visible").count() == 0
+    inks = page.eval_on_selector_all(
+        "body, h1, svg text", "all => [...new Set(all.map(each => getComputedStyle(each).fill))]"
+    )
+    assert set(inks) <= {"rgb(0, 0, 0)", "rgb(28, 33, 40)"}
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 33, 40)"
+    assert page.locator("[data-drawn] svg:visible").count() == page.locator("[data-figure]").count() > 0
+    if name == "leaderboard":
+        assert rows.count() == 6
+        assert page.evaluate("getComputedStyle(document.getElementById('window')).overflowY") == "visible"
+
+
+def levels_and_step(page) -> list:
+    """What every chart of the page shows, each different answer once."""
+    return page.evaluate(
+        "[...new Set(Object.values(views).map(view => JSON.stringify([view.signal('sigma'), view.signal('step')])))]"
+        ".map(JSON.parse)"
+    )
+
+
+def drag(page, figure: str, start: float, end: float) -> None:
+    """Over the second panel of a chart, from and to shares of its width."""
+    panel = page.locator(f"#{figure} g.concat_1_group .background").first
+    panel.scroll_into_view_if_needed()
+    box = panel.bounding_box()
+    page.mouse.move(box["x"] + start * box["width"], box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], box["y"] + 60, steps=3)
+    page.mouse.up()
+
+
+def test_a_drag_over_one_chart_chooses_levels_in_all(open_page, folder):
+    page = open_page(folder / "noise.html")
+    drag(page, "skill-by-factor", 0.75, 0.25)
+    page.wait_for_function("location.hash.startsWith('#sigma=')")
+    (levels,) = {tuple(levels) for levels, _ in levels_and_step(page)}
+    reach = math.log(100 / 0.002)
+    assert [math.log(level / 0.002) / reach for level in levels] == pytest.approx([0.25, 0.75], abs=0.01)
+    assert [float(page.input_value(f"#sigma-{end}")) for end in ("low", "high")] == [*levels]
+    width = "path => path.getBoundingClientRect().width"
+    panel = page.locator("#gap-by-factor g.concat_0_group .background").first.evaluate(width)
+    veils = page.locator("#gap-by-factor g.concat_0_group .mark-rect path")
+    assert [veils.nth(place).evaluate(width) for place in (0, 1)] == pytest.approx([panel / 4] * 2, abs=3)
+    page.dblclick("#gap-by-factor g.concat_0_group .background")
+    page.wait_for_function("!location.hash.includes('sigma')")
+    assert page.input_value("#sigma-low") == "0.002"
+
+
+def test_boxes_choose_levels_and_step_which_an_address_keeps(open_page, folder):
+    page = open_page(folder / "noise.html", part="#gap")
+    page.fill("#sigma-low", "0.05")
+    page.press("#sigma-low", "Enter")
+    page.fill("#sigma-high", "0.01")
+    page.press("#sigma-high", "Enter")
+    assert page.inner_text("#linked-told") == "Levels rise within 0.002 to 100; the charts still show 0.05 to 100."
+    page.fill("#sigma-high", "0.5")
+    page.press("#sigma-high", "Enter")
+    page.select_option("#step-choice", "100")
+    page.select_option("#gap-by-step select", index=1)
+    page.wait_for_function("location.hash.includes('run=')")
+    assert not page.inner_text("#linked-told")
+    assert page.locator("#attacks-over-noise select").first.input_value() == page.input_value("#gap-by-step select")
+    assert page.locator("#trajectories select").nth(1).evaluate("box => box.selectedOptions[0].label") == "100"
+    assert "nothing measured at step 100" not in page.inner_text("#gap-by-factor")
+    part = page.evaluate("location.hash")
+    assert part.startswith("#gap&sigma=0.05,0.5&step=100&run=")
+    again = open_page(folder / "noise.html", part=part)
+    assert levels_and_step(again) == levels_and_step(page) == [[[0.05, 0.5], 100]]
+    for box in ("#sigma-low", "#sigma-high", "#step-choice", "#gap-by-step select"):
+        assert again.input_value(box) == page.input_value(box)
+    again.click("#sigma-whole")
+    again.select_option("#step-choice", "")
+    again.wait_for_function("location.hash.startsWith('#gap&run=')")
+    assert {tuple(levels) for levels, _ in levels_and_step(again)} == {(0.002, 100)}
+
+
+def test_the_largest_value_within_the_levels_is_that_of_the_table(open_page, folder):
+    """Of each curve at the chosen step, as the rows beside the chart have it."""
+    page = open_page(folder / "noise.html", part="#sigma=0.3,3&step=1600")
+    page.wait_for_function("document.querySelector('#gap-by-factor .within td')")
+    page.click("#gap-by-factor .within summary")
+    told = page.eval_on_selector_all(
+        "#gap-by-factor .within tbody tr", "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    with (folder / "data/gap-by-factor.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["step"] == "1600" and 0.3 <= float(row["sigma"]) <= 3]
+    titles = {"train_size": "training-set size", "step": "training step"}
+    expected = {}
+    for row in rows:
+        expected.setdefault(f"{titles[row['factor']]} {row['factor_value']}", []).append(float(row["value"]))
+    assert {name: len(values) for name, values in expected.items()} == {
+        "training-set size 32": 5,
+        "training-set size 128": 5,
+        "training step 1600": 5,
+    }
+    for name, largest, least, defined in told:
+        assert float(largest.split()[0]) == pytest.approx(max(expected.pop(name)), rel=0.01)
+        assert defined == "5 of 5 levels"
+        assert least
+    assert not expected
+
+
+def test_an_address_that_means_nothing_is_passed_over_and_told(open_page, folder):
+    page = open_page(folder / "noise.html", part="#sigma=5,1&step=17&run=<b>&setting=1,2&__proto__=x&nothing=%")
+    told = page.inner_text("#passed-over")
+    for pair in ("sigma=5,1", "step=17", "run=<b>", "setting=1,2", "__proto__=x", "nothing=%"):
+        assert pair in told
+    assert {tuple(levels) for levels, _ in levels_and_step(page)} == {(0.002, 100)}
+    assert "sigma" not in page.evaluate("location.hash")
+
+
+def test_one_cell_of_one_step_has_linked_charts(open_page, tmp_path):
+    make_study(tmp_path, {"sweeps": [], "steps": [100], "seeds": [0]})
+    results = replace(load_results(tmp_path), written_to=tmp_path / "pages")
+    write_noise(find(results), ReportSettings())
+    page = open_page(tmp_path / "pages/noise.html", part="#sigma=0.1,1")
+    assert page.locator("#step-choice").count() == 0
+    assert {tuple(levels) for levels, _ in levels_and_step(page)} == {(0.1, 1)}
+    summaries = page.locator(".within summary").all_inner_texts()
+    assert len(summaries) == 4
+    assert all(text.startswith("Within σ 0.1 to 1: ") for text in summaries)

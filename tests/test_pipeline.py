@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import h5py
 import numpy as np
@@ -22,6 +24,7 @@ from diffbench.files.store import read
 from diffbench.report.tables.catalog import OTHER, measure
 from diffbench.report.tables.results import load_results
 from diffbench.study.file import parse_study
+from diffbench.study.layout import PAGES
 from diffbench.study.lineage import Lineage
 from tests.packed_boards import unpacked
 from tests.snakemake_runs import TINY, command, planned_jobs, snakemake
@@ -80,6 +83,41 @@ def test_pages_show_each_measure_that_the_readme_names(finished):
     pages = set(re.findall(r"`(\w+\.html)`", named)) - {"index.html"}
     assert len(pages) > 7
     assert all((report / page).exists() for page in pages)
+
+
+def test_snakemakes_own_report_holds_pages_and_tables_whose_links_act(finished, browser, open_page, tmp_path):
+    """Unpacked and opened as people do: it says nothing on the console, and its pages find each other in it."""
+    done = snakemake(finished[0], TINY, "--report", str(tmp_path / "report.zip"))
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "report.zip") as packed:
+        packed.extractall(tmp_path)
+    held = {path.name: path for path in (tmp_path / "report/data/raw").glob("*/*")}
+    tables = {"leaderboard.csv", "status.csv", "models.csv", "costs.csv", "claims.json", "laws.json", "manifest.json"}
+    assert set(held) == {f"{page}.html" for page in PAGES} | tables
+    for name, path in held.items():
+        (made,) = (each for each in (finished[0] / "results/tiny").rglob(name) if "figures" not in each.parts)
+        assert path.read_bytes() == made.read_bytes()
+    page = open_page(held["index.html"])
+    page.wait_for_selector("[data-relinked]", state="attached")
+    links = page.eval_on_selector_all("a[href]", "links => links.map((link) => link.href)")
+    files = {Path(unquote(urlsplit(link).path)) for link in links} - {held["index.html"]}
+    assert files == {held[f"{name}.html"] for name in PAGES if name != "index"}
+    assert any("#" in link for link in links)
+    whole, errors = browser.new_page(), []
+    whole.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    whole.on("pageerror", lambda error: errors.append(str(error)))
+    whole.goto((tmp_path / "report/report.html").as_uri())
+    assert whole.get_by_text("Do diffusion models memorize").count()
+    for category in ("Tables", "Configuration and versions", "Pages"):
+        assert whole.get_by_text(category, exact=True).count()
+    whole.get_by_role("link", name="Pages", exact=True).click()
+    whole.locator("tr", has_text="overview").locator("a").first.click()
+    inside = whole.frame_locator("iframe")
+    inside.locator("[data-relinked]").wait_for(state="attached")
+    inside.locator("#site").get_by_text("Claims").click()
+    inside.locator("#claim-1-section").wait_for()
+    whole.close()
+    assert errors == []
 
 
 def test_the_report_has_a_title_for_every_measure(finished):

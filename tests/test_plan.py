@@ -15,12 +15,12 @@ from diffbench.planning import ahead
 from diffbench.planning import cost as costs
 from diffbench.planning.ahead import plan_ahead
 from diffbench.planning.cost import cost
-from diffbench.planning.flops import flops_per_image
 from diffbench.planning.rates import Clock, Line, NetworkRates, _line, network_rates
 from diffbench.settings.models import PRESETS, Dit, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.study import layout
 from diffbench.study.file import parse_study
+from diffbench.study.flops import flops_per_image
 from diffbench.summary.planned import Planned, fingerprint_of, planned_for
 
 STUDY = {

@@ -29,6 +29,7 @@ from diffbench.report.tables import answers, expenses, outcomes, ranks, slices
 from diffbench.report.tables.board import Board, board
 from diffbench.report.tables.findings import Findings, find
 from diffbench.report.tables.format import interval, number
+from diffbench.report.tables.key_numbers import key_numbers
 from diffbench.report.tables.packed import pack
 from diffbench.report.tables.results import load_results
 from diffbench.report.tables.shown import show
@@ -271,7 +272,7 @@ def test_settings_that_are_worse_than_a_linear_filter_are_marked_and_counted(fol
     where = answers.answers(findings.results, findings.means, findings.effects)[1]
     assert where.sentences[-1] == (
         f"At the peak {worse} of {len(flags)} settings are worse on unseen images than a linear filter of their "
-        "training images (skill below 0): their gap is plain overfitting."
+        "training images (skill below 0, and its whole interval): such a gap is plain overfitting."
     )
 
 
@@ -293,6 +294,23 @@ def test_answer_counts_what_the_leaderboard_flags(findings, whole, packed):
     assert first.examples[0].startswith(f"{top}: {number(value)}")
 
 
+def test_numbers_to_read_first_are_the_ends_over_settings_beside_their_floors(folder, whole):
+    seeds = defaultdict(list)
+    for key, row in scalars(folder, "memorization", "memorized_fraction").items():
+        seeds[key[:3] + key[4:]].append(float(row["value"]))
+    means = {key: np.mean(values) for key, values in seeds.items()}
+    first, *others = key_numbers(whole)
+    assert first.measure.name == "memorized_fraction"
+    assert (first.least.shown.value, first.largest.shown.value) == pytest.approx(
+        (min(means.values()), max(means.values()))
+    )
+    assert first.settings == len(whole.settings)
+    floors = column(whole, "memorized_floor")
+    assert first.largest.floor
+    assert first.largest.floor.value in floors["value"].to_numpy()
+    assert [each.measure.name for each in others if each.measure.floor and not each.least.floor] == []
+
+
 def test_answer_tells_where_train_likeness_is_0_because_all_states_lie_outside(folder, rows):
     flat = rows.copy()
     at_peak = flat["measure"] == outcomes.AT_PEAK
@@ -300,7 +318,7 @@ def test_answer_tells_where_train_likeness_is_0_because_all_states_lie_outside(f
     means = outcomes.settings(flat)
     results = load_results(folder)
     last = answers.answers(results, means, answers.effects(results, means))[-1]
-    assert last.short == "mostly in none of 8 settings"
+    assert last.short == "In none of 8 settings"
     assert "In 8 all states lie outside, and it is 0 however far: see the shell radius." in last.sentences
     assert any(text.startswith("Where the gap is largest the states' shell radius is") for text in last.sentences)
 
@@ -368,11 +386,13 @@ def test_table_beside_the_gap_chart_is_the_mean_over_seeds(folder):
 FIGURES = {
     "leaderboard": {"pareto", "ranking"},
     "noise": {
-        *("gap-by-factor", "gap-by-step", "share-by-factor", "skill-by-factor"),
+        *("gap-by-factor", "gap-by-step", "absolute-gap-by-factor", "share-by-factor", "skill-by-factor"),
+        "attacks-over-noise",
         *("closed-forms", "likeness-by-factor", "trajectories"),
     },
     "factors": {"outcomes-by-factor", "gap-against-memorized", "measures-by-factor", "heat-maps"},
     "training": {"loss-by-step", "outcomes-by-step", "time-scales", "gap-onset"},
+    "costs": {"cost-against-outcome"},
 }
 """Charts by page; the others of a study have none, or tests of their own."""
 
@@ -400,7 +420,7 @@ def test_charts_of_many_settings_show_fewer_and_say_so(folder, monkeypatch):
     means = outcomes.settings(outcomes.outcomes(results))
     chosen, of_all = trajectories(results, means, 500), gap_by_step(results, 500)
     assert chosen
-    assert "3 of 8 settings" in chosen.caption
+    assert "1 of 4 settings" in chosen.caption
     assert len(chosen.data) <= 600
     assert of_all
     assert "2 of 3 runs" in of_all.caption

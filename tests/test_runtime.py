@@ -9,16 +9,17 @@ import pytest
 
 from diffbench.data.catalog import facts
 from diffbench.denoisers import jacobian, references
-from diffbench.denoisers.attacks import AttackLevels
+from diffbench.denoisers.attack_levels import AttackLevels
 from diffbench.planning import cost as costs
-from diffbench.planning import evaluations, runtime
+from diffbench.planning import runtime
 from diffbench.planning.cost import cost
-from diffbench.planning.evaluations import Evaluations
-from diffbench.planning.flops import flops_per_image
 from diffbench.planning.rates import Line, NetworkRates
 from diffbench.planning.runtime import CPU_RATE, MARGIN, MINUTES_LEAST, OPTIMUM_RATE, Runtime
 from diffbench.settings.measures import GapSettings
+from diffbench.study import evaluations
+from diffbench.study.evaluations import Evaluations
 from diffbench.study.file import load_study, parse_study
+from diffbench.study.flops import flops_per_image
 from tests.snakemake_runs import ROOT, TINY
 
 DIGITS = load_study(ROOT / "config/config.yaml")

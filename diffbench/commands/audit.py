@@ -14,6 +14,7 @@ from diffbench.data.scales import parse_range, scale_of
 from diffbench.files import provenance, store
 from diffbench.files.estimates import DECODED, LATENTS, PIXELS, scalar_variables
 from diffbench.files.fingerprint import fingerprint_of, hashes_of
+from diffbench.files.surroundings import title_of
 from diffbench.measures.audit import Audit, audit, with_pictures
 from diffbench.measures.battery import extraction_variables
 from diffbench.settings.data import Decoder, Layout
@@ -36,6 +37,7 @@ def run(
     decoder_weights: Annotated[str | None, "file or folder that its factory gets as `weights`"] = None,
     decoder_arguments: Annotated[str, "keywords of its factory, a JSON object"] = "{}",
     layout: Annotated[str | None, "axes of each image where shapes do not tell them: CHW, HWC or HW"] = None,
+    name: Annotated[str | None, "title of the page, any text"] = None,
     out: Annotated[Path, "HDF5 file to write, with a page of the same name beside it"] = Path("audit.h5"),
     json: Annotated[bool, "print one JSON object, measure -> value, low, high, n, space"] = False,
 ) -> None:
@@ -53,7 +55,8 @@ def run(
         for name, location in locations.items()
         if location is not None
     }
-    settings: dict[str, object] = {images.name: images.origin for images in sets.values()}
+    settings: dict[str, object] = {} if name is None else {"name": title_of(name)}
+    settings |= {images.name: images.origin for images in sets.values()}
     settings |= {"scales": {images.name: images.values for images in sets.values()}}
     if decoder is None:
         shown, audited = sets, _audit(sets, LATENTS if are_latents(sets["train"].shape) else PIXELS)
@@ -67,7 +70,7 @@ def run(
     from diffbench.report.pages.audit import write_audit_page  # the charts' libraries take a second to start
 
     page = out.with_suffix(".html")
-    write_audit_page(page, audited, shown["samples"], shown["train"], shown.get("validation"))
+    write_audit_page(page, audited, shown["samples"], shown["train"], shown.get("validation"), title_of(name or ""))
     if json:
         for note in audited.notes:
             print(f"note: {note}", file=sys.stderr)

@@ -12,8 +12,9 @@ from diffbench.report.pages.publish import published
 def run(
     results: Annotated[
         list[Path],
-        "two or more folders of results, or of a model, run, checkpoint or cell inside them; first the"
-        " one that the others are held against",
+        "two or more: folders of results, of a model, run, checkpoint or cell inside them, or"
+        " RESULTS:FACTOR=VALUE,... for cells with these values, such as results/mine:guidance=2,step=500; first the one"
+        " that the others are held against",
     ],
     /,
     out: Annotated[Path, "folder to write; pages of an earlier comparison there are replaced"],

@@ -11,11 +11,11 @@ from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import DASHES, OKABE_ITO
 from diffbench.report.charts.toolkit import (
     GAP_TITLE,
-    MEAN_TOOLTIPS,
     REASON_TOOLTIP,
     SEEDS,
     SIGMA_TOOLTIP,
     VALUE_TOOLTIPS,
+    banded,
     chosen,
     curves,
     heading,
@@ -23,10 +23,8 @@ from diffbench.report.charts.toolkit import (
     log_x,
     reference_line,
     rounded,
-    same_axis,
     select_box,
     sigma_axis,
-    undefined_marks,
     value_axis,
     value_domain,
 )
@@ -99,20 +97,16 @@ def differences_over_noise(rows: pd.DataFrame, names: Sequence[str], width: int)
     kept, left_out = _kept(data)
     shown = rounded(kept[["pair", STUDY, "measure", "sigma", "value", "low", "high", "n", "reason", "units"]])
     color, dash = _lines(names)
-    tooltips = [alt.Tooltip(f"{STUDY}:N"), SIGMA_TOOLTIP, *VALUE_TOOLTIPS, alt.Tooltip("units:N"), REASON_TOOLTIP]
+    tooltips = [alt.Tooltip(f"{STUDY}:N"), SIGMA_TOOLTIP]
+    told = [*VALUE_TOOLTIPS, alt.Tooltip("units:N"), REASON_TOOLTIP]
     panels = []
     for measure, title in CURVES.items():
         own = shown[shown["measure"] == measure]
         base = alt.Chart(own).encode(x=sigma_axis(), color=color)
         y = value_axis("", value_domain(own, -0.05, 0.05))
-        layers: list[Chart] = [
-            *reference_line(own.head(1)[["sigma"]], 0, "no difference", round(0.58 * width)),
-            base.mark_area(opacity=0.16, line=False).encode(y=same_axis(y, "low"), y2="high:Q", detail=f"{STUDY}:N"),
-            base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash),
-            base.transform_filter("isValid(datum.value)").mark_circle(size=22).encode(y=y, tooltip=tooltips),
-            undefined_marks(base, HEIGHT, tooltips[:2]),
-        ]
-        panels.append(_panel(layers, title, round(0.58 * width), own=slice(len(layers) - 4, None)))
+        zero = reference_line(own.head(1)[["sigma"]], 0, "no difference", round(0.58 * width))
+        lines = banded(base, y, dash, HEIGHT, tooltips, told)
+        panels.append(_panel(lines, title, round(0.58 * width), beneath=zero))
     chart = alt.concat(
         *panels,
         columns=3,
@@ -133,7 +127,8 @@ def sides_by_step(board: Board, names: Sequence[str], width: int) -> Figure | No
     rows = pd.concat([each.settings for each in board.columns if each.measure.name in BY_STEP] or [pd.DataFrame()])
     if rows.empty:
         return None
-    rows = rows.assign(course=[short_name(row) for _, row in rows[COURSE].iterrows()])
+    shared = [name for name in COURSE if not _apart(board, name)]
+    rows = rows.assign(course=[short_name(row) or "all" for _, row in rows[shared].iterrows()])
     steps = rows.groupby("course", sort=False)["step"].nunique()
     rows = rows[rows["course"].isin(steps[steps > 1].index)]
     if not rows["value"].notna().any():
@@ -153,15 +148,7 @@ def sides_by_step(board: Board, names: Sequence[str], width: int) -> Figure | No
             continue
         base = alt.Chart(own).encode(x=x, color=color)
         y = value_axis("", value_domain(own, 0.0, 0.1))
-        layers: list[Chart] = [
-            base.mark_area(opacity=0.16).encode(y=same_axis(y, "low"), y2="high:Q", detail=f"{STUDY}:N"),
-            base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash),
-            base.transform_filter("isValid(datum.value)")
-            .mark_circle(size=30)
-            .encode(y=y, tooltip=[*tooltips, *MEAN_TOOLTIPS]),
-            undefined_marks(base, HEIGHT, tooltips),
-        ]
-        panels.append(_panel(layers, title, round(0.58 * width), "course"))
+        panels.append(_panel(banded(base, y, dash, HEIGHT, tooltips), title, round(0.58 * width), "course"))
     chart = alt.concat(
         *panels,
         columns=3,
@@ -172,6 +159,12 @@ def sides_by_step(board: Board, names: Sequence[str], width: int) -> Figure | No
     )
     caption = f"Line: mean over seeds. Band: spans the seeds' own 95 % intervals. Crosses: undefined.{left_out}"
     return Figure("sides-by-step", caption, chart, rows.drop(columns=["course"]))
+
+
+def _apart(board: Board, factor: str) -> bool:
+    """Whether each side has one value of a factor, and they are not all the same."""
+    values = board.settings.groupby(STUDY)[factor].agg(["nunique", "first"])
+    return bool((values["nunique"] == 1).all()) and values["first"].nunique() > 1
 
 
 def _kept(data: pd.DataFrame, choice: str = "pair") -> tuple[pd.DataFrame, str]:
@@ -191,14 +184,12 @@ def _lines(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash]:
     return alt.Color(f"{STUDY}:N", scale=hues, legend=legend), alt.StrokeDash(f"{STUDY}:N", scale=dashes, legend=legend)
 
 
-def _panel(layers: Sequence[Chart], title: str, width: int, choice: str = "pair", own: slice = slice(None)) -> Chart:
-    """Layers, of which those in `own` show what the reader chose.
+def _panel(
+    layers: Sequence[Chart], title: str, width: int, choice: str = "pair", beneath: Sequence[Chart] = ()
+) -> Chart:
+    """Layers that show what the reader chose, above others that stay.
 
     Each has the choice for itself: a layer's transforms reach only what shares its data.
     """
-    choosing = set(range(len(layers))[own])
-    parts = [
-        alt.layer(layer, transform=[chosen(choice)]) if place in choosing else layer
-        for place, layer in enumerate(layers)
-    ]
+    parts = [*beneath, *(alt.layer(layer, transform=[chosen(choice)]) for layer in layers)]
     return alt.layer(*parts, width=width, height=HEIGHT, title=heading(title))

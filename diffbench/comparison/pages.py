@@ -1,6 +1,6 @@
 """The pages of a comparison: its sides in one leaderboard, their differences, and their curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from diffbench.comparison.charts import differences_over_noise, side_curves, sides_by_step, sides_over_noise
-from diffbench.comparison.paired import LARGEST, Pair, differences_of, pairs_of, table
+from diffbench.comparison.paired import LARGEST, Pair, across, differences_of, pairs_of, table
 from diffbench.comparison.sides import STUDY, Side, side_by_side, unlike
 from diffbench.files.output import write_csv
 from diffbench.files.provenance import versions
@@ -31,7 +31,7 @@ from diffbench.summary.rows import FACTORS
 PAGES = {
     "index": ("Overview", "What is compared, and where it differs"),
     "leaderboard": ("Leaderboard", "Every setting of all sides by every measure"),
-    "differences": ("Differences", "What each setting differs by from the same setting of the first side"),
+    "differences": ("Differences", "What each setting differs by from that of the first side which it is held against"),
     "curves": ("Curves", "Sides over the noise level and over training steps"),
 }
 """Pages in the order of the navigation: title, and what each answers."""
@@ -60,6 +60,7 @@ def write_comparison(folder: Path, sides: Sequence[Side]) -> pd.DataFrame:
         "index",
         (),
         unlike=list(unlike(sides)),
+        across=list(_across(sides)),
         pairs=len(pairs),
         compared=len(compared),
         units=rows["units"].value_counts().to_dict() if len(rows) else {},
@@ -77,6 +78,14 @@ def write_comparison(folder: Path, sides: Sequence[Side]) -> pd.DataFrame:
     write_csv(folder / CHART_DATA.format(name="leaderboard"), table_of(board, pd.DataFrame()))
     write_csv(folder / CHART_DATA.format(name="differences"), rows)
     return rows
+
+
+def _across(sides: Sequence[Side]) -> Iterator[str]:
+    """Of each other side the factors in which it need not agree with the first."""
+    first, *others = sides
+    for other in others:
+        for name, (one, two) in across(first, other).items():
+            yield f"{TITLES[name]}: {value_text(one)} on {first.name}, {value_text(two)} on {other.name}"
 
 
 def _differences(pairs: Sequence[Pair], board: Board) -> pd.DataFrame:

@@ -80,16 +80,23 @@ class Difference(NamedTuple):
 
 
 def pairs_of(sides: Sequence[Side]) -> list[Pair]:
-    """Each other side against the first: equal settings, or the only one of each."""
+    """Each other side against the first: settings that agree in all factors but those of `across`."""
     first, *others = sides
-    if all(len(side.settings) == 1 for side in sides):
-        return [Pair(first, other, (first.settings[0], other.settings[0])) for other in others]
-    return [
-        Pair(first, other, (setting, setting))
-        for other in others
-        for setting in first.settings
-        if setting in set(other.settings)
-    ]
+    pairs = []
+    for other in others:
+        apart = across(first, other)
+        places = [place for place, name in enumerate(SETTING) if name not in apart]
+        known = {tuple(setting[place] for place in places): setting for setting in other.settings}
+        for setting in first.settings:
+            if match := known.get(tuple(setting[place] for place in places)):
+                pairs.append(Pair(first, other, (setting, match)))
+    return pairs
+
+
+def across(first: Side, other: Side) -> dict[str, tuple[Any, Any]]:
+    """Factors of which either side has one value, and not the same: what the sides are held against each other for."""
+    values = {name: (first.values(name), other.values(name)) for name in SETTING}
+    return {name: (one[0], two[0]) for name, (one, two) in values.items() if len(one) == len(two) == 1 and one != two}
 
 
 def differences_of(pair: Pair, board: Board) -> list[Difference]:

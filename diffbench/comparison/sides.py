@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from diffbench.conventions import DiffbenchError
+from diffbench.comparison.chosen import choose
 from diffbench.report.tables.board import Board, Column, board
 from diffbench.report.tables.catalog import in_order
 from diffbench.report.tables.findings import find
-from diffbench.report.tables.results import Results, load_results, shown_factors
+from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import aggregate_seeds
 from diffbench.report.tables.slices import SETTING
 from diffbench.study import layout
@@ -23,7 +23,7 @@ from diffbench.verification.origins import Origins
 STUDY = "study"
 """Column of the sides' names."""
 
-GRID = ("name", "seeds", "steps", "center", "sweeps", "report", "device", "threads", "runtime_factor", "note")
+GRID = ("name", "title", "seeds", "steps", "center", "sweeps", "report", "device", "threads", "runtime_factor", "note")
 """Settings of a study that tell which cells there are, or change no number."""
 
 
@@ -46,6 +46,10 @@ class Side:
         """Values of SETTING of its cells, each once."""
         return list(dict.fromkeys(self.rows[SETTING].itertuples(index=False, name=None)))
 
+    def values(self, factor: str) -> list[Any]:
+        """Values that its cells have of a factor, each once."""
+        return self.rows[factor].unique().tolist()
+
     def of(self, setting: Sequence[Any]) -> list[Cell]:
         """The cells of a setting, by seed."""
         places = [FACTORS.index(name) for name in SETTING]
@@ -57,36 +61,17 @@ def _seed(item: tuple[tuple[Any, ...], Cell]) -> int:
 
 
 def load_sides(folders: Sequence[Path]) -> list[Side]:
-    """Sides of folders: of results, or of a model, run, checkpoint or cell inside them. Their names differ.
+    """Sides of folders of results or of what `choose` takes of them. Their names differ.
 
     DiffbenchError for what is no results, is damaged, or of another version.
     """
-    loaded = []
-    for folder in folders:
-        root = _root(folder)
-        results = load_results(root)
-        inside = folder.resolve().relative_to(root.resolve()).as_posix()
-        cells = {tuple(shown_factors(cell)[name] for name in FACTORS): cell for cell in results.study.cells}
-        if inside != ".":
-            cells = {key: cell for key, cell in cells.items() if f"{cell.path}/".startswith(f"{inside}/")}
-        if not cells:
-            raise DiffbenchError(f"{folder}: no cell of the study lies in it; give {root}, or the folder of a cell")
-        name = results.title if inside == "." else f"{results.title}: {inside}"
-        loaded.append((name, folder, results, cells))
-    names = _told_apart([name for name, *_ in loaded], folders)
-    return [Side(name, *rest) for name, (_, *rest) in zip(names, loaded, strict=True)]
-
-
-def _root(folder: Path) -> Path:
-    """The results that a folder is, or lies in."""
-    if not folder.is_dir():
-        raise DiffbenchError(f"{folder}: no such folder")
-    for each in (folder, *folder.resolve().parents):
-        if (each / layout.MANIFEST).is_file():
-            return each
-    raise DiffbenchError(
-        f"{folder}: holds no results with a summary ({layout.MANIFEST}), nor lies in any; run snakemake"
-    )
+    chosen = [choose(folder) for folder in folders]
+    titles = [each.results.title for each in chosen]
+    words = [f"{title}: {each.words}" if each.words else title for title, each in zip(titles, chosen, strict=True)]
+    names = _told_apart(words, folders)
+    return [
+        Side(name, folder, each.results, each.cells) for name, folder, each in zip(names, folders, chosen, strict=True)
+    ]
 
 
 def _told_apart(names: Sequence[str], folders: Sequence[Path]) -> list[str]:

@@ -38,6 +38,11 @@ def plain_text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
+def title_of(name: str) -> str:
+    """An argument as text that pages can show: bytes that are no UTF-8 are shown as escapes."""
+    return plain_text(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def path_of(text: str) -> Path:
     """The path that text of a study or a JSON argument names."""
     return Path(os.fsdecode(text.encode("utf-8", "surrogateescape")))

@@ -23,10 +23,10 @@ from diffbench.files.output import atomic, unwritable
 from diffbench.files.surroundings import Log
 from diffbench.inspection.options import HELD_OUT, Inspection
 from diffbench.inspection.words import in_own_words, own_words
-from diffbench.planning.evaluations import PIXELS, Evaluations
 from diffbench.settings.models import External
 from diffbench.stages.chain import in_order, run_stage
 from diffbench.study import layout
+from diffbench.study.evaluations import PIXELS, Evaluations
 from diffbench.study.lineage import Lineage
 from diffbench.study.study import Study
 
@@ -155,7 +155,7 @@ def _measure(lineage: Lineage, out: Path, facts: Facts) -> None:
 
 def _evaluations(study: Study, facts: Facts) -> dict[str, int]:
     """Images at which the long stages evaluate a denoiser."""
-    from diffbench.denoisers.attacks import AttackLevels
+    from diffbench.denoisers.attack_levels import AttackLevels
 
     size, gap, dimension = study.center.train_size, study.measures.gap, math.prod(facts.shape)
     held_out = min(facts.held_out or 0, study.data.validation)

@@ -5,13 +5,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
+from unicodedata import normalize
 
 from diffbench.conventions import SIGMA_MAX, DiffbenchError
 from diffbench.data.catalog import facts
 from diffbench.data.raw_images import Facts
-from diffbench.files.surroundings import plain_text
+from diffbench.files.surroundings import plain_text, title_of
 from diffbench.settings.data import LATENTS, DataSettings
 from diffbench.settings.granularity import GIVEN
+from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.study import Study
 
@@ -31,6 +33,9 @@ FEWEST = 512
 """Of these, where there are so many, however few are held out: losses of training images are to be known as well."""
 QUICK = Effort(samples=128, steps=10, levels=8, noises=2, images=128)
 
+ANY_MODEL = "model"
+"""Name in tables of a model whose title has no letter a to z and no digit, or is called as a folder of results is."""
+
 HELD_OUT = 10_000
 """Held-out images at most; more are left aside. Floors and quality are measured on all of them."""
 
@@ -43,7 +48,7 @@ class Inspection:
     train: Annotated[Path, "all images that the model was trained on: a .npz, .npy or .h5 file, or a folder of images"]
     held_out: Annotated[Path, f"images that it was not trained on, in the same form; {HELD_OUT:,} are used at most"]
     out: Annotated[Path, "folder to write; one of an earlier inspection is overwritten"]
-    name: Annotated[str | None, "what pages call the model; made from --model if left out"] = None
+    name: Annotated[str | None, "title of the pages, any text; --model if left out"] = None
     quick: Annotated[bool, "a first answer, from a small part of what is measured otherwise"] = False
     weights: Annotated[str | None, "file or folder that the factory gets as `weights`"] = None
     arguments: Annotated[str, "keywords of the factory, a JSON object"] = "{}"
@@ -88,7 +93,7 @@ class Inspection:
 
         held_out: how many images are. As many of either set are behind losses and attacks, within bounds.
         """
-        name, effort = self._slug(), self.effort
+        name, effort = self._key(), self.effort
         images = min(effort.images, max(FEWEST, held_out))
         center = {"train_size": train_size, "granularity": self._granularity(), "guidance": 0.0}
         sampling = {"solver": self.solver, "steps": effort.steps, "sigma_max": self.sigma_max}
@@ -97,6 +102,7 @@ class Inspection:
         return parse_study(
             {
                 "name": "inspection",
+                "title": self.model if self.name is None else title_of(self.name),
                 "data": self._data(),
                 "models": {name: self._definition()},
                 "steps": [1],
@@ -110,12 +116,11 @@ class Inspection:
             "inspect",
         )
 
-    def _slug(self) -> str:
-        """The name as that of a folder."""
-        name = re.sub(r"[^a-z0-9.-]+", "-", (self.name or self.model).lower()).strip("-.")[:60].strip("-.")
-        if not name:
-            raise DiffbenchError(f"--name: '{self.name}' has no letter a to z and no digit; give one that has")
-        return name
+    def _key(self) -> str:
+        """The model's name in tables, and its folder's: of the title what such a name may hold."""
+        plain = normalize("NFKD", self.name or self.model).encode("ascii", "ignore").decode().lower()
+        name = re.sub(r"[^a-z0-9.-]+", "-", plain).strip("-.")[:60].strip("-.")
+        return ANY_MODEL if not name or name in layout.FOLDERS else name
 
     def _granularity(self) -> str:
         return self.granularity or ("none" if self.conditions is None else GIVEN)

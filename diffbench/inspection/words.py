@@ -11,7 +11,7 @@ OPTIONS = {
     r"(lower )?sampling\.sigma_max and measures\.gap\.sigma_max": r"\1--sigma-max",
     r"; inspect: key 'sampling\.trajectories'[^;]*": "",  # as many as samples, whose option is named
     r"key 'models\.[^']*?\.external': (\w+) (.*?) \(got \{.*\}\)": r"--\1: \2",
-    r"key 'models\.[^']*': (?='\S+' is the name of a folder)": "--name: ",
+    r"key 'title'": "--name",
     r"key 'models\.[^']*?\.(external\.)?import'": "--model",
     r"key 'models\.[^']*?\.(external\.)?(weights|arguments|scale|range)(\.\w+)?'": r"--\2",
     r"key 'measures\.gap\.levels'": "--gap-levels",

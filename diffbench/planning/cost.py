@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from diffbench.conventions import karras_sigmas
 from diffbench.data.catalog import facts
 from diffbench.data.preview import Told
-from diffbench.denoisers.attacks import AttackLevels
+from diffbench.denoisers.attack_levels import AttackLevels
 from diffbench.devices import pick_device
-from diffbench.planning.evaluations import OPTIMA, Evaluations
 from diffbench.planning.jobs import jobs
 from diffbench.planning.rates import (
     START_SECONDS,
@@ -27,6 +25,7 @@ from diffbench.planning.rates import (
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.models import TrainedDefinition
 from diffbench.settings.sampling import SamplingSettings
+from diffbench.study.evaluations import OPTIMA, Evaluations, acting, levels_of
 from diffbench.study.grid import Checkpoint
 from diffbench.study.study import Study
 
@@ -76,11 +75,7 @@ def cost(study: Study, told: Told = lambda *_: None) -> Cost:
 
 def guided_share(guidance: Guidance, sampling: SamplingSettings) -> float:
     """The part of the sampler's noise levels at which a cell's guide is evaluated."""
-    if guidance.weight == 0:
-        return 0.0
-    sigmas = karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max, sampling.rho)
-    low, high = guidance.interval or (0.0, math.inf)
-    return float(((sigmas > low) & (sigmas <= high)).mean())
+    return acting(guidance, levels_of(sampling)) / sampling.steps
 
 
 class _Estimate:

@@ -13,12 +13,12 @@ from typing import Any
 
 from diffbench.data.catalog import facts
 from diffbench.data.raw_images import are_latents
-from diffbench.planning.evaluations import PIXELS, Evaluations
-from diffbench.planning.flops import weights
 from diffbench.planning.memory import pictured_values
 from diffbench.planning.standing import files_of
 from diffbench.settings.models import TrainedDefinition
 from diffbench.study import layout
+from diffbench.study.evaluations import PIXELS, Evaluations
+from diffbench.study.flops import weights
 from diffbench.study.layout import Kind
 from diffbench.study.study import Study
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from diffbench.data.catalog import facts
-from diffbench.planning.flops import weights
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
+from diffbench.study.flops import weights
 from diffbench.study.layout import WHOLE
 from diffbench.study.study import Study
 

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from diffbench.conventions import SIGMA_MAX, log_sigmas
-from diffbench.denoisers.attacks import AttackLevels, AttackScores
+from diffbench.denoisers.attack_levels import AttackLevels
+from diffbench.denoisers.attacks import AttackScores
 from diffbench.denoisers.base import BATCH
 from diffbench.denoisers.build import fresh_network
 from diffbench.denoisers.losses import DIMS, Losses
@@ -24,12 +25,12 @@ from diffbench.measures.battery import memorization_battery
 from diffbench.measures.membership_battery import membership_battery
 from diffbench.measures.quality_battery import quality_battery
 from diffbench.measures.trajectories import Population, References, level_estimates
-from diffbench.planning.flops import flops_per_image
 from diffbench.settings.measures import GapSettings
 from diffbench.settings.models import Dit, Mlp, TrainedDefinition, Unet
 from diffbench.settings.training import TrainingSettings
 from diffbench.shapes import Float32
 from diffbench.stages.denoise import estimates
+from diffbench.study.flops import flops_per_image
 from diffbench.training.trainer import Trainer
 
 CALL_FLOPS = {"cpu": 1e10, "cuda": 3e13}

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 
 from diffbench.data.catalog import facts
-from diffbench.planning.evaluations import OPTIMA, Evaluations
-from diffbench.planning.flops import flops_per_image
 from diffbench.planning.memory import pictured_values
 from diffbench.settings.granularity import Granularity
 from diffbench.settings.models import TrainedDefinition
+from diffbench.study.evaluations import OPTIMA, Evaluations
+from diffbench.study.flops import flops_per_image
 from diffbench.study.grid import Checkpoint
 from diffbench.study.study import Study
 

@@ -3,8 +3,17 @@
 import hashlib
 import json
 from typing import Annotated, Any, Self
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from diffbench.conventions import SCHEMA_VERSION, DiffbenchError
 
@@ -68,3 +77,13 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 ImportName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
 """package.module:function"""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)]
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or any(category(character) in ("Cc", "Zl", "Zp") for character in text):
+        raise ValueError("give a line of text, without tabs or line breaks")
+    return text.strip()
+
+
+Title = Annotated[str, Field(max_length=120), AfterValidator(_one_line)]
+"""What people read: any characters."""

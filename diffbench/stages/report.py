@@ -63,6 +63,6 @@ def write_pages(results: Results, spec: ReportSettings) -> None:
         write_controls(results, spec)
     if results.study.lab is not None:
         write_laboratory(results, spec)
-    write_costs(results)
+    write_costs(findings, whole, spec)
     write_methods(results, whole)
     write_index(findings, whole)

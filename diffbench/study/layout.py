@@ -120,6 +120,8 @@ PAGES = ("index", "leaderboard", "noise", "factors", "training", "samples", "cla
 """Pages of the report, but for those of controls, laboratory and privacy, which some studies have."""
 COMPARING = ("leaderboard", "factors", "training", "claims")
 """Pages that compare settings or judge claims: a study of one model from outside and no other has none."""
+LEADERBOARD = "report/data/leaderboard.csv"
+"""Table of all settings by all measures, where there is a leaderboard."""
 UNFINISHED = "report/data/unfinished.csv"
 """Table of the files that the report lacks; that it is there tells the workflow that the pages are whole."""
 SUMMARIES = ("models", "status", "costs")

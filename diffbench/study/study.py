@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from diffbench.data import catalog
-from diffbench.settings.base import Count, Name, NotNegative, Positive, Seed, Strict
+from diffbench.settings.base import Count, Name, NotNegative, Positive, Seed, Strict, Title
 from diffbench.settings.data import DataSettings
 from diffbench.settings.granularity import Granularity
 from diffbench.settings.guidance import Guidance
@@ -37,6 +37,7 @@ class Study(Strict):
     """A study file."""
 
     name: Name = Field(description="Name of the study and of its folder under results/.")
+    title: Title | None = Field(default=None, description="What pages call the study; its name if left out.")
     data: DataSettings = DataSettings()
     models: dict[Name, Annotated[ModelDefinition | Variant, Field(discriminator="kind")]] = Field(
         default_factory=dict, description="Models of the study's own, beside the presets."
@@ -75,10 +76,10 @@ class Study(Strict):
     )
 
     @model_serializer(mode="wrap")
-    def _without_absent_note(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without a note where there is none, so that results of before there could be one stay what they are."""
-        written = handler(self)
-        return written if self.note is not None else {name: each for name, each in written.items() if name != "note"}
+    def _without_absent_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without title and note where there are none, so that results of before there could be stay what they are."""
+        words = ("title", "note")
+        return {name: each for name, each in handler(self).items() if name not in words or each is not None}
 
     def definition(self, model: str) -> ModelDefinition:
         """What a model's name stands for, the study's own definitions first; of a variant, what it varies."""

@@ -51,6 +51,16 @@ def at(path):
     return f"{RESULTS}/{path.pattern if isinstance(path, layout.Kind) else path}"
 
 
+def shown(file, caption, category, label=""):
+    """A result that Snakemake's own report shows, with what workflow/report says of it."""
+    return report(
+        file,
+        caption=f"../report/{caption}.rst",
+        category=category,
+        labels={"result": label or caption.removeprefix("table-")},
+    )
+
+
 def log_at(kind, stage=""):
     """The log of the job that makes files of a kind."""
     return f"{RESULTS}/{kind.log(stage)}"

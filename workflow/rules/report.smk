@@ -1,35 +1,25 @@
+def page(name):
+    """A page of the report, which stays until the new ones are complete.
+
+    Snakemake must not delete it before, nor when the job fails. It takes pages that it restored for new ones; that the
+    table of unfinished files is gone tells it better.
+    """
+    file = update(ensure(at(layout.page(name)), non_empty=True))
+    return shown(file, name, "Pages", "overview" if name == "index" else name)
+
+
 rule report:
     input:
         rules.summary.output,
-    # Old pages stay until the new ones are complete: Snakemake must not delete them before, nor when the job fails. It
-    # takes pages that it restored for new ones; that the table is gone tells it better.
     output:
+        [page(name) for name in STUDY.pages],
+        [page(name) for name in ["lab"] if STUDY.lab],
+        [page(name) for name in ["controls"] if STUDY.has_controls],
         [
-            report(
-                update(ensure(at(layout.page(page)), non_empty=True)),
-                caption=f"../report/{page}.rst",
-                category="Pages",
-            )
-            for page in STUDY.pages
+            shown(update(at(layout.LEADERBOARD)), "table-leaderboard", "Tables")
+            for name in STUDY.pages
+            if name == "leaderboard"
         ],
-        (
-            report(
-                update(at(layout.page("lab"))),
-                caption="../report/lab.rst",
-                category="Pages",
-            )
-            if STUDY.lab
-            else []
-        ),
-        (
-            report(
-                update(at(layout.page("controls"))),
-                caption="../report/controls.rst",
-                category="Pages",
-            )
-            if STUDY.has_controls
-            else []
-        ),
         at(layout.UNFINISHED),
     log:
         log_at(layout.PAGE),

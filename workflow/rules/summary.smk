@@ -3,11 +3,20 @@ rule summary:
         MEASURES,
     output:
         expand(at(layout.TABLE), table=TABLES, suffix=["csv", "h5"]),
-        expand(at(layout.TABLE), table=layout.SUMMARIES, suffix="csv"),
+        [
+            shown(at(layout.table(name)), f"table-{name}", "Tables")
+            for name in layout.SUMMARIES
+        ],
         expand(at(layout.TABLE), table=["controls"] * STUDY.has_controls, suffix="csv"),
-        manifest=ensure(at(layout.MANIFEST), non_empty=True),
-        claims=ensure(at(layout.CLAIMS), non_empty=True),
-        laws=ensure(at(layout.LAWS), non_empty=True),
+        manifest=shown(
+            ensure(at(layout.MANIFEST), non_empty=True),
+            "manifest",
+            "Configuration and versions",
+        ),
+        claims=shown(
+            ensure(at(layout.CLAIMS), non_empty=True), "table-claims", "Tables"
+        ),
+        laws=shown(ensure(at(layout.LAWS), non_empty=True), "table-laws", "Tables"),
     log:
         log_at(layout.TABLE),
     threads: 1

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
+from diffbench.report.charts.linked import CHOSEN_STEP, at_step, emphasis, lacking, offered_steps, titled
 from diffbench.report.charts.theme import DASHES, NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import (
     SEEDS,
@@ -46,8 +47,17 @@ class _Row:
     by: str
     held: str
     checkpoints: list[dict[str, Any]]
+    steps: list[int]  # that the reader can choose; none where the step is what differs
     means: pd.DataFrame
     crossing: pd.DataFrame
+
+    def over(self, checkpoint: dict[str, Any]) -> dict[str, Any]:
+        """What the curves of a panel have in common: all but the step, where the reader can choose it."""
+        return {name: value for name, value in checkpoint.items() if not (self.steps and name == "step")}
+
+    def curves(self, checkpoint: dict[str, Any]) -> pd.DataFrame:
+        """Those of a panel."""
+        return _once(_at(self.means, self.over(checkpoint)))
 
 
 def closed_forms(results: Results, width: int) -> Figure | None:
@@ -55,13 +65,14 @@ def closed_forms(results: Results, width: int) -> Figure | None:
     rows = _rows(results)
     if not rows:
         return None
-    data = pd.concat(_once(_at(row.means, each)).assign(by=row.by) for row in rows for each in row.checkpoints)
+    data = pd.concat(row.curves(each).assign(by=row.by) for row in rows for each in row.checkpoints)
     scale = alt.Scale(domain=value_domain(data, 0.6, 1.0, (0.0, 1.0)), clamp=True, nice=False)
     y = alt.Y("value:Q", title="R²", scale=scale)
     panel = round(width * WIDTHS[max(len(row.checkpoints) for row in rows)])
     bands = [alt.hconcat(*(_panel(row, each, y, panel) for each in row.checkpoints), spacing=22) for row in rows]
     chart = alt.vconcat(
         *bands,
+        params=[CHOSEN_STEP],
         spacing=26,
         title=alt.Title(
             "Which closed form explains the network?",
@@ -91,17 +102,19 @@ def _rows(results: Results) -> list[_Row]:
 def _row(results: Results, by: str, fixed: Mapping[str, Any]) -> _Row | None:
     """The checkpoints that differ in `by`, fewer where they have many levels; nothing if none was measured."""
     held = {name: fixed[name] for name in CHECKPOINT if name != by}
-    measured = results.estimates.of([*FORMS, CROSSING], [held])
+    named = short_name({name: value for name, value in held.items() if name != "step"})
+    steps = [] if by == "step" else sorted({*offered_steps(results.study), held["step"]})
+    measured = results.estimates.of([*FORMS, CROSSING], [held | {"step": step} for step in steps] or [held])
     means = curves_over_seeds(measured, list(FORMS), CHECKPOINT)
-    if means.empty:
+    if _at(means, held).empty:
         return None
     crossing = aggregate_seeds(measured[measured["measure"] == CROSSING], [*CHECKPOINT, "measure"])
     if not by:
-        return _Row(by, short_name(held), [held], means, crossing)
-    values = sorted(means[by].unique().tolist())
-    most = MAXIMUM_ROWS // (len(FACTORS) * len(FORMS) * means["sigma"].nunique())
+        return _Row(by, named, [held], steps, means, crossing)
+    values = sorted(_at(means, held)[by].unique().tolist())
+    most = MAXIMUM_ROWS // (len(FACTORS) * len(FORMS) * means["sigma"].nunique() * max(1, len(steps)))
     chosen = [values[rank] for rank in spread_over_ranks(len(values), min(len(WIDTHS), max(1, most)))]
-    return _Row(by, short_name(held), [held | {by: value} for value in chosen], means, crossing)
+    return _Row(by, named, [held | {by: value} for value in chosen], steps, means, crossing)
 
 
 def _at(table: pd.DataFrame, checkpoint: dict[str, Any]) -> pd.DataFrame:
@@ -132,13 +145,22 @@ def _panel(row: _Row, checkpoint: dict[str, Any], y: alt.Y, width: int) -> Chart
     names = list(FORMS.values())
     color = alt.Color("form:N", scale=alt.Scale(domain=names, range=OKABE_ITO[: len(names)]), legend=legend)
     dash = alt.StrokeDash("form:N", scale=alt.Scale(domain=names, range=DASHES[: len(names)]), legend=legend)
-    table = _once(_at(row.means, checkpoint))
+    table = row.curves(checkpoint)
     data = rounded(table.assign(form=table["measure"].map(FORMS)))
-    data = data[["sigma", "form", "value", "low", "high", "n", "seeds", "reason"]]
-    layers = curves(data, y, color, dash, HEIGHT, [alt.Tooltip("form:N", title="closed form"), SIGMA_TOOLTIP])
-    place = _at(row.crossing, checkpoint)
-    at = alt.Chart(rounded(place.loc[place["value"].notna(), ["value", "low", "high"]]))
+    data = data[["step", "sigma", "form", "value", "low", "high", "n", "seeds", "reason"]]
+    data["line"] = data["form"] + (f", {TITLES[row.by]} {value_text(checkpoint[row.by])}" if row.by else "")
+    tooltips = [alt.Tooltip("form:N", title="closed form"), SIGMA_TOOLTIP]
+    own = checkpoint["step"]
+    faded = None if row.steps else emphasis(each["step"] for each in row.checkpoints)
+    layers = curves(data, y, color, dash, HEIGHT, tooltips, faded)
+    place = _at(row.crossing, row.over(checkpoint))
+    at = alt.Chart(rounded(place.loc[place["value"].notna(), ["step", "value", "low", "high"]]))
     span = at.mark_rect(color=NEUTRAL, opacity=0.2).encode(x="low:Q", x2="high:Q")
     rule = at.mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(x="value:Q")
-    title = heading(f"{TITLES[row.by]} {value_text(checkpoint[row.by])}", row.held) if row.by else ""
-    return alt.layer(span, rule, *layers, width=width, height=HEIGHT, title=title)
+    name = f"{TITLES[row.by]} {value_text(checkpoint[row.by])}" if row.by else short_name(row.over(checkpoint))
+    if not row.steps:
+        return alt.layer(span, rule, *layers, width=width, height=HEIGHT, title=heading(name, row.held))
+    # Each has the choice for itself: a layer's transforms reach only what shares its data.
+    parts = [alt.layer(*each, transform=[at_step(own)]) for each in ([span, rule], layers)]
+    title = heading(titled(name, own), row.held if row.by else "")
+    return alt.layer(*parts, *lacking(row.steps, data["step"], width, HEIGHT), width=width, height=HEIGHT, title=title)

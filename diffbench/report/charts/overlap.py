@@ -8,6 +8,7 @@ import pandas as pd
 
 from diffbench.report.charts.by_factor import CurvesByFactor
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
+from diffbench.report.charts.linked import offered_steps
 from diffbench.report.charts.theme import DASHES, NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import (
     OWN_LEGENDS,
@@ -19,7 +20,6 @@ from diffbench.report.charts.toolkit import (
     rounded,
     select_box,
 )
-from diffbench.report.tables.estimates import agreeing
 from diffbench.report.tables.outcomes import ranked, spread_over_ranks
 from diffbench.report.tables.results import Results
 from diffbench.report.tables.seeds import curves_over_seeds
@@ -47,6 +47,7 @@ PREDICTIONS = {
     "x_r_train_to_train": "noised training → nearest training",
     "x_r_validation_to_validation": "noised validation → nearest validation",
 }
+COURSE = [factor for factor in SETTING if factor != "step"]
 RADIUS_TICKS = [0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 PREDICTION_COLORS = dict(
     zip(PREDICTIONS.values(), [OKABE_ITO[1], OKABE_ITO[4], OKABE_ITO[0], OKABE_ITO[2]], strict=True)
@@ -73,9 +74,7 @@ LIKENESS_BY_FACTOR = CurvesByFactor(
 
 def likeness_by_factor(results: Results, width: int) -> Figure | None:
     """Train-likeness over sigma, one panel per factor."""
-    cuts = slices(results.study)
-    rows = results.estimates.of(["train_likeness"], [cut.fixed for cut in cuts])
-    return LIKENESS_BY_FACTOR.figure(cuts, curves_over_seeds(rows, ["train_likeness"], SETTING), width)
+    return LIKENESS_BY_FACTOR.of(results, slices(results.study), "train_likeness", SETTING, width)
 
 
 def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | None:
@@ -84,32 +83,31 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     there = results.estimates.groups(measures, [*SETTING, "measure", "sigma"]).dropna(subset=["sigma"])
     if there.empty:
         return None
-    known = dict.fromkeys(there[SETTING].drop_duplicates().itertuples(index=False, name=None))
-    settings = [setting for setting in ranked(means)[SETTING].itertuples(index=False, name=None) if setting in known]
-    limit = max(1, MAXIMUM_ROWS // (len(there) // len(settings) + 1))
+    known = set(there[COURSE].itertuples(index=False, name=None))
+    ranks = dict.fromkeys(ranked(means)[COURSE].itertuples(index=False, name=None))
+    settings = [dict(zip(COURSE, course, strict=True)) for course in ranks if course in known]
+    steps = [step for step in offered_steps(results.study)[::-1] if step in set(there["step"])] or [max(there["step"])]
+    rows_of_setting = len(there) // len(there[SETTING].drop_duplicates()) + 1
+    limit = max(1, MAXIMUM_ROWS // (rows_of_setting * len(steps)))
     chosen_settings = [settings[rank] for rank in spread_over_ranks(len(settings), limit)]
-    factors = [dict(zip(SETTING, setting, strict=True)) for setting in chosen_settings]
-    rows = results.estimates.of(measures, factors)
-    shown = [short_name(each) for each in factors]
-    tables = []
-    for setting in filter(set(chosen_settings).__contains__, known):  # in the order of the tables
-        own = dict(zip(SETTING, setting, strict=True))
-        curves_of_setting = curves_over_seeds(rows[agreeing(rows, own)], list(measures), SETTING)
-        tables.append(curves_of_setting.assign(setting=short_name(own)))
-    table = pd.concat(tables).assign(series=lambda rows: rows["measure"].map(measures))
-    data = rounded(table[["setting", "measure", "sigma", "series", "value", "low", "high", "n", "seeds", "reason"]])
+    shown = [short_name(each) for each in chosen_settings]
+    rows = results.estimates.of(measures, [each | {"step": step} for each in chosen_settings for step in steps])
+    table = curves_over_seeds(rows, list(measures), SETTING)
+    table = table.assign(setting=table[COURSE].apply(short_name, axis=1), series=table["measure"].map(measures))
+    fields = ["setting", "step", "measure", "sigma", "series", "value", "low", "high", "n", "seeds", "reason"]
+    data = rounded(table[fields])
     panel = round(0.58 * width)
     chart = alt.hconcat(
         _panel(data, RADIUS, "shell radius (log)", POPULATIONS, panel, log=True),
         _panel(data, WEIGHT, "largest posterior weight", POPULATIONS, panel),
         _panel(data, PREDICTIONS, "RMS distance of D(x) per pixel", PREDICTION_COLORS, panel),
         spacing=26,
-        params=[select_box("setting", shown, "Setting: ")],
+        params=[select_box("setting", shown, "Setting: "), select_box("step", steps, "Training step: ")],
         resolve=OWN_LEGENDS,
         title="How trajectories differ from noised data, in one setting",
         description="Three panels against the noise level for one setting: distance to the nearest training image in "
         "units of the noise, largest weight of the optimal denoiser's posterior, and distance of one-shot predictions "
-        "to the nearest images.",
+        "to the nearest images. The select boxes choose setting and training step.",
     )
     some = (
         f" {len(shown)} of {len(settings)} settings can be chosen, evenly spaced over the ranks."
@@ -145,7 +143,7 @@ def _panel(
     y = alt.Y("value:Q", scale=scale, axis=axis)
     tooltips = [alt.Tooltip("series:N", title="population"), SIGMA_TOOLTIP]
     layers = curves(rows, y, color, dash, HEIGHT, tooltips)
-    return alt.layer(*layers, transform=[chosen("setting")], width=width, height=HEIGHT)
+    return alt.layer(*layers, transform=[chosen("setting"), chosen("step")], width=width, height=HEIGHT)
 
 
 def _log_domain(rows: pd.DataFrame) -> list[float]:

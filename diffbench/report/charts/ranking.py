@@ -52,6 +52,7 @@ def ranking_figure(board: Board, ranks: Mapping[str, Mapping[Setting, Rank]], wi
         ],
         width=round(1.3 * width),
         height=ROW * max(map(len, names.values())),
+        padding={"left": 5, "top": 5, "bottom": 5, "right": 40},  # for the ranks of a measure that is chosen later
         title=alt.Title("Settings in the order of one measure", offset=24),
         description="One row per setting, in the order of the measure that the select box chooses: its value as a "
         "dot with its interval, its floor as a grey tick, and the interval of its rank.",
@@ -113,11 +114,13 @@ def _axes(drawn: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, object]]:
     for title, rows in drawn.items():
         floors = rows[OF_FLOOR].set_axis(["value", "low", "high"], axis=1)
         table = pd.concat([rows[["value", "low", "high"]], floors])
-        sizes = np.abs(table.to_numpy(float))
-        sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+        known = table.to_numpy(float)[np.isfinite(table.to_numpy(float))]
+        sizes = np.abs(known[known != 0])
         low, high = value_domain(table, float(rows["value"].min()), float(rows["value"].max()))
         most, median = (sizes.max(), float(np.median(sizes))) if sizes.size else (1.0, 1.0)
         bent = most > max(WIDE, BENT * median)
+        if bent:  # a margin of all that it spans would be most of what is seen
+            low, high = 1.1 * min(0.0, float(known.min())), 1.1 * max(0.0, float(known.max()))
         axes["ends"][title] = [low, high] if low < high else [low - 0.5, high + 0.5]
         axes["linear"][title] = median if bent else 1e6 * most  # there a symmetric logarithm is straight
         axes["ticks"][title] = _powers(median, low, high) if bent else None

@@ -14,6 +14,9 @@ SEEDS = (
     "Line: mean over seeds. Band: spans the seeds' own 95 % intervals over images. Crosses: undefined, hover for why."
 )
 
+SIGMAS = (0.002, 100.0)
+"""Noise levels of scaled images that charts reach over."""
+
 GAP_TITLE = "gap (validation − train) / train"
 RAW_SIGMA = "noise level σ (circle of radius 10)"
 
@@ -49,7 +52,7 @@ def sigma_axis() -> alt.X:
     """The noise level of scaled images on a log axis with a tick per decade."""
     return alt.X(
         "sigma:Q",
-        scale=alt.Scale(type="log", nice=False, domain=[0.002, 100]),
+        scale=alt.Scale(type="log", nice=False, domain=list(SIGMAS)),
         axis=alt.Axis(title="noise level σ", values=SIGMA_TICKS, format="~g", grid=True),
     )
 
@@ -130,14 +133,14 @@ def _dashes(values: Sequence[float | str]) -> alt.Scale:
     return alt.Scale(domain=list(values), range=[DASHES[index % len(DASHES)] for index in range(len(values))])
 
 
-def heading(text: str, subtitle: str | list[str] = "") -> alt.Title:
+def heading(text: str | alt.ExprRef, subtitle: str | list[str] = "") -> alt.Title:
     """The title of a panel, with one or several lines below it."""
     if not subtitle:
         return alt.Title(text, fontSize=12, offset=6)
     return alt.Title(text, subtitle=subtitle, fontSize=12, subtitleFontSize=10, subtitleColor=NEUTRAL, offset=6)
 
 
-def select_box(name: str, options: Sequence[str], label: str) -> alt.VariableParameter:
+def select_box(name: str, options: Sequence[str | int], label: str) -> alt.VariableParameter:
     """A box above a chart in which the reader chooses one of the values of the column `name`; the first at first."""
     return alt.VariableParameter(
         name=name, value=options[0], bind=alt.binding_select(options=list(options), name=label)
@@ -174,17 +177,41 @@ def undefined_marks(base: alt.Chart, height: int, tooltips: Sequence[alt.Tooltip
     )
 
 
-def curves(
-    data: pd.DataFrame, y: alt.Y, color: alt.Color, dash: alt.StrokeDash, height: int, tooltips: Sequence[alt.Tooltip]
+def banded(
+    base: alt.Chart,
+    y: alt.Y,
+    dash: alt.StrokeDash,
+    height: int,
+    tooltips: Sequence[alt.Tooltip],
+    told: Sequence[alt.Tooltip] = MEAN_TOOLTIPS,
+    emphasis: alt.OpacityValue | None = None,
 ) -> list[Chart]:
-    """Layers: band, mean, undefined marks over the noise level; `data`: sigma and columns of `aggregate_seeds`."""
-    base = alt.Chart(data).encode(x=sigma_axis(), color=color)
+    """Layers: band, line, points and undefined marks of value, low and high over the x of `base`, a line per dash.
+
+    tooltips: what a place is; told: what else is told of a value there; emphasis: opacity of lines, dots and crosses,
+    where it tells them apart.
+    """
     each = alt.Detail(dash["shorthand"])  # an area has no dash, which would part its curves
     band = base.mark_area(opacity=0.16, line=False).encode(y=same_axis(y, "low"), y2="high:Q", detail=each)
-    line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash)
+    opacity = emphasis or alt.Undefined
+    line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash, opacity=opacity)
     dots = (
         base.transform_filter("isValid(datum.value)")
         .mark_circle(size=22, opacity=0.9)
-        .encode(y=y, tooltip=[*tooltips, *MEAN_TOOLTIPS])
+        .encode(y=y, tooltip=[*tooltips, *told], opacity=opacity)
     )
-    return [band, line, dots, undefined_marks(base, height, tooltips)]
+    return [band, line, dots, undefined_marks(base.encode(opacity=opacity), height, tooltips)]
+
+
+def curves(
+    data: pd.DataFrame,
+    y: alt.Y,
+    color: alt.Color,
+    dash: alt.StrokeDash,
+    height: int,
+    tooltips: Sequence[alt.Tooltip],
+    emphasis: alt.OpacityValue | None = None,
+) -> list[Chart]:
+    """The same over the noise level; `data`: sigma and columns of `aggregate_seeds`."""
+    base = alt.Chart(data).encode(x=sigma_axis(), color=color)
+    return banded(base, y, dash, height, tooltips, emphasis=emphasis)

@@ -8,16 +8,14 @@ import pandas as pd
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import (
-    MEAN_TOOLTIPS,
+    banded,
     chosen,
     heading,
     log_x,
     log_y,
     number_lines,
     rounded,
-    same_axis,
     select_box,
-    undefined_marks,
     value_axis,
     value_domain,
 )
@@ -159,14 +157,7 @@ def _course(data: pd.DataFrame, measure: str, sizes: Sequence[int], width: int) 
     y = _upright(rows, measure)
     tooltips = [alt.Tooltip("train_size:Q", title="n"), alt.Tooltip("step:Q", title="step")]
     base = alt.Chart(rows).encode(x=x, color=color)
-    layers: list[Chart] = [
-        base.mark_area(opacity=0.16).encode(y=same_axis(y, "low"), y2="high:Q", detail="train_size:N"),
-        base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash),
-        base.transform_filter("isValid(datum.value)")
-        .mark_circle(size=30)
-        .encode(y=y, tooltip=[*tooltips, *MEAN_TOOLTIPS]),
-        undefined_marks(base, HEIGHT, tooltips),
-    ]
+    layers = banded(base, y, dash, HEIGHT, tooltips)
     if floor:
         floors = alt.Chart(rounded(data.loc[data["measure"] == floor, fields])).encode(x=x, detail="train_size:N")
         layers.insert(0, floors.mark_line(color=NEUTRAL, strokeWidth=1.4, strokeDash=[4, 3]).encode(y=y))

@@ -43,12 +43,15 @@ class Row:
     space: str
 
 
-def write_audit_page(path: Path, audit: Audit, samples: ImageSet, train: ImageSet, validation: ImageSet | None) -> None:
+def write_audit_page(
+    path: Path, audit: Audit, samples: ImageSet, train: ImageSet, validation: ImageSet | None, title: str = ""
+) -> None:
     """Write the page to `path`; it needs no other file. The sets are those of the pictures, where there are any."""
     write_page(
         path,
         "audit.html",
         [],
+        title=title,
         rows=[Row(name, estimate, audit.spaces[name]) for name, estimate in audit.estimates.items()],
         notes=audit.notes,
         pairs=_pairs(audit.pictures or audit, samples, train),

@@ -9,6 +9,7 @@ from diffbench.report.pages.page import write_study_page, write_table
 from diffbench.report.tables import answers, duplicates
 from diffbench.report.tables.board import Board
 from diffbench.report.tables.findings import Findings
+from diffbench.report.tables.key_numbers import key_numbers
 from diffbench.report.tables.measured import measured
 from diffbench.report.tables.results import Results, load_claims, load_laws, tested
 from diffbench.report.tables.slices import TITLES, ordered, value_text
@@ -40,6 +41,7 @@ def write_index(findings: Findings, board: Board) -> None:
         answers=answers.answers(results, findings.means, findings.effects),
         notes=duplicates.notes(results, findings.means),
         board=measured(board) if results.inspects else {},
+        numbers=[] if results.inspects else key_numbers(board),
         settings=len(board.settings),
         titles=TITLES,
         varied=_factors(results),

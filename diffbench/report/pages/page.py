@@ -33,7 +33,9 @@ def write_study_page(results: Results, page: str, figures: Sequence[Figure] = ()
     """
     path = results.pages / Path(layout.page(page)).name
     of_study = {"study": results.study, "manifest": results.manifest, "inspects": results.inspects}
-    site = {"title": results.title, "site": navigation(results, page)}
+    site: dict[str, object] = {"title": results.title, "site": navigation(results, page)}
+    if not results.folder.is_absolute():  # as Snakemake knows it, and pages tell nobody's folders
+        site["place"] = (results.folder / layout.page(page)).parent.as_posix()
     write_page(path, path.name, figures, **of_study, **site, **context)
 
 

@@ -50,7 +50,7 @@ SITE = (
         "Closed forms in the plane, and networks beside them",
         lambda results: results.study.lab is not None,
     ),
-    SitePage("costs", "Costs", "What it took: time, memory, size"),
+    SitePage("costs", "Costs", "What it took, and what a better outcome costs"),
     SitePage("methods", "Methods", "Definitions, protocol, versions, how to reproduce and to cite"),
 )
 """All pages in the order of the navigation."""

@@ -84,7 +84,7 @@ def _whether(results: Results, means: pd.DataFrame) -> Answer:
     question, rows = "Does it memorize?", {row["measure"]: row for _, row in means.iterrows()}
     fraction, floor = rows["memorized_fraction"], rows["memorized_floor"]
     if not np.isfinite(fraction["value"]):
-        return Answer(question, "undefined", (f"{fraction['reason'] or 'no value'}.",))
+        return Answer(question, "Undefined", (f"{fraction['reason'] or 'no value'}.",))
     beyond = "beyond its floor" if above_floor(means).iloc[0] else "not beyond its floor"
     return Answer(
         question,
@@ -103,7 +103,7 @@ def _which(results: Results, means: pd.DataFrame) -> Answer:
     memorizing, total = int(above.sum()), int(judged.sum())
     if not total:
         return Answer(
-            "Which memorize?", "undefined", ("No setting has a memorized fraction; the leaderboard says why.",)
+            "Which memorize?", "Undefined", ("No setting has a memorized fraction; the leaderboard says why.",)
         )
     top: list[str] = []
     for _, setting in ranked(means).head(total).iterrows():
@@ -133,7 +133,7 @@ def _where(results: Results, means: pd.DataFrame) -> Answer:
     gaps = means[(means["measure"] == "peak_gap") & np.isfinite(means["value"])]
     peaks = means[(means["measure"] == "sigma_at_peak") & np.isfinite(means["value"])]
     if gaps.empty or peaks.empty:
-        return Answer(question, "undefined", ("No setting has a gap with a finite peak; the leaderboard says why.",))
+        return Answer(question, "Undefined", ("No setting has a gap with a finite peak; the leaderboard says why.",))
     sigmas = peaks.drop_duplicates([name for name in SETTING if name != "guidance"])["value"]
     _, largest = _extremes(gaps)
     at = peaks.set_index(SETTING).loc[tuple(largest[SETTING])]
@@ -146,7 +146,7 @@ def _where(results: Results, means: pd.DataFrame) -> Answer:
     if ends := _gap_at_ends(results, largest):
         sentences.append(ends)
     sentences.extend(_skill(means))
-    return Answer(question, f"the gap peaks at σ ≈ {level(sigmas.median())} (median)", tuple(sentences))
+    return Answer(question, f"The gap peaks at σ ≈ {level(sigmas.median())} (median)", tuple(sentences))
 
 
 def _skill(means: pd.DataFrame) -> tuple[str, ...]:
@@ -160,9 +160,11 @@ def _skill(means: pd.DataFrame) -> tuple[str, ...]:
             f"At the peak it is {worse} on unseen images than a linear filter of its training images: skill "
             f"{_estimate(judged.iloc[0])}, and below 0 a gap is plain overfitting.",
         )
+    count = int(overfitted(means).sum())
+    worse = f"{count} of {len(judged)} settings are" if count else f"none of {len(judged)} settings is"
     return (
-        f"At the peak {int(overfitted(means).sum())} of {len(judged)} settings are worse on unseen images than a "
-        "linear filter of their training images (skill below 0): their gap is plain overfitting.",
+        f"At the peak {worse} worse on unseen images than a linear filter of their training images (skill below 0, and "
+        "its whole interval): such a gap is plain overfitting.",
     )
 
 
@@ -200,18 +202,29 @@ def _why(effects: list[Effect]) -> Answer:
             factor = TITLES[most.factor]
             sentences.append(f"No factor moves the {text} beyond its intervals; most does {factor}: {most.text}.")
     sentences.append("How far depends on the values that the study gives a factor; each acts with the others held.")
-    short = "; ".join(f"{text}: {factor}" for text, factor in named.items())
+    short = "; ".join(f"{factor} moves the {text} most" for text, factor in named.items())
     if len(named) == 2 and len(set(named.values())) == 1:
         short = f"{next(iter(named.values()))} most, samples and gap alike"
-    return Answer("What made them?", short or "no factor beyond its intervals", tuple(sentences))
+    return Answer("What made them?", _sentence(short or "no factor beyond its intervals"), tuple(sentences))
+
+
+def _sentence(text: str) -> str:
+    """With a capital, but for names that begin otherwise."""
+    return text[0].upper() + text[1:]
 
 
 def _whether_samples_follow(means: pd.DataFrame) -> Answer:
     question = "Do trajectories visit training data there?"
-    rows = means[(means["measure"] == AT_PEAK) & np.isfinite(means["value"])]
-    undefined = int((means["measure"] == AT_PEAK).sum()) - len(rows)
+    asked = means[means["measure"] == AT_PEAK]
+    rows = asked[np.isfinite(asked["value"])]
+    undefined = len(asked) - len(rows)
     if rows.empty:
-        return Answer(question, "undefined", ("Train-likeness at the peak of the gap is undefined in every setting.",))
+        everywhere = "" if len(asked) == 1 else " in every setting"
+        reasons = "; ".join(dict.fromkeys(asked["reason"][asked["reason"] != ""]))
+        told = f"Train-likeness at the peak of the gap is undefined{everywhere}: {reasons or 'no value'}."
+        return Answer(question, "Undefined", (told, *_radius(means)))
+    if len(asked) == 1:
+        return _whether_they_follow(question, rows.iloc[0], _radius(means))
     inside, outside = int((rows["low"] > 0.5).sum()), int((rows["high"] < 0.5).sum())
     saturated = int(((rows["low"].abs() < 0.01) & (rows["high"].abs() < 0.01)).sum())
     least, most = _extremes(rows)
@@ -228,7 +241,21 @@ def _whether_samples_follow(means: pd.DataFrame) -> Answer:
         sentences.append(f"In {saturated} all states lie outside, and it is 0 however far: see the shell radius.")
     if undefined:
         sentences.append(f"It is undefined in {undefined} settings.")
-    return Answer(question, f"mostly in {inside or 'none'} of {len(rows)} settings", (*sentences, *_radius(means)))
+    short = f"{'Mostly in' if inside else 'In'} {inside or 'none'} of {len(rows)} settings"
+    return Answer(question, short, (*sentences, *_radius(means)))
+
+
+def _whether_they_follow(question: str, likeness: pd.Series, radius: tuple[str, ...]) -> Answer:
+    """Whether the trajectories of the only setting do."""
+    short = "Not told: the interval holds 0.5"
+    if likeness["low"] > 0.5:
+        short = "Yes: they lie mostly among noised training images"
+    elif likeness["high"] < 0.5:
+        short = "No: they lie mostly like noised unseen images, or further out"
+    told = f"Train-likeness at the peak is {_estimate(likeness)}: 1 among noised training images, 0 like unseen ones."
+    if abs(likeness["low"]) < 0.01 and abs(likeness["high"]) < 0.01:
+        told += " All states lie outside, and it is 0 however far: see the shell radius."
+    return Answer(question, short, (told, *radius))
 
 
 def _radius(means: pd.DataFrame) -> tuple[str, ...]:

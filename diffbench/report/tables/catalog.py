@@ -404,13 +404,68 @@ _LISTED = (
     Measure("parameters", "weights", COST, "numbers that the network learns", better=LESS),
     Measure("flops_per_image", "FLOPs of an evaluation", COST, "of one image, a multiply-add as two", better=LESS),
     Measure(
+        "train_images",
+        "training, images",
+        COST,
+        "images of all steps up to this one; counted from the settings",
+        better=LESS,
+    ),
+    Measure(
+        "train_flops",
+        "training, FLOPs",
+        COST,
+        "forward and backward of these images, a multiply-add as two; counted from the settings",
+        better=LESS,
+    ),
+    Measure(
         "train_seconds",
         "training, s",
         COST,
         "wall seconds of the jobs that trained the run up to this step",
         better=LESS,
     ),
+    Measure(
+        "train_flops_per_second",
+        "training, FLOP/s",
+        COST,
+        "achieved: counted FLOPs over these wall seconds",
+        better=MORE,
+    ),
+    Measure(
+        "train_memory", "training, MB", COST, "largest resident memory of these jobs; a GPU's is not in it", better=LESS
+    ),
+    Measure(
+        "sample_evaluations",
+        "sampling, evaluations",
+        COST,
+        "of networks for one sample, a guide's included; counted from the settings",
+        better=LESS,
+    ),
+    Measure(
+        "sample_flops",
+        "sampling, FLOPs",
+        COST,
+        "of one sample, a guide's included; counted from the settings",
+        better=LESS,
+    ),
     Measure("sample_seconds", "sampling, s", COST, "wall seconds of the job that drew the samples", better=LESS),
+    Measure(
+        "sample_images_per_second",
+        "sampling, images/s",
+        COST,
+        "samples over the wall seconds of their job, its start and its other measures included",
+        better=MORE,
+    ),
+    Measure(
+        "sample_flops_per_second",
+        "sampling, FLOP/s",
+        COST,
+        "achieved: counted FLOPs of the whole job over its wall seconds",
+        better=MORE,
+    ),
+    Measure(
+        "sample_memory", "sampling, MB", COST, "largest resident memory of that job; a GPU's is not in it", better=LESS
+    ),
 )
 
 

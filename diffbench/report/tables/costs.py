@@ -1,11 +1,14 @@
 """What the jobs of each stage took, beside what they were expected to take when the run began."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
 from diffbench.report.tables.results import Results
+from diffbench.report.tables.work import NOTHING, Work
 from diffbench.study.layout import PLAN, WHOLE, stage_of_job
 from diffbench.summary.planned import Planned, planned_for
 
@@ -21,6 +24,18 @@ class StageCost:
     cpu_seconds: float
     planned_seconds: float | None  # CPU seconds of all planned jobs
     max_rss_mb: float
+    work: Work | None = None  # of jobs that told what they took and have a network; None: none has
+    worked: float = 0.0  # their wall seconds
+
+    @property
+    def flops_per_second(self) -> float:
+        """Achieved by these jobs; nan where it is not known."""
+        return self.work.flops / self.worked if self.work and self.worked else math.nan
+
+    @property
+    def images_per_second(self) -> float:
+        """The same of images."""
+        return self.work.images / self.worked if self.work and self.worked else math.nan
 
     @property
     def ratio(self) -> float | None:
@@ -57,23 +72,33 @@ class Costs:
         )
 
 
-def costs_of(results: Results) -> Costs:
-    """Costs by stage of a study's results."""
+def costs_of(results: Results, works: Mapping[str, Work]) -> Costs:
+    """Costs by stage of a study's results; works: by job, of `Protocol`."""
     planned = planned_for(results.study, results.folder / PLAN)
-    return Costs(tuple(stage_costs(results.costs, planned)), planned.made if planned else "")
+    stages = stage_costs(results.costs, planned, works)
+    return Costs(tuple(stages), planned.made if planned else "")
 
 
-def stage_costs(costs: pd.DataFrame, planned: Planned | None) -> list[StageCost]:
-    """Dearest stage first. costs: a row per job with job, seconds, cpu_seconds and max_rss_mb."""
+def stage_costs(
+    costs: pd.DataFrame, planned: Planned | None, works: Mapping[str, Work] = MappingProxyType({})
+) -> list[StageCost]:
+    """Dearest stage first. costs: a row per job with job, seconds, cpu_seconds and max_rss_mb; works: by job."""
     jobs = planned.jobs if planned else {}
     seconds = planned.seconds if planned else {}
     stages = costs["job"].map(stage_of_job) if len(costs) else pd.Series(dtype=object)
     names = dict.fromkeys([*stages, *(stage for stage, count in jobs.items() if count and stage not in WHOLE)])
-    rows = [_row(name, costs[stages == name] if len(costs) else costs, jobs, seconds) for name in names]
+    rows = [_row(name, costs[stages == name] if len(costs) else costs, jobs, seconds, works) for name in names]
     return sorted(rows, key=lambda row: -row.cpu_seconds)
 
 
-def _row(stage: str, costs: pd.DataFrame, jobs: Mapping[str, int], seconds: Mapping[str, float]) -> StageCost:
+def _row(
+    stage: str,
+    costs: pd.DataFrame,
+    jobs: Mapping[str, int],
+    seconds: Mapping[str, float],
+    works: Mapping[str, Work],
+) -> StageCost:
+    counted = costs[costs["job"].isin(list(works))] if len(costs) else costs
     return StageCost(
         stage,
         len(costs),
@@ -82,4 +107,6 @@ def _row(stage: str, costs: pd.DataFrame, jobs: Mapping[str, int], seconds: Mapp
         float(costs["cpu_seconds"].sum()),
         seconds.get(stage) if stage in jobs else None,
         float(costs["max_rss_mb"].max()) if len(costs) else 0.0,
+        sum((works[job] for job in counted["job"]), NOTHING) if len(counted) else None,
+        float(counted["seconds"].sum()),
     )

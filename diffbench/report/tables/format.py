@@ -3,6 +3,9 @@
 import math
 from collections.abc import Callable
 
+PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
+"""Of the SI, in thousands."""
+
 
 def number(value: float | None) -> str:
     """Three significant digits; undefined and infinite values in words or signs."""
@@ -41,6 +44,14 @@ def count(value: float) -> str:
     return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
 
 
+def prefixed(value: float) -> str:
+    """Three significant digits with a prefix of the SI, to stand before a unit; in words where there is no number."""
+    if math.isnan(value) or math.isinf(value) or value == 0:
+        return f"{number(value)} "
+    power = min(max(math.floor(math.log10(abs(value)) / 3), 0), len(PREFIXES) - 1)
+    return f"{number(value / 1000**power)} {PREFIXES[power]}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as s, min or h."""
     if seconds < 120:
@@ -48,4 +59,14 @@ def duration(seconds: float) -> str:
     return f"{number(seconds / 60)} min" if seconds < 7200 else f"{number(seconds / 3600)} h"
 
 
-FILTERS: dict[str, Callable[..., str]] = {"number": number, "count": count, "duration": duration, "level": level}
+def account(line: str) -> str:
+    """What became of the images, as `data.account.line` tells it, in words of readers who have seen no study file."""
+    held_out = "; held_out: "
+    return line.replace("path: ", "training: " if held_out in line else "", 1).replace(held_out, "; held-out: ", 1)
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    **{"number": number, "count": count, "duration": duration},
+    **{"level": level, "prefixed": prefixed},
+    "account": account,
+}

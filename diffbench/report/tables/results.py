@@ -81,9 +81,9 @@ class Results:
 
     @property
     def title(self) -> str:
-        """What pages are headed with: the study's name, of an inspection its model's."""
+        """What pages are headed with: the study's title, else its name, of an inspection its model's."""
         runs = self.study.runs
-        return runs[0].model if self.inspects else self.study.name
+        return self.study.title or (runs[0].model if self.inspects else self.study.name)
 
     @property
     def inspects(self) -> bool:

@@ -39,6 +39,11 @@ class Slice:
     fixed: dict[str, Any]  # the other factors but the seed
     among: int = 0  # values that the study has there, where `values` are some of them
 
+    @property
+    def over_steps(self) -> "Slice":
+        """The same settings at any training step."""
+        return replace(self, fixed={name: value for name, value in self.fixed.items() if name != "step"})
+
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table that lie on the slice; factors that the table lacks, or leaves open, hold for all."""
         rows = table[agreeing(table, self.fixed)]

@@ -15,17 +15,16 @@ function inDark(specification) {
   return { ...specification, config };
 }
 
-const specifications = JSON.parse(document.getElementById("specifications").textContent);
-const views = {};
-
 async function draw() {
   const tooltip = { theme: dark.matches ? "dark" : "light", formatTooltip: tipText };
   for await (const place of inTurn(document.querySelectorAll("[data-figure]"))) {
-    const specification = specifications[place.dataset.figure];
+    const specification = withChoices(place.dataset.figure);
     const shown = dark.matches ? inDark(specification) : specification;
     try {
       views[place.dataset.figure] = (await vegaEmbed(place, shown, { actions: false, renderer: "svg", tooltip })).view;
+      listen(place.dataset.figure);
       place.dataset.drawn = "yes";
+      place.dispatchEvent(new Event("drawn", { bubbles: true }));
     } catch (error) {
       place.textContent = `This chart could not be drawn: ${error.message}`;
       console.error(place.dataset.figure, error);
@@ -35,14 +34,9 @@ async function draw() {
 
 // The chart for paper: on white in the inks of a light page, with what the reader chose; and what its file is called.
 async function forPaper(name) {
-  const words = [document.body.dataset.page, name];
-  const params = (specifications[name].params ?? []).map((param) => {
-    if (!param.bind) return param;
-    const value = views[name].signal(param.name);
-    words.push(String(value));
-    return { ...param, value };
-  });
-  const paper = { ...specifications[name], params, background: "white" };
+  const chosen = parametersOf(name).filter((param) => param.bind || shownBy(name, param) !== param.value);
+  const words = [document.body.dataset.page, name, ...chosen.map((param) => String(shownBy(name, param)))];
+  const paper = { ...withChoices(name), background: "white" };
   const { view } = await vegaEmbed(document.createElement("div"), paper, { actions: false });
   return { view, file: words.map(inFileName).join("-") };
 }
@@ -63,5 +57,6 @@ for (const buttons of document.querySelectorAll(".save [data-of]")) {
   buttons.addEventListener("click", ({ target }) => target.dataset.save && saveChart(buttons.dataset.of, target.dataset.save));
   buttons.hidden = false;
 }
+followAddress();
 draw();
 dark.addEventListener("change", draw);

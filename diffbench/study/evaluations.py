@@ -1,8 +1,15 @@
 """Evaluations of a denoiser that a study's settings imply, counted without torch: the DAG is built from them."""
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from diffbench.conventions import karras_sigmas
 from diffbench.data.raw_images import Facts
+from diffbench.settings.guidance import Guidance
+from diffbench.settings.sampling import SamplingSettings
+from diffbench.shapes import Float64
 from diffbench.study.study import Study
 
 # Of modules that need torch; a test holds them to what stands there.
@@ -14,10 +21,29 @@ COMPARED, PIXELS = 64, 64
 ATTACKS = 17
 """Evaluations behind the attacks on an image, at most (denoisers/attacks.py)."""
 
-PER_STEP = {"heun": 2, "euler": 1, "dpmpp-2m": 1}
-"""Evaluations of a step of a solver."""
+PROBED_AT = 0.2
+"""Noise level of the Jacobian (denoisers/jacobian.py)."""
 OPTIMA = {"optimal": 1, "blurred": 1, "autoguided": 2}
 """Kind of a closed form: how many optima one evaluation takes."""
+
+
+def levels_of(sampling: SamplingSettings) -> Float64[np.ndarray, " levels"]:
+    """The sampler's noise levels, falling."""
+    return karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max, sampling.rho)
+
+
+def solver_levels(sampling: SamplingSettings) -> Float64[np.ndarray, " evaluations"]:
+    """Noise level of each evaluation behind a sample: Heun's method corrects every step but the last, to 0."""
+    sigmas = levels_of(sampling)
+    return np.concatenate([sigmas, sigmas[1:]]) if sampling.solver == "heun" else sigmas
+
+
+def acting(guidance: Guidance, sigmas: Float64[np.ndarray, " _"]) -> int:
+    """At how many of these noise levels the guide is evaluated."""
+    if guidance.weight == 0:
+        return 0
+    low, high = guidance.interval or (0.0, math.inf)
+    return int(((sigmas > low) & (sigmas <= high)).sum())
 
 
 @dataclass(frozen=True)
@@ -65,8 +91,15 @@ class Evaluations:
     def sampled(self) -> int:
         """Behind the samples of one cell, what their trajectories are compared with, and the Jacobian."""
         sampling = self.study.sampling
-        solved = sampling.samples * PER_STEP[sampling.solver]
-        return sampling.steps * (solved + 2 * sampling.trajectories) + self.probed(sampling.samples)
+        solved = sampling.samples * len(solver_levels(sampling))
+        return solved + 2 * sampling.steps * sampling.trajectories + self.probed(sampling.samples)
+
+    def guided(self, guidance: Guidance) -> int:
+        """The same of the guide: where it acts."""
+        sampling = self.study.sampling
+        solved = sampling.samples * acting(guidance, solver_levels(sampling))
+        followed = 2 * sampling.trajectories * acting(guidance, levels_of(sampling))
+        return solved + followed + self.probed(sampling.samples) * acting(guidance, np.array([PROBED_AT]))
 
     def of_the_optimum(self, size: int) -> int:
         """Beside so many training images: one per image of these, or direction of the linear filter, which costs alike.

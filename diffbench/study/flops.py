@@ -19,11 +19,23 @@ class Product(NamedTuple):
     numbers: int
     uses: int = 1
     learned: bool = True
+    of_data: bool = False
+    """Whether what they multiply is an image or a noise level, of which no gradient is asked."""
 
 
 def flops_per_image(definition: TrainedDefinition, shape: tuple[int, ...]) -> int:
     """Operations of one evaluation of an image of `shape`."""
     return sum(2 * product.numbers * product.uses for product in _products(definition, shape))
+
+
+def training_flops_per_image(definition: TrainedDefinition, shape: tuple[int, ...]) -> int:
+    """Operations of one image of a training step, forward and backward.
+
+    A product's backward is one product for the gradient of the numbers and one for that of what they multiply; for
+    both factors of attention likewise. Optimizer and moving average, which do without products, are not counted.
+    """
+    products = _products(definition, shape)
+    return sum((4 if product.of_data else 6) * product.numbers * product.uses for product in products)
 
 
 def weights(definition: TrainedDefinition, shape: tuple[int, ...]) -> int:
@@ -43,14 +55,16 @@ def _products(definition: TrainedDefinition, shape: tuple[int, ...]) -> Iterator
 
 def _mlp(definition: Mlp, dimension: int) -> Iterator[Product]:
     width = definition.width
-    yield Product(EMBEDDING**2 + 2 * dimension * width)
+    yield Product(EMBEDDING**2 + dimension * width, of_data=True)
+    yield Product(dimension * width)
     yield Product(definition.blocks * (EMBEDDING * width + 2 * width**2))
 
 
 def _dit(definition: Dit, shape: tuple[int, ...]) -> Iterator[Product]:
     width, tokens = definition.width, math.prod(shape[1:]) // definition.patch**2
-    yield Product(3 * width**2)  # embedding and last modulation
-    yield Product(2 * shape[0] * definition.patch**2 * width, tokens)
+    pixels = shape[0] * definition.patch**2 * width
+    yield from (Product(width**2, of_data=True), Product(pixels, tokens, of_data=True))
+    yield from (Product(2 * width**2), Product(pixels, tokens))  # last modulation, last layer
     for _ in range(definition.depth):
         yield Product(6 * width**2)  # modulation
         yield Product(12 * width**2, tokens)
@@ -66,8 +80,8 @@ def _unet(definition: Unet, shape: tuple[int, ...]) -> Iterator[Product]:
     """As denoisers/unet.py puts it together."""
     net, maps = _UnetLayers(definition, shape), [definition.channels]
     channels, last = net.channels, len(net.channels) - 1
-    yield Product(net.features**2)
-    yield from (net.conv(shape[0], maps[0], 0), net.conv(channels[0], shape[0], 0))
+    yield from (Product(net.features**2, of_data=True), net.conv(shape[0], maps[0], 0)._replace(of_data=True))
+    yield net.conv(channels[0], shape[0], 0)
     for level, width in enumerate(channels):
         if level > 0:
             yield net.conv(maps[-1], maps[-1], level)

@@ -1,0 +1,100 @@
+"""What charts of a page share: the noise levels that the reader brushes, and the training step that he chooses.
+
+choices.js sets parameters of one name in all charts of a page; linked.js has the controls.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+
+import altair as alt
+import pandas as pd
+
+from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
+from diffbench.report.charts.theme import NEUTRAL
+from diffbench.report.charts.toolkit import SIGMAS
+from diffbench.report.tables.outcomes import spread_over_ranks
+from diffbench.report.tables.slices import slices
+from diffbench.study.study import Study
+
+RANGE = "sigma"
+"""Parameter: the lowest and the highest level of interest."""
+
+STEP = "step"
+"""Parameter: the training step, null until one is chosen."""
+
+MOST_STEPS = 5
+"""Steps that can be chosen: the first, the last and some between."""
+
+CHOSEN_STEP = alt.VariableParameter(name=STEP, value=None)
+FADED = 0.15
+
+
+def offered_steps(study: Study) -> list[int]:
+    """Steps that can be chosen, as many as charts of one factor at a time have room for."""
+    cuts, steps = slices(study), sorted(study.steps)
+    levels = max(study.measures.gap.levels, study.sampling.steps)
+    at_one_step = levels * sum(len(cut.values) for cut in cuts if cut.factor != STEP)
+    room = MAXIMUM_ROWS - 100 - levels * len(steps)
+    most = max(1, min(MOST_STEPS, room // max(at_one_step, 1)))
+    return [steps[rank] for rank in spread_over_ranks(len(steps), most)] if most > 1 else steps[-1:]
+
+
+def at_step(own: int) -> alt.FilterTransform:
+    """The rows of the chosen step; of a chart's own step until one is chosen."""
+    return alt.FilterTransform(filter=f"datum.{STEP} == {_shown(own)}")
+
+
+def titled(text: str, own: int) -> alt.ExprRef:
+    """A title that tells the step."""
+    return alt.ExprRef(f"{json.dumps(f'{text}, step ')} + {_shown(own)}")
+
+
+def _shown(own: int) -> str:
+    return f"({STEP} === null ? {own} : {STEP})"
+
+
+def emphasis(steps: Iterable[int]) -> alt.OpacityValue:
+    """Opacity of lines that are of these steps: others than the chosen one fade, if that is among them."""
+    test = f"indexof({sorted(set(steps))}, {STEP}) < 0 || datum.{STEP} == {STEP}"
+    return alt.OpacityValue(FADED, condition=alt.condition(test, alt.value(1), alt.value(FADED))["condition"])
+
+
+def lacking(steps: Iterable[int], there: Iterable[int], width: int, height: int) -> list[Chart]:
+    """A layer that says in a panel that nothing was measured at the chosen step; none where nothing lacks."""
+    rows = [{STEP: step, "text": f"nothing measured at step {step}"} for step in sorted(set(steps) - set(there))]
+    if not rows:
+        return []
+    words = alt.Chart(pd.DataFrame(rows)).mark_text(color=NEUTRAL, fontSize=12)
+    shown = words.encode(x=alt.value(width / 2), y=alt.value(height / 2), text="text:N")
+    return [shown.transform_filter(f"datum.{STEP} == {STEP}")]
+
+
+def linked(figure: Figure) -> Figure:
+    """The figure of panels over the noise level, all of which show the range that the reader brushed."""
+    chart = _veiled(figure.chart)
+    params = [] if chart["params"] is alt.Undefined else chart["params"]
+    chart["params"] = [*params, alt.VariableParameter(name=RANGE, value=list(SIGMAS))]
+    return replace(figure, chart=chart)
+
+
+def _veiled(chart: Chart) -> Chart:
+    copy = chart.copy(deep=False)
+    for panels in ("concat", "hconcat", "vconcat"):
+        if panels in chart._kwds:
+            copy[panels] = [_veiled(panel) for panel in chart[panels]]
+            return copy
+    copy["layer"] = [*_veils(), *chart["layer"]]
+    return copy
+
+
+def _veils() -> list[Chart]:
+    """Below the curves, over the levels that are not of interest."""
+    veil = alt.Chart(alt.sequence(0, 1)).mark_rect(color=NEUTRAL, opacity=0.22, aria=False)
+    return [
+        veil.encode(
+            x=alt.XDatum(alt.ExprRef(f"{RANGE}[{place}]"), type="quantitative"),
+            x2=alt.X2Datum(end),
+        )
+        for place, end in enumerate(SIGMAS)
+    ]

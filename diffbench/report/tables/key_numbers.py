@@ -1,0 +1,52 @@
+"""The numbers to read first: the least and the largest value of a few measures over all settings, with their floors."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from diffbench.report.tables.board import Board, Column
+from diffbench.report.tables.catalog import Measure
+from diffbench.report.tables.shown import Shown, show
+from diffbench.report.tables.slices import short_name
+
+FIRST = (
+    *("memorized_fraction", "auth_pct", "peak_gap", "sigma_at_peak", "skill_at_peak", "memorized_share_at_peak"),
+    *("shell_radius_at_peak", "fd", "attack_sima_auc"),
+)
+"""Measures to read first: copies, gap, where samplers go, quality, membership."""
+
+
+class End(NamedTuple):
+    """A value of a setting, beside its floor where the measure has one."""
+
+    setting: str
+    shown: Shown
+    floor: Shown | None
+
+
+class KeyNumber(NamedTuple):
+    """A measure from its least to its largest value, and of how many settings; the ends are one where all are equal."""
+
+    measure: Measure
+    least: End
+    largest: End
+    settings: int
+
+
+def key_numbers(board: Board) -> list[KeyNumber]:
+    """Of FIRST those that have a value."""
+    columns = {column.measure.name: column for column in board.columns}
+    return [_key_number(columns[name], columns) for name in FIRST if name in columns]
+
+
+def _key_number(column: Column, columns: dict[str, Column]) -> KeyNumber:
+    values = column.settings["value"].to_numpy(float)
+    floor = columns.get(column.measure.floor)
+    least, largest = (_end(column, floor, int(place)) for place in (np.nanargmin(values), np.nanargmax(values)))
+    return KeyNumber(column.measure, least, largest, int(np.isfinite(values).sum()))
+
+
+def _end(column: Column, floor: Column | None, place: int) -> End:
+    row: pd.Series = column.settings.iloc[place]
+    return End(short_name(row), show(row), show(floor.settings.iloc[place]) if floor else None)
