@@ -31,13 +31,13 @@ BUDGET, LARGEST = 60, 8.0
 
 def page_times(folder: Path) -> None:
     """Print a line for each page."""
-    chromium = shutil.which("chromium")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        chromium = None
-    if chromium is None:
-        print("pages in a browser left out: needs chromium and playwright")
+        print("pages in a browser left out: playwright is not installed")
+        return
+    if (chromium := shutil.which("chromium")) is None:
+        print("pages in a browser left out: no chromium on PATH")
         return
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
