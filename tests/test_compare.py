@@ -79,6 +79,19 @@ def test_a_study_differs_from_itself_by_0_everywhere(itself):
     assert len(board["settings"]["factors"]["study"]) == 6
 
 
+@pytest.mark.browser
+def test_sides_that_are_alike_have_one_score(open_page, itself):
+    """Each setting ties with itself on the other side."""
+    page = open_page(itself / "leaderboard.html", part="#sort=-score&weights=memorized_fraction:1,auth_pct:2")
+    page.wait_for_selector("#board[data-ready]")
+    heads = page.eval_on_selector_all("#board thead th", "heads => heads.map(head => head.dataset.name)")
+    cells = f"#board tbody tr:not(.room) > :nth-child({1 + heads.index('score')}) > :first-child"
+    told = page.eval_on_selector_all(cells, "all => all.map(each => each.textContent)")
+    assert len(told) == 6
+    assert told[::2] == told[1::2]
+    assert page.locator("#weights").is_visible()
+
+
 def differing(*folders: Path) -> dict[str, list[Difference]]:
     """All differences of the only setting of the other side to that of the first, by measure, without pages."""
     sides = load_sides(folders)

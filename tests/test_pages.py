@@ -259,6 +259,70 @@ def test_tables_and_pictures_are_there_without_scripts(browser, folder):
     context.close()
 
 
+FOCUSED = """() => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+    const name = document.activeElement.id || document.activeElement.className;
+    const outlined = outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
+    return { name, seen: outlined && left >= 0 && top >= 0 && width * height > 0 };
+}"""
+
+
+def test_keys_alone_reach_the_content_the_pages_and_every_control(open_page, folder):
+    """Skip link first, then each control in turn, each of them seen."""
+    page = open_page(folder / "factors.html", width=390)
+
+    def tab() -> str:
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        assert focused["seen"], focused
+        return focused["name"]
+
+    assert [tab() for _ in range(3)] == ["skip", "brand", "menu"]
+    page.keyboard.press("Enter")
+    tab()
+    assert page.evaluate("document.activeElement.closest('#site') !== null")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "menu"
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    tab()
+    reached = [page.evaluate("document.activeElement.closest('main') !== null")]
+    controls = page.locator("main :is(select, button, input, a, summary):visible").count()
+    for _ in range(2 * controls):
+        tab()
+        reached.append(page.evaluate("document.activeElement.closest('main') !== null"))
+        if not reached[-1]:
+            break
+    assert reached[0]
+    assert controls < sum(reached), "they, and what scrolls"
+
+
+@pytest.mark.parametrize("name", ["noise", "leaderboard"])
+def test_paper_has_what_a_page_tells_and_nothing_to_act_on(open_page, folder, name):
+    """In inks of paper, though the screen is dark; tables whole, of which a window shows a part."""
+    page = open_page(folder / f"{name}.html", "dark")
+    if name == "leaderboard":
+        page.wait_for_selector("#board[data-ready]")
+        rows = page.locator("#board tbody tr:not(.room)")
+        page.evaluate("Object.defineProperty(document.getElementById('window'), 'clientHeight', { value: -700 })")
+        page.evaluate("document.getElementById('window').dispatchEvent(new Event('scroll'))")
+        page.wait_for_function("document.querySelectorAll('#board tbody tr:not(.room)').length < 6")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(":is(.top, .skip, form, select, main button:not(thead button), .save):visible").count() == 0
+    inks = page.eval_on_selector_all(
+        "body, h1, svg text", "all => [...new Set(all.map(each => getComputedStyle(each).fill))]"
+    )
+    assert set(inks) <= {"rgb(0, 0, 0)", "rgb(28, 33, 40)"}
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 33, 40)"
+    assert page.locator("[data-drawn] svg:visible").count() == page.locator("[data-figure]").count() > 0
+    if name == "leaderboard":
+        assert rows.count() == 6
+        assert page.evaluate("getComputedStyle(document.getElementById('window')).overflowY") == "visible"
+
+
 def levels_and_step(page) -> list:
     """What every chart of the page shows, each different answer once."""
     return page.evaluate(

@@ -392,6 +392,7 @@ FIGURES = {
     },
     "factors": {"outcomes-by-factor", "gap-against-memorized", "measures-by-factor", "heat-maps"},
     "training": {"loss-by-step", "outcomes-by-step", "time-scales", "gap-onset"},
+    "costs": {"cost-against-outcome"},
 }
 """Charts by page; the others of a study have none, or tests of their own."""
 

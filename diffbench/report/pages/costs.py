@@ -18,6 +18,7 @@ from diffbench.report.tables.shown import Shown, show
 from diffbench.report.tables.slices import TITLES, short_name, slices
 from diffbench.report.tables.work import Protocol
 from diffbench.settings.report import ReportSettings
+from diffbench.summary.rows import FACTORS
 
 MOST = 100
 """Settings in the page's table; the leaderboard has all."""
@@ -51,8 +52,9 @@ def write_costs(findings: Findings, board: Board, settings: ReportSettings) -> N
 
 
 def _stacked(columns: Sequence[Column], which: str) -> pd.DataFrame:
-    """Rows of all costs, of cells or of settings."""
-    return pd.concat([getattr(column, which).assign(measure=column.measure.name) for column in columns])
+    """Rows of all costs that are known, of cells or of settings."""
+    none = pd.DataFrame(columns=[*FACTORS, "measure", "value"])
+    return pd.concat([none, *(getattr(column, which).assign(measure=column.measure.name) for column in columns)])
 
 
 def _by_cell(cells: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:

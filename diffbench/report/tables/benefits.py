@@ -95,15 +95,30 @@ def exchanges(cuts: Sequence[Slice], cells: pd.DataFrame, costs: pd.DataFrame, b
     cells: rows of `outcomes`; costs: rows of `expenses`.
     """
     outcome = cells[cells["measure"] == benefit.measure]
-    found = [_Neighbours(cut, values, outcome, benefit) for cut in cuts for values in pairwise(cut.values)]
+    found = [
+        _Neighbours(cut, values, own, paid, benefit)
+        for cut, own, paid in ((cut, cut.rows(outcome), cut.rows(costs)) for cut in cuts)
+        for values in pairwise(cut.values)
+    ]
     told = told_apart([each.gain for each in found])
-    return [each.exchange(bool(own), costs) for each, own in zip(found, told, strict=True)]
+    return [each.exchange(bool(own)) for each, own in zip(found, told, strict=True)]
 
 
 class _Neighbours:
-    """Two values of a factor, of which the second is the better by the mean over the seeds that both have."""
+    """Two values of a factor, of which the second is the better by the mean over the seeds that both have.
 
-    def __init__(self, cut: Slice, values: tuple[object, object], outcome: pd.DataFrame, benefit: Benefit) -> None:
+    outcome, costs: rows on the slice.
+    """
+
+    def __init__(
+        self,
+        cut: Slice,
+        values: tuple[object, object],
+        outcome: pd.DataFrame,
+        costs: pd.DataFrame,
+        benefit: Benefit,
+    ) -> None:
+        self._costs = costs
         sides = [_by_seed(cut, outcome, value) for value in values]
         finite = [set(side.index[np.isfinite(side["value"].astype(float))]) for side in sides]
         self.seeds = sorted(finite[0] & finite[1])
@@ -114,10 +129,10 @@ class _Neighbours:
         self.gain = gain(*rows[::-1]) if turned else forward
         self.cut, self.values = cut, values[::-1] if turned else values
 
-    def exchange(self, told: bool, costs: pd.DataFrame) -> Exchange:
+    def exchange(self, told: bool) -> Exchange:
         """With its prices, which have a value only where both are told apart."""
         start, end = map(value_text, self.values)
-        prices = dict(self._prices(told, costs))
+        prices = dict(self._prices(told))
         return Exchange(self.cut, start, end, self.gain, told, self._reason(told), prices)
 
     def _reason(self, told: bool) -> str:
@@ -127,11 +142,11 @@ class _Neighbours:
             return ""
         return TIED if not np.isnan(self.gain.p) else f"{TIED}: an interval over images is undefined"
 
-    def _prices(self, told: bool, costs: pd.DataFrame) -> Iterator[tuple[str, Price]]:
+    def _prices(self, told: bool) -> Iterator[tuple[str, Price]]:
         for name, (_, unit) in CURRENCIES.items():
+            paid = self._costs[self._costs["measure"] == name]
             before, after = (
-                _by_seed(self.cut, costs[costs["measure"] == name], value).reindex(self.seeds)["value"].to_numpy(float)
-                for value in self.values
+                _by_seed(self.cut, paid, value).reindex(self.seeds)["value"].to_numpy(float) for value in self.values
             )
             change = after - before
             known = bool(len(change)) and not np.isnan(change).any()
@@ -149,8 +164,7 @@ class _Neighbours:
 
 def _by_seed(cut: Slice, rows: pd.DataFrame, value: object) -> pd.DataFrame:
     """The rows at one value of the slice's factor, by seed."""
-    on_cut = cut.rows(rows)
-    return on_cut[on_cut[cut.factor] == value].set_index("seed")
+    return rows[rows[cut.factor] == value].set_index("seed")
 
 
 def _estimates(rows: pd.DataFrame, scale: float) -> list[Estimate]:

@@ -23,6 +23,12 @@ class BoardTable {
     this.reaches = {};
     this.window.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()), { passive: true });
     new ResizeObserver(() => this.draw()).observe(this.window);
+    for (const [event, onPaper] of [["beforeprint", true], ["afterprint", false]]) {
+      addEventListener(event, () => {
+        this.onPaper = onPaper; // which has no window
+        this.draw();
+      });
+    }
   }
 
   // view: as readView gives it; order: numbers of the rows to show.
@@ -31,7 +37,7 @@ class BoardTable {
     this.factors = factorsOf(this.board, this.rows);
     this.columns = columnsOf(view).map((name) => this.measures[name]);
     this.table.setAttribute("aria-rowcount", order.length + 1);
-    const [long, short] = matchMedia("(max-width: 760px)").matches ? [110, 66] : [150, 96];
+    const [long, short] = matchMedia("(max-width: 760px)").matches ? [110, 74] : [150, 96];
     const widths = this.factors.map(({ values }) => (values.some((value) => String(value).length > 11) ? long : short));
     widths[0] = Math.max(widths[0], 96); // room for the flag
     this.table.style.width = `${widths.reduce((sum, width) => sum + width, 148 * this.columns.length)}px`;
@@ -52,8 +58,8 @@ class BoardTable {
 
   draw() {
     if (!this.order) return;
-    const first = Math.max(0, Math.floor(this.window.scrollTop / ROW_HEIGHT) - BEYOND);
-    const last = Math.min(this.order.length, first + Math.ceil(this.window.clientHeight / ROW_HEIGHT) + 2 * BEYOND);
+    const first = this.onPaper ? 0 : Math.max(0, Math.floor(this.window.scrollTop / ROW_HEIGHT) - BEYOND);
+    const last = this.onPaper ? this.order.length : Math.min(this.order.length, first + Math.ceil(this.window.clientHeight / ROW_HEIGHT) + 2 * BEYOND);
     if (this.drawn === `${first} ${last}`) return;
     this.drawn = `${first} ${last}`;
     const lines = [];

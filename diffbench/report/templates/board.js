@@ -67,6 +67,7 @@ async function leaderboard() {
     document.getElementById("shown-count").textContent =
       `${count(order.length)} of ${count(board[view.rows].size)} ${what}${held && `; all: ${held}`}`;
     controls();
+    showKept(board, view);
     address.set(keysOf(board, view, first));
   }
 
