@@ -19,6 +19,7 @@ from diffbench.report.charts.toolkit import (
     line_legend,
     rounded,
     select_box,
+    value_domain,
 )
 from diffbench.report.tables.outcomes import ranked, spread_over_ranks
 from diffbench.report.tables.results import Results
@@ -139,7 +140,8 @@ def _panel(
         scale = alt.Scale(type="log", nice=False, domain=_log_domain(rows))
         axis = alt.Axis(title=title, format="~g", values=RADIUS_TICKS)
     else:
-        scale, axis = alt.Scale(), alt.Axis(title=title, format="~g", tickCount=5)
+        scale = alt.Scale(domain=value_domain(rows, 0.0, 0.1), nice=False)
+        axis = alt.Axis(title=title, format="~g", tickCount=5)
     y = alt.Y("value:Q", scale=scale, axis=axis)
     tooltips = [alt.Tooltip("series:N", title="population"), SIGMA_TOOLTIP]
     layers = curves(rows, y, color, dash, HEIGHT, tooltips)
