@@ -170,7 +170,6 @@ def test_filters_of_the_table_pale_the_chart_of_quality_on_paper_too(open_page, 
 def test_chart_ranks_settings_by_each_measure(made, monkeypatch):
     """In the order of their ranks, or best first; what is not drawn is counted."""
     _, whole = made
-    monkeypatch.setattr(ranking, "DRAWN", 2)
     findings = find(load_results(made[0].parent.parent))
     figure = ranking_figure(whole, findings.ranks, 300)
     assert figure
@@ -187,7 +186,11 @@ def test_chart_ranks_settings_by_each_measure(made, monkeypatch):
     assert (fd["value"] == fd["value_truth"]).all()
     ranks = {key: f"G{rank.group} · {rank.low}–{rank.high}" for key, rank in findings.ranks["fd"].items() if rank.group}
     assert [ranks[key] for key in fd[SETTING].itertuples(index=False, name=None)] == fd["rank"].tolist()
-    specification = figure.specification()
+    monkeypatch.setattr(ranking, "DRAWN", 2)
+    fewer = ranking_figure(whole, findings.ranks, 300)
+    assert fewer
+    assert fewer.data.equals(figure.data[figure.data["place"] <= 2].reset_index(drop=True))
+    specification = fewer.specification()
     texts = [row for rows in specification["datasets"].values() for row in rows if row["measure"] == "FD"]
     assert sum("place" in row for row in texts) == 2
     assert [row["told"] for row in texts if "told" in row] == [

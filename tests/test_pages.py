@@ -304,7 +304,6 @@ def test_paper_has_what_a_page_tells_and_nothing_to_act_on(open_page, folder, na
     page = open_page(folder / f"{name}.html", "dark")
     if name == "leaderboard":
         page.wait_for_selector("#board[data-ready]")
-        rows = page.locator("#board tbody tr:not(.room)")
         page.evaluate("Object.defineProperty(document.getElementById('window'), 'clientHeight', { value: -700 })")
         page.evaluate("document.getElementById('window').dispatchEvent(new Event('scroll'))")
         page.wait_for_function("document.querySelectorAll('#board tbody tr:not(.room)').length < 6")
@@ -319,7 +318,7 @@ def test_paper_has_what_a_page_tells_and_nothing_to_act_on(open_page, folder, na
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 33, 40)"
     assert page.locator("[data-drawn] svg:visible").count() == page.locator("[data-figure]").count() > 0
     if name == "leaderboard":
-        assert rows.count() == 6
+        assert page.locator("#board tbody tr:not(.room)").count() == 6
         assert page.evaluate("getComputedStyle(document.getElementById('window')).overflowY") == "visible"
 
 

@@ -19,6 +19,7 @@ from diffbench.conventions import DiffbenchError
 from diffbench.files import store
 from diffbench.report.charts.figure import MAXIMUM_ROWS
 from diffbench.report.charts.gap import gap_by_step
+from diffbench.report.charts.measure_by_step import measure_by_step
 from diffbench.report.charts.overlap import trajectories
 from diffbench.report.charts.pareto import pareto_figure
 from diffbench.report.charts.plane import scatters
@@ -32,6 +33,7 @@ from diffbench.report.tables.format import interval, number
 from diffbench.report.tables.key_numbers import key_numbers
 from diffbench.report.tables.packed import pack
 from diffbench.report.tables.results import load_results
+from diffbench.report.tables.selectable import selectable
 from diffbench.report.tables.shown import show
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report
@@ -309,6 +311,18 @@ def test_numbers_to_read_first_are_the_ends_over_settings_beside_their_floors(fo
     assert first.largest.floor
     assert first.largest.floor.value in floors["value"].to_numpy()
     assert [each.measure.name for each in others if each.measure.floor and not each.least.floor] == []
+
+
+def test_any_measure_over_milestones_is_its_mean_over_seeds_at_the_centre(folder, findings, whole):
+    figure = measure_by_step(findings.results.study, selectable(whole), 500)
+    assert figure
+    drawn = figure.data.query("measure == 'FD'").set_index(["train_size", "step"])["value"].dropna()
+    seeds = defaultdict(list)
+    for (model, size, granularity, _, step, guidance), row in scalars(folder, "memorization", "fd").items():
+        if (model, granularity, guidance) == ("mlp-small", "classes", "0"):
+            seeds[int(size), int(step)].append(float(row["value"]))
+    assert drawn.to_dict() == pytest.approx({key: np.mean(values) for key, values in seeds.items()})
+    assert len(drawn) >= 4
 
 
 def test_answer_tells_where_train_likeness_is_0_because_all_states_lie_outside(folder, rows):

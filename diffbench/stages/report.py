@@ -54,7 +54,7 @@ def write_pages(results: Results, spec: ReportSettings) -> None:
     if not results.inspects:
         write_leaderboard(findings, whole, spec)
         write_factors(findings, whole, spec)
-        write_training(findings, spec)
+        write_training(findings, whole, spec)
         write_claims(results, spec)
     write_noise(findings, spec)
     write_samples(findings, spec)

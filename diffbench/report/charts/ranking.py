@@ -34,14 +34,13 @@ OF_FLOOR = ["floor", "floor_low", "floor_high"]
 def ranking_figure(board: Board, ranks: Mapping[str, Mapping[Setting, Rank]], width: int) -> Figure | None:
     """The first settings by each of the main measures; nothing where none has a finite value."""
     tables = [_ranked(each, ranks.get(each.measure.name, {})) for each in selectable(board) if each.measure.shown]
-    tables = [table for table in tables if len(table)]
-    if not tables:
+    drawn = {str(table["measure"].iloc[0]): table for table in tables if len(table)}
+    if not drawn:
         return None
-    data = pd.concat(tables, ignore_index=True)
-    drawn = {str(title): rows[rows["place"] <= DRAWN] for title, rows in data.groupby("measure", sort=False)}
-    told = {str(title): _told(rows, len(board.settings)) for title, rows in data.groupby("measure", sort=False)}
+    told = {title: rows["told"].iloc[0] for title, rows in drawn.items()}
     names = {title: rows["setting"].tolist() for title, rows in drawn.items()}
-    shown = rounded(pd.concat(drawn.values())[[*COLUMNS, *OF_FLOOR, "group", "rank"]])
+    data = pd.concat(drawn.values(), ignore_index=True)
+    shown = rounded(data[[*COLUMNS, *OF_FLOOR, "group", "rank"]])
     several = bool((data["of"] > 1).any())
     chart = alt.layer(
         *_layers(shown, told, width),
@@ -70,42 +69,38 @@ def ranking_figure(board: Board, ranks: Mapping[str, Mapping[Setting, Rank]], wi
     )
     caption = (
         f"{seeds} Grey ticks: floors, with their intervals. At most {DRAWN} settings are drawn, and a line above them "
-        f"says how many are not; the table has all with a finite value. Beyond its median a measure that reaches far "
+        f"says how many are not; the leaderboard has all. Beyond its median a measure that reaches far "
         f"stands on a logarithmic scale.{groups}"
     )
     return Figure("ranking", caption, chart, data[[*COLUMNS, *OF_FLOOR, "rank", *SETTING]])
 
 
 def _ranked(each: Selectable, ranks: Mapping[Setting, Rank]) -> pd.DataFrame:
-    """Settings with a finite value in the order of their ranks: COLUMNS, OF_FLOOR, SETTING, of, and rank in words."""
-    rows, measure = each.column.settings.copy(), each.measure
-    for name, field in zip(OF_FLOOR, ("value", "low", "high"), strict=True):
-        rows[name] = each.floor.settings[field].to_numpy() if each.floor else np.nan
-    own = [ranks.get(key) for key in rows[SETTING].itertuples(index=False, name=None)]
-    rows["group"] = [UNRANKED if not (rank and rank.group) else FIRST if rank.group == 1 else LATER for rank in own]
-    rows["rank"] = [_rank_text(rank) for rank in own]
-    varied = [name for name in SETTING if rows[name].nunique() > 1] or SETTING
-    rows["setting"] = [short_name(row) for _, row in rows[varied].iterrows()]
+    """The first settings by a measure, of those with a finite value: COLUMNS, OF_FLOOR, SETTING, of, and more in words.
+
+    rank, group: what ranks tell of them; told: how many are not drawn.
+    """
+    measure, rows = each.measure, each.column.settings
     least_first = not RANKED.get(measure.name, measure.better != LESS)
-    rows = rows[np.isfinite(rows["value"])].sort_values("value", ascending=least_first, kind="stable")
-    return rows.assign(
-        measure=measure.title, place=np.arange(1, len(rows) + 1), order="least" if least_first else "most"
-    )
+    finite = rows[np.isfinite(rows["value"])].sort_values("value", ascending=least_first, kind="stable")
+    drawn = finite.head(DRAWN).copy()
+    for name, field in zip(OF_FLOOR, ("value", "low", "high"), strict=True):
+        drawn[name] = each.floor.settings.loc[drawn.index, field] if each.floor else np.nan
+    own = [ranks.get(key) for key in drawn[SETTING].itertuples(index=False, name=None)]
+    drawn["group"] = [UNRANKED if not (rank and rank.group) else FIRST if rank.group == 1 else LATER for rank in own]
+    drawn["rank"] = [_rank_text(rank) for rank in own]
+    varied = [name for name in SETTING if rows[name].nunique() > 1] or SETTING
+    drawn["setting"] = [short_name(row) for _, row in drawn[varied].iterrows()]
+    words = f"{'least' if least_first else 'most'} first"
+    words += f"; the first {DRAWN} of {count(len(finite))}" if len(finite) > DRAWN else ""
+    words += f"; {count(len(rows) - len(finite))} without a finite value" if len(finite) < len(rows) else ""
+    return drawn.assign(measure=measure.title, place=np.arange(1, len(drawn) + 1), told=words)
 
 
 def _rank_text(rank: Rank | None) -> str:
     if rank is None or rank.group is None:
         return ""
     return f"G{rank.group} · {rank.low}" + ("" if rank.low == rank.high else f"–{rank.high}")
-
-
-def _told(rows: pd.DataFrame, settings: int) -> str:
-    """How many settings are drawn, in which order, and how many are not."""
-    words = f"{rows['order'].iloc[0]} first"
-    if len(rows) > DRAWN:
-        words += f"; the first {DRAWN} of {count(len(rows))}"
-    absent = settings - len(rows)
-    return words + (f"; {count(absent)} without a finite value" if absent else "")
 
 
 def _axes(drawn: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, object]]:

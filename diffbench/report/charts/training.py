@@ -28,6 +28,8 @@ FAMILY = ["model", "granularity"]
 COURSE = [*FAMILY, "guidance"]
 BATCHES = "batches of training"
 HEIGHT = 250
+OF_SIZE = alt.FilterTransform(filter="size == 'all' || toString(datum.train_size) == size")
+"""The rows of the training size that the reader chooses, so that the seeds of a large study can be told apart."""
 OUTCOMES = {
     "peak_gap": ("peak gap", ""),
     "memorized_fraction": ("memorized fraction", "memorized_floor"),
@@ -99,13 +101,13 @@ def _losses(data: pd.DataFrame, names: Sequence[str], width: int) -> Chart:
     drawn = [layer for layer, there in zip(layers, (of_batches.any(), not of_batches.all()), strict=True) if there]
     return alt.layer(
         # Each has the choice for itself: a layer's transforms reach only what shares its data.
-        *(alt.layer(layer, transform=[chosen("family")]) for layer in drawn),
-        params=[select_box("family", names, "Runs: ")],
+        *(alt.layer(layer, transform=[chosen("family"), OF_SIZE]) for layer in drawn),
+        params=[select_box("family", names, "Runs: "), select_box("size", ["all", *map(str, sizes)], "n: ")],
         width=round(1.6 * width),
         height=HEIGHT + 70,
         title="How the loss falls: training loss over steps, and the loss at milestones",
         description="Weighted denoising loss against the training step on log axes: lines of the batches of every run, "
-        "points at milestones on training and on unseen images, coloured by training-set size. The select box chooses.",
+        "points at milestones on training and on unseen images, coloured by training-set size. The boxes choose.",
     )
 
 

@@ -90,7 +90,8 @@ def _of_choices(name: str, table: Path, specification: Mapping[str, Any]) -> Ite
 
 def in_file_name(text: str) -> str:
     """A text as part of a file's name: small letters, digits and dots, dashes for all else; charts.js does alike."""
-    return re.sub(r"^-|-$", "", re.sub(r"[^a-z0-9.]+", "-", text.lower()))
+    plain = text.lower().replace("σ", "sigma").replace("τ", "tau")
+    return re.sub(r"^-|-$", "", re.sub(r"[^a-z0-9.]+", "-", plain))
 
 
 def draw(drawing: Drawing, format_: str, path: Path) -> None:

@@ -43,7 +43,7 @@ async function forPaper(name) {
 
 // As diffbench.report.pages.drawings names the files of the command `figures`.
 function inFileName(text) {
-  return text.toLowerCase().replace(/[^a-z0-9.]+/g, "-").replace(/^-|-$/g, "");
+  return text.toLowerCase().replaceAll("σ", "sigma").replaceAll("τ", "tau").replace(/[^a-z0-9.]+/g, "-").replace(/^-|-$/g, "");
 }
 
 async function saveChart(name, format) {
