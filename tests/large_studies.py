@@ -40,21 +40,21 @@ from diffbench.summary.timescales import timescales
 from diffbench.summary.verdicts import as_records
 from tests.report_studies import PROVENANCE, make_study, strength, write_files
 
+SIZES, WEIGHTS = [32 + 2 * place for place in range(40)], [place / 4 for place in range(40)]
+STEPS = [100 * (place + 1) for place in range(30)]
 GRID: dict[str, Any] = {
     "name": "large",
     "data": {"name": "digits", "validation": 64},
-    "seeds": [0, 1, 2, 3, 4],
-    "steps": [100 * 2**step for step in range(10)],
-    "center": {"model": "mlp-small", "train_size": 32, "granularity": "classes", "guidance": 0.0},
+    "seeds": [0, 1, 2, 3, 4, 5],
+    "steps": STEPS,
+    "center": {"model": "mlp-small", "train_size": SIZES[0], "granularity": "classes", "guidance": 0.0},
     "sweeps": [
-        {
-            "train_size": [32 * (place + 1) for place in range(10)],
-            "granularity": ["classes", "unique"],
-            "guidance": [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0],
-        }
+        {"train_size": SIZES, "guidance": WEIGHTS, "step": STEPS[-1:]},
+        {"train_size": SIZES[::13]},
+        {"granularity": ["classes", "unique"]},
     ],
 }
-"""10,000 cells: 2,000 settings of five seeds."""
+"""10,476 cells: 1,746 settings of six seeds, with 40 values of two factors and 30 milestones."""
 
 PICTURED = 16
 """Settings whose files are there, beside the first of the leaderboard."""

@@ -14,7 +14,11 @@ import pytest
 from diffbench.conventions import DiffbenchError
 from diffbench.files import store
 from diffbench.files.estimates import Estimate, scalar_variables
+from diffbench.report.pages.index import write_index
 from diffbench.report.pages.lab import write_laboratory
+from diffbench.report.pages.samples import write_samples
+from diffbench.report.tables.board import board
+from diffbench.report.tables.findings import find
 from diffbench.report.tables.results import load_results
 from diffbench.settings.report import ReportSettings
 from diffbench.stages import report, summary
@@ -159,7 +163,7 @@ def test_the_report_names_damaged_files_of_all_kinds_at_once(finished, results, 
 def test_pictures_of_a_file_damaged_since_the_summary_are_left_out_and_it_is_named(results, kind, damage):
     act, state = DAMAGES[damage]
     act(results / FILES[kind])
-    report.run(ReportSettings(), results)
+    pictures_and_index(results)
     assert listed(results)[FILES[kind]][0] == state
     assert marked(results) == ([FILES[kind]] if state == "broken" else [])
     section = page_of(results, "samples").partition('id="pictures"')[2].partition("</section>")[0]
@@ -167,9 +171,16 @@ def test_pictures_of_a_file_damaged_since_the_summary_are_left_out_and_it_is_nam
     assert len(pictured) == (0 if kind == "data" else 2)
 
 
+def pictures_and_index(results: Path) -> None:
+    """Write the pages that show pictures, and the first, which names what they lack: a tenth of a report's work."""
+    findings = find(load_results(results))
+    write_samples(findings, ReportSettings())
+    write_index(findings, board(findings))
+
+
 def test_samples_that_someone_removed_are_named(results):
     (results / FILES["samples"]).unlink()
-    report.run(ReportSettings(), results)
+    pictures_and_index(results)
     assert listed(results)[FILES["samples"]] == ("missing", "not made yet")
 
 
@@ -241,7 +252,7 @@ COST = layout.MEMORIZATION.cost.format(**PLACE)
 def test_a_cost_that_tells_nothing_costs_no_cell(finished, results, content):
     (results / COST).write_bytes(content)
     summary.run(SummarySpec(study=finished[1]), results)
-    report.run(ReportSettings(), results)
+    pictures_and_index(results)
     state, reason = status_of(results, COST)
     assert state == "broken"
     assert reason.startswith("the cost of its job is unknown")

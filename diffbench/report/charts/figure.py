@@ -18,6 +18,9 @@ MAXIMUM_ROWS = 5000
 """Rows that one chart shows: more makes pages slow. Charts aggregate, or leave settings out and say which; of what is
 still too much `fitting` leaves some out."""
 
+MAXIMUM_POINTS = 2000
+"""Points with intervals both ways that one chart shows, each of which is three marks."""
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.report.charts.along_factor import factor_axis, floor_bars, placed
-from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
+from diffbench.report.charts.figure import MAXIMUM_POINTS, Chart, Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO, SEQUENCE
 from diffbench.report.charts.toolkit import VALUE_TOOLTIPS, number_tooltips, rounded, undefined_marks, value_domain
 from diffbench.report.tables.outcomes import AT_PEAK, wide
@@ -107,7 +107,7 @@ def gap_against_memorized(means: pd.DataFrame, width: int) -> Figure | None:
         return None
     steps = [value_text(step) for step in sorted(data["step"].unique())]
     models = list(dict.fromkeys(data["model"]))
-    shown = data.head(MAXIMUM_ROWS)
+    shown = data.head(MAXIMUM_POINTS)
     base = alt.Chart(rounded(shown.assign(step=shown["step"].map(value_text))))
     x = alt.X("gap:Q", title="peak gap (training side)")
     y = alt.Y("memorized:Q", title="memorized fraction (inference side)", scale=alt.Scale(domain=[0, 1]))

@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from diffbench.report.charts.figure import MAXIMUM_ROWS, Figure
+from diffbench.report.charts.figure import MAXIMUM_POINTS, Figure
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import number_tooltips, rounded
 from diffbench.report.tables.outcomes import ranked, wide
@@ -19,7 +19,7 @@ def pareto_figure(means: pd.DataFrame, width: int) -> Figure | None:
     data = _points(means)
     if data.empty:
         return None
-    shown = rounded(data.sort_values("best", ascending=False, kind="stable").head(MAXIMUM_ROWS)).iloc[::-1]
+    shown = rounded(data.sort_values("best", ascending=False, kind="stable").head(MAXIMUM_POINTS)).iloc[::-1]
     base = alt.Chart(shown)
     x = alt.X("quality:Q", title="FD to held-out images (less is better)", scale=alt.Scale(zero=False))
     y = alt.Y("memorized:Q", title="memorized fraction (less is better)", scale=alt.Scale(domain=[0, 1]))

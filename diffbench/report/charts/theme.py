@@ -50,6 +50,7 @@ def theme() -> alt.theme.ThemeConfig:
             "symbolStrokeWidth": 2,
             "symbolOpacity": 1,
             "labelLimit": 220,
+            "symbolLimit": 200,  # Vega warns of more than its 30, and leaves them out
         },
         "header": {"labelFontSize": 12, "labelColor": "#444c56", "titleColor": "#444c56"},
         "range": {"category": OKABE_ITO},
