@@ -353,7 +353,7 @@ def test_a_drag_over_one_chart_chooses_levels_in_all(open_page, folder):
     panel = page.locator("#gap-by-factor g.concat_0_group .background").first.evaluate(width)
     veils = page.locator("#gap-by-factor g.concat_0_group .mark-rect path")
     assert [veils.nth(place).evaluate(width) for place in (0, 1)] == pytest.approx([panel / 4] * 2, abs=3)
-    page.dblclick("#gap-by-factor g.concat_0_group .background")
+    page.dispatch_event("[data-figure=gap-by-factor]", "dblclick")
     page.wait_for_function("!location.hash.includes('sigma')")
     assert page.input_value("#sigma-low") == "0.002"
 

@@ -94,7 +94,7 @@ class CurvesByFactor:
             own = cut.fixed["step"]
             layers = [
                 alt.layer(*layers, transform=[at_step(own)]),
-                *lacking(steps, data["step"], width, HEIGHT),
+                *lacking({"step": steps}, data, width, HEIGHT),
             ]
             title = heading(titled(f"by {by}", own), cut.over_steps.held)
         return alt.layer(*named, *layers, width=width, height=HEIGHT, title=title)

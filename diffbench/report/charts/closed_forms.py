@@ -163,4 +163,6 @@ def _panel(row: _Row, checkpoint: dict[str, Any], y: alt.Y, width: int) -> Chart
     # Each has the choice for itself: a layer's transforms reach only what shares its data.
     parts = [alt.layer(*each, transform=[at_step(own)]) for each in ([span, rule], layers)]
     title = heading(titled(name, own), row.held if row.by else "")
-    return alt.layer(*parts, *lacking(row.steps, data["step"], width, HEIGHT), width=width, height=HEIGHT, title=title)
+    return alt.layer(
+        *parts, *lacking({"step": row.steps}, data, width, HEIGHT), width=width, height=HEIGHT, title=title
+    )

@@ -35,7 +35,7 @@ def cost_against_outcome(cuts: Sequence[Slice], means: pd.DataFrame, costs: pd.D
         axis=alt.Axis(title="the cost chosen above, on a log scale", format="~s", tickCount=6),
     )
     scale = alt.Scale(domain=_chosen_ends("outcome_ends", "outcome"), nice=False)
-    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title="the outcome chosen above", format="~g"))
+    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title="the outcome chosen above", format=".4~g"))
     legend = line_legend(None, 5)
     color = alt.Color("factor:N", scale=alt.Scale(domain=factors, range=OKABE_ITO[: len(factors)]), legend=legend)
     dash = alt.StrokeDash("factor:N", scale=alt.Scale(domain=factors, range=DASHES[: len(factors)]), legend=legend)

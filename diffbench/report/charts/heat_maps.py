@@ -110,7 +110,7 @@ def _map(product: Product, table: pd.DataFrame, width: int) -> Chart:
     color = alt.Color(
         "value:Q",
         scale=alt.Scale(scheme=SEQUENCE, zero=False),
-        legend=alt.Legend(title="mean over seeds", format="~g", gradientLength=160),
+        legend=alt.Legend(title="mean over seeds", format=".4~g", gradientLength=160),
     )
     base = alt.Chart(rounded(table)).encode(x=x, y=y)
     known, unknown = base.transform_filter("isValid(datum.value)"), base.transform_filter("!isValid(datum.value)")

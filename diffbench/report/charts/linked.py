@@ -4,8 +4,9 @@ choices.js sets parameters of one name in all charts of a page; linked.js has th
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 import altair as alt
 import pandas as pd
@@ -60,14 +61,21 @@ def emphasis(steps: Iterable[int]) -> alt.OpacityValue:
     return alt.OpacityValue(FADED, condition=alt.condition(test, alt.value(1), alt.value(FADED))["condition"])
 
 
-def lacking(steps: Iterable[int], there: Iterable[int], width: int, height: int) -> list[Chart]:
-    """A layer that says in a panel that nothing was measured at the chosen step; none where nothing lacks."""
-    rows = [{STEP: step, "text": f"nothing measured at step {step}"} for step in sorted(set(steps) - set(there))]
-    if not rows:
+def lacking(choices: Mapping[str, Sequence[str | int]], data: pd.DataFrame, width: int, height: int) -> list[alt.Chart]:
+    """A layer that says in a panel that nothing was measured of what the reader chose; none where nothing lacks.
+
+    choices: what can be chosen of each column of `data`, the training step last.
+    """
+    there = set(data[list(choices)].itertuples(index=False, name=None))
+    left = [each for each in product(*choices.values()) if each not in there]
+    if not left:
         return []
-    words = alt.Chart(pd.DataFrame(rows)).mark_text(color=NEUTRAL, fontSize=12)
+    rows = pd.DataFrame(left, columns=list(choices)).assign(
+        text=[f"nothing measured at step {each[-1]}" for each in left]
+    )
+    words = alt.Chart(rows).mark_text(color=NEUTRAL, fontSize=12)
     shown = words.encode(x=alt.value(width / 2), y=alt.value(height / 2), text="text:N")
-    return [shown.transform_filter(f"datum.{STEP} == {STEP}")]
+    return [shown.transform_filter(" && ".join(f"datum.{name} == {name}" for name in choices))]
 
 
 def linked(figure: Figure) -> Figure:

@@ -86,7 +86,7 @@ def _panel(cut: Slice, cells: pd.DataFrame, means: pd.DataFrame, floors: pd.Data
     x = factor_axis(cut)
     domain = [alt.ExprRef(f"ends[measure][{end}]") for end in (0, 1)]  # of the measure that is chosen
     scale = alt.Scale(domain=domain, nice=False)
-    y = alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=6, format="~g"))
+    y = alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=6, format=".4~g"))
     seeds = alt.Chart(placed(cells, [*SHOWN, "seed"], cut)).encode(x=x)
     mean = alt.Chart(placed(means, [*SHOWN, "seeds"], cut)).encode(x=x)
     value = alt.Tooltip("factor_value:N", title=TITLES[cut.factor])

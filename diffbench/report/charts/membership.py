@@ -1,6 +1,6 @@
 """Chart of what attacks tell over the noise level: whether an image was trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -9,7 +9,7 @@ import pandas as pd
 from diffbench.measures.attacks import ATTACKS
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.gap import CHECKPOINT, RUN, runs_by_gap
-from diffbench.report.charts.linked import offered_steps
+from diffbench.report.charts.linked import lacking, offered_steps
 from diffbench.report.charts.theme import OKABE_ITO
 from diffbench.report.charts.toolkit import (
     MEAN_TOOLTIPS,
@@ -55,15 +55,18 @@ def attacks_over_noise(results: Results, width: int) -> Figure | None:
         return None
     table["run"] = table[RUN].apply(short_name, axis=1)
     data = rounded(table[FIELDS])
-    steps = [step for step in steps if step in set(table["step"])]
+    offered: dict[str, list[Any]] = {
+        "run": [short_name(run) for run in kept],
+        "step": [step for step in steps if step in set(table["step"])],
+    }
     chart = alt.hconcat(
         *(
-            _panel(data[data["measure"] == title], title, chance, round(0.92 * width))
+            _panel(data[data["measure"] == title], title, chance, offered, round(0.92 * width))
             for title, chance in MEASURES.values()
         ),
         params=[
-            select_box("run", [short_name(run) for run in kept], "Run: "),
-            select_box("step", steps, "Training step: "),
+            select_box("run", offered["run"], "Run: "),
+            select_box("step", offered["step"], "Training step: "),
         ],
         title="Attacks over the noise level, of one run",
         description="Area under the curve and true positive rate at one percent false positives of membership attacks "
@@ -99,7 +102,9 @@ def _points(results: Results, settings: Sequence[dict[str, Any]]) -> pd.DataFram
     return pd.concat(tables).dropna(subset=["sigma"]).drop(columns="guidance")
 
 
-def _panel(data: pd.DataFrame, title: str, chance: float, width: int) -> Chart:
+def _panel(
+    data: pd.DataFrame, title: str, chance: float, offered: Mapping[str, Sequence[str | int]], width: int
+) -> Chart:
     y = alt.Y(
         "value:Q",
         title=title,
@@ -133,6 +138,7 @@ def _panel(data: pd.DataFrame, title: str, chance: float, width: int) -> Chart:
         *reference_line(data.head(1)[["sigma"]], chance, "chance", width),
         alt.layer(*layers, transform=choices),
         alt.layer(*points, transform=choices),
+        *lacking(offered, data, width, HEIGHT),
         width=width,
         height=HEIGHT,
         title=heading(title),

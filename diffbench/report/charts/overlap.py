@@ -8,7 +8,7 @@ import pandas as pd
 
 from diffbench.report.charts.by_factor import CurvesByFactor
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
-from diffbench.report.charts.linked import offered_steps
+from diffbench.report.charts.linked import lacking, offered_steps
 from diffbench.report.charts.theme import DASHES, NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import (
     OWN_LEGENDS,
@@ -19,6 +19,7 @@ from diffbench.report.charts.toolkit import (
     line_legend,
     rounded,
     select_box,
+    value_domain,
 )
 from diffbench.report.tables.outcomes import ranked, spread_over_ranks
 from diffbench.report.tables.results import Results
@@ -139,11 +140,14 @@ def _panel(
         scale = alt.Scale(type="log", nice=False, domain=_log_domain(rows))
         axis = alt.Axis(title=title, format="~g", values=RADIUS_TICKS)
     else:
-        scale, axis = alt.Scale(), alt.Axis(title=title, format="~g", tickCount=5)
+        scale = alt.Scale(domain=value_domain(rows, 0.0, 0.1), nice=False)
+        axis = alt.Axis(title=title, format="~g", tickCount=5)
     y = alt.Y("value:Q", scale=scale, axis=axis)
     tooltips = [alt.Tooltip("series:N", title="population"), SIGMA_TOOLTIP]
     layers = curves(rows, y, color, dash, HEIGHT, tooltips)
-    return alt.layer(*layers, transform=[chosen("setting"), chosen("step")], width=width, height=HEIGHT)
+    offered = {name: data[name].unique().tolist() for name in ("setting", "step")}
+    own = alt.layer(*layers, transform=[chosen("setting"), chosen("step")])
+    return alt.layer(own, *lacking(offered, rows, width, HEIGHT), width=width, height=HEIGHT)
 
 
 def _log_domain(rows: pd.DataFrame) -> list[float]:
