@@ -2,6 +2,7 @@
 // Draws the charts, in inks that suit the page's scheme, and saves them.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const ERRORS = 1; // what Vega says on the console: no word on layers that a choice leaves without rows
 const DARK_INKS = {
   title: { color: "#e6e9ee" },
   axis: { labelColor: "#c3cad3", titleColor: "#c3cad3" },
@@ -21,7 +22,7 @@ async function draw() {
     const specification = withChoices(place.dataset.figure);
     const shown = dark.matches ? inDark(specification) : specification;
     try {
-      views[place.dataset.figure] = (await vegaEmbed(place, shown, { actions: false, renderer: "svg", tooltip })).view;
+      views[place.dataset.figure] = (await vegaEmbed(place, shown, { actions: false, renderer: "svg", tooltip, logLevel: ERRORS })).view;
       listen(place.dataset.figure);
       place.dataset.drawn = "yes";
       place.dispatchEvent(new Event("drawn", { bubbles: true }));
