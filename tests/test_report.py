@@ -406,7 +406,7 @@ FIGURES = {
         *("closed-forms", "likeness-by-factor", "trajectories"),
     },
     "factors": {"outcomes-by-factor", "gap-against-memorized", "measures-by-factor", "heat-maps"},
-    "training": {"loss-by-step", "outcomes-by-step", "time-scales", "gap-onset"},
+    "training": {"loss-by-step", "outcomes-by-step", "measure-by-step", "time-scales", "gap-onset"},
     "costs": {"cost-against-outcome"},
 }
 """Charts by page; the others of a study have none, or tests of their own."""

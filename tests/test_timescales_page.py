@@ -10,6 +10,7 @@ import pytest
 from diffbench.report.charts.power_law import power_law_figure
 from diffbench.report.pages.training import write_training
 from diffbench.report.tables.advice import advice
+from diffbench.report.tables.board import board
 from diffbench.report.tables.findings import find
 from diffbench.report.tables.results import load_results
 from diffbench.report.tables.timescales import exponent_table, exponents_shown
@@ -76,7 +77,8 @@ def folder(tmp_path_factory):
     """A study of three sizes and two seeds whose samples become copies."""
     folder = tmp_path_factory.mktemp("scales")
     make_study(folder, SWEEP)
-    write_training(find(load_results(folder)), ReportSettings())
+    findings = find(load_results(folder))
+    write_training(findings, board(findings), ReportSettings())
     return folder
 
 
@@ -115,7 +117,8 @@ def test_study_of_one_size_has_no_chart(tmp_path):
     make_study(tmp_path, SWEEP | {"sweeps": []})
     results = load_results(tmp_path)
     assert power_law_figure(results.table("timescales"), results.study, 500) is None
-    write_training(find(results), ReportSettings())
+    findings = find(results)
+    write_training(findings, board(findings), ReportSettings())
     assert "Growth with the training set" not in (tmp_path / "report/training.html").read_text()
 
 
