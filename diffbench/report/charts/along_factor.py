@@ -1,6 +1,7 @@
 """What panels along a factor are made of: an axis with a place for each value, seeds beside each other, floors."""
 
 import json
+import textwrap
 from collections.abc import Sequence
 
 import altair as alt
@@ -10,14 +11,20 @@ from diffbench.report.charts.theme import NEUTRAL
 from diffbench.report.charts.toolkit import rounded
 from diffbench.report.tables.slices import Slice
 
+FEW = 5
+"""Values whose names have room for two lines."""
+LONG = 20
+"""Letters of a name that is not broken."""
+
 
 def factor_axis(cut: Slice, labels: bool = True) -> alt.X:
     """The factor's values at whole numbers, of which `placed` puts seeds beside each other."""
     guides = cut.factor == "guidance"
+    texts = [_in_lines(text, 2 if len(cut.texts) <= FEW else 1) for text in cut.texts]
     axis = alt.Axis(
         title=None,
         values=list(range(len(cut.texts))),
-        labelExpr=f"{json.dumps(cut.texts)}[datum.value]",
+        labelExpr=f"{json.dumps(texts)}[datum.value]",
         labels=labels,
         labelAngle=-60 if guides and not cut.numbers else -35,  # guides are named at length
         labelLimit=280 if guides else 90,
@@ -25,6 +32,10 @@ def factor_axis(cut: Slice, labels: bool = True) -> alt.X:
         grid=False,
     )
     return alt.X("place:Q", scale=alt.Scale(domain=[-0.5, len(cut.texts) - 0.5], nice=False), axis=axis)
+
+
+def _in_lines(text: str, lines: int) -> list[str]:
+    return [text] if len(text) <= LONG or lines == 1 else textwrap.wrap(text, len(text) // lines + 4)
 
 
 def placed(rows: pd.DataFrame, columns: Sequence[str], cut: Slice) -> pd.DataFrame:
