@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from diffbench.report.charts.heat_maps import heat_maps
+from diffbench.report.charts.heat_maps import LARGEST, heat_maps, without_maps
 from diffbench.report.charts.measures import measures_by_factor
 from diffbench.report.tables.board import Board, board
 from diffbench.report.tables.findings import find
@@ -96,3 +96,14 @@ def test_outcomes_and_main_measures_can_be_chosen_but_no_floors_and_costs(made: 
     assert set(figure.data["measure"]) == titles
     assert set(figure.data["seed"]) == {0, 1}
     assert heat_maps([], selectable(whole), 300) is None
+
+
+def test_a_product_too_large_to_draw_is_not_told_as_none(made: tuple[Study, Board]) -> None:
+    study, whole = made
+    sizes = {"train_size": [*range(16, 17 + LARGEST // 2)], "guidance": [0, 1]}
+    (large,) = products(study_of(sizes))
+    assert large.size > LARGEST
+    assert heat_maps([large], selectable(whole), 300) is None
+    assert "more than 500 combinations" in without_maps([large])
+    assert "No two factors were varied together" in without_maps([])
+    assert "finite value" in without_maps(products(study))

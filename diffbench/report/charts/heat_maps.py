@@ -50,6 +50,15 @@ def heat_maps(products: Sequence[Product], measures: Sequence[Selectable], width
     return Figure("heat-maps", _caption(len(products) - len(drawn), len(offered), len(known)), chart, data)
 
 
+def without_maps(products: Sequence[Product]) -> str:
+    """Why there are none."""
+    if not products:
+        return "No two factors were varied together: a sweep of several factors means their product."
+    if all(product.size > LARGEST for product in products):
+        return f"Factors were varied together, but in more than {LARGEST} combinations, too many to draw."
+    return "Factors were varied together, but no measure offered here has a finite value there."
+
+
 def _caption(too_large: int, offered: int, measures: int) -> str:
     words = (
         "Colour and number: mean over seeds. The tooltip has the span of the seeds' own 95 % intervals, the floor, and "

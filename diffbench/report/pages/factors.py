@@ -1,6 +1,6 @@
 """The page of factors: what made models memorize, one factor at a time, and two where both were varied together."""
 
-from diffbench.report.charts.heat_maps import heat_maps
+from diffbench.report.charts.heat_maps import heat_maps, without_maps
 from diffbench.report.charts.measures import measures_by_factor
 from diffbench.report.charts.outcomes import gap_against_memorized, outcomes_by_factor
 from diffbench.report.pages.page import write_study_page
@@ -15,12 +15,13 @@ from diffbench.settings.report import ReportSettings
 def write_factors(findings: Findings, board: Board, settings: ReportSettings) -> None:
     """Write the page and the tables of its charts."""
     results, width = findings.results, settings.chart_width
-    measures = selectable(board)
+    measures, together = selectable(board), products(results.study)
     charts = [
         outcomes_by_factor(results, findings.cells, findings.means, width),
         measures_by_factor(slices(results.study), measures, width),
-        heat_maps(products(results.study), measures, width),
+        heat_maps(together, measures, width),
         gap_against_memorized(findings.means, width),
     ]
     figures = [chart for chart in charts if chart]
-    write_study_page(results, "factors", figures, effects=findings.effects, titles=TITLES)
+    told = without_maps(together)
+    write_study_page(results, "factors", figures, effects=findings.effects, titles=TITLES, without_maps=told)
