@@ -21,6 +21,7 @@ from diffbench.files import store
 from diffbench.report.charts.figure import MAXIMUM_ROWS
 from diffbench.report.charts.gap import gap_by_step
 from diffbench.report.charts.measure_by_step import measure_by_step
+from diffbench.report.charts.membership import attacks_over_noise
 from diffbench.report.charts.overlap import trajectories
 from diffbench.report.charts.pareto import pareto_figure
 from diffbench.report.charts.plane import scatters
@@ -535,6 +536,12 @@ def test_unbounded_gap_is_shown_as_such(tmp_path):
     assert at_peak.note.startswith("the gap has no peak: unbounded")
     packed = pack(whole, findings.results.study, findings.means, findings.ranks)["settings"]
     assert packed["columns"]["peak_gap"]["value"][place] == "Infinity"
+    for chart in (trajectories(findings.results, findings.means, 300), attacks_over_noise(findings.results, 300)):
+        assert chart
+        rows = [row for rows in chart.specification()["datasets"].values() for row in rows if "sigma" in row]
+        chosen = [row["step"] for row in rows if row.get("setting", row.get("run", "")).startswith("optimal")]
+        assert set(chosen) == {100}  # nothing trains it: it is the same at the step that the reader chooses
+        assert 0 in set(chart.data["step"])
     report.run(ReportSettings(), tmp_path)
     html = (tmp_path / "report" / "noise.html").read_text()
     assert "Infinity" not in html.partition('id="specifications">')[2].partition("</script>")[0]
