@@ -135,6 +135,17 @@ def test_planted_copies_are_told_though_no_noise_is_theirs(planted):
     assert "denoise.h5: no such file" in found["gap"][0].units
 
 
+def test_differences_without_an_interval_are_not_taken_for_none(planted, tmp_path, capsys):
+    first, other = (cell(planted, model) for model in ("constant", "copies-50"))
+    assert main(["compare", str(first), str(other), "--out", str(tmp_path / "out")]) == 0
+    assert f": 1 cell of {other}" in capsys.readouterr().out
+    rows = rows_of(tmp_path / "out").query("sigma.isna() and low.isna()")
+    open_ones = (rows["value"].fillna(0) != 0).sum()
+    words = (tmp_path / "out/index.html").read_text()
+    assert f"{open_ones} differences are not 0 and have no interval" in words
+    assert "Nowhere" not in words
+
+
 def test_settings_are_paired_over_seeds_where_files_hold_no_images(tmp_path):
     make_study(tmp_path / "a", {"seeds": [0, 1, 2], "sweeps": [{"train_size": [32, 128]}], "steps": [100]})
     make_study(tmp_path / "b", {"seeds": [3, 4], "sweeps": [], "steps": [100], "name": "other"})

@@ -64,8 +64,8 @@ def test_cost_is_counts_times_rates(planted):
     measured = losses + probed + compared + attacks
     statistics = 6 * (INTERVALS + ATTACKS + JOB)
     assert found["denoise"] == pytest.approx(measured * (4 * IMAGE + 20 * OPTIMUM) + statistics)
-    # Heun's two per step, noised images of both splits, those beside 4 trajectories, and the Jacobian at 30 samples
-    evaluations = 5 * (30 * 2 + 2 * (10 + 4)) + 17 * 30 + 2 * 16
+    # Heun's two per step, one in the last; noised images, 4 at each level shown; and the Jacobian at 30 samples
+    evaluations = 30 * (2 * 5 - 1) + 5 * 2 * (10 + 4) + 17 * 30 + 2 * 16
     assert found["sample"] == pytest.approx(evaluations * ((4 + 2 * 2) * IMAGE + 20 * OPTIMUM) + 8 * JOB)
     closed = losses * (20 + 20) + compared * ((2 + 64) * 20 + 20)  # and a linear filter of rank 20; 64 pixels' locality
     assert found["optimum"] == pytest.approx(closed * OPTIMUM + JOB)
@@ -77,7 +77,7 @@ def test_a_twin_trains_and_samples_as_its_run_does(planted):
     alone, paired = (cost(parse_study(STUDY | {"pairs": pairs}, "t.yaml")).stages for pairs in (False, True))
     assert paired["train"] == pytest.approx(2 * alone["train"])
     assert paired["denoise"] == alone["denoise"]
-    networks = (5 * (30 * 2 + 2 * (10 + 4)) + 17 * 30 + 2 * 16) * (4 + 2 * 2) * IMAGE
+    networks = (30 * (2 * 5 - 1) + 5 * 2 * (10 + 4) + 17 * 30 + 2 * 16) * (4 + 2 * 2) * IMAGE
     assert paired["sample"] == pytest.approx(alone["sample"] + networks + 6 * JOB)
 
 

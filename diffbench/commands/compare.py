@@ -27,11 +27,11 @@ def run(
     with published(out) as folder:
         rows = write_comparison(folder, sides)
     for side in sides:
-        print(f"{side.name}: {len(side.cells)} cells of {side.given}")
+        print(f"{side.name}: {len(side.cells)} {'cell' if len(side.cells) == 1 else 'cells'} of {side.given}")
     if rows.empty:
         print(f"no setting of {sides[0].name} is on another side: nothing is paired")
     for units, count in rows["units"].value_counts().items() if len(rows) else ():
-        print(f"{count} differences: {units}")
+        print(f"{count} {'difference' if count == 1 else 'differences'}: {units}")
     print(f"Comparison: {(out / 'index.html').resolve()}")
 
 

@@ -160,10 +160,11 @@ def _as_board(rows: pd.DataFrame, board: Board) -> Board:
 
 
 def _told(rows: pd.DataFrame) -> Mapping[str, object]:
-    """Differences that have an interval, whether all are 0, and those whose interval leaves out 0, clearest first."""
+    """Differences with an interval, whether all are 0, those apart from 0, clearest first, and others without one."""
     if rows.empty:
-        return {"told": 0, "zero": False, "apart": []}
+        return {"told": 0, "zero": False, "apart": [], "untold": 0}
     scalars = rows[rows["sigma"].isna() & rows["low"].notna()]
+    untold = rows[rows["sigma"].isna() & rows["low"].isna() & rows["value"].notna() & (rows["value"] != 0)]
     apart = scalars[(scalars["low"] > 0) | (scalars["high"] < 0)]
     clear = (apart["value"].abs() / (apart["high"] - apart["low"])).sort_values(ascending=False, kind="stable")
     listed = [
@@ -171,4 +172,4 @@ def _told(rows: pd.DataFrame) -> Mapping[str, object]:
         for _, row in apart.loc[clear.index].head(LISTED).iterrows()
         if row["measure"] in MEASURES
     ]
-    return {"told": len(scalars), "zero": bool((scalars["value"] == 0).all()), "apart": listed}
+    return {"told": len(scalars), "zero": bool((scalars["value"] == 0).all()), "apart": listed, "untold": len(untold)}

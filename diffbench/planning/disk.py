@@ -41,7 +41,7 @@ OTHER = 1e4
 """The same of other kinds."""
 BESIDE = 6e2
 """Of what a job took, and of its log."""
-PAGES, PER_CELL = 4e6, 1.5e5
+PAGES, PER_CELL = 6.4e6, 1.5e5
 """Of summary, report and caches: for all, and for each cell."""
 
 
