@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from diffbench.cli import main
-from diffbench.comparison.paired import Difference, differences_of, pairs_of, shared_rows
+from diffbench.comparison.paired import Difference, differences_of, pairs_of, places_of, shared_rows
 from diffbench.comparison.sides import load_sides, side_by_side
 from diffbench.conventions import seed_of
 from diffbench.files import store
@@ -97,7 +97,8 @@ def differing(*folders: Path) -> dict[str, list[Difference]]:
     sides = load_sides(folders)
     (pair,) = pairs_of(sides)
     found: dict[str, list[Difference]] = {}
-    for each in differences_of(pair, side_by_side(sides)):
+    board = side_by_side(sides)
+    for each in differences_of(pair, board, places_of(board)):
         found.setdefault(each.measure, []).append(each)
     return found
 

@@ -21,6 +21,7 @@ from diffbench.files import store
 from diffbench.report.charts.figure import MAXIMUM_ROWS
 from diffbench.report.charts.gap import gap_by_step
 from diffbench.report.charts.measure_by_step import measure_by_step
+from diffbench.report.charts.membership import attacks_over_noise
 from diffbench.report.charts.overlap import trajectories
 from diffbench.report.charts.pareto import pareto_figure
 from diffbench.report.charts.plane import scatters
@@ -297,17 +298,17 @@ def test_answer_counts_what_the_leaderboard_flags(findings, whole, packed):
     assert first.examples[0].startswith(f"{top}: {number(value)}")
 
 
-def test_numbers_to_read_first_are_the_ends_over_settings_beside_their_floors(folder, whole):
+def test_numbers_to_read_first_are_the_ends_over_settings_beside_their_floors(folder, findings, whole):
     seeds = defaultdict(list)
     for key, row in scalars(folder, "memorization", "memorized_fraction").items():
         seeds[key[:3] + key[4:]].append(float(row["value"]))
     means = {key: np.mean(values) for key, values in seeds.items()}
-    first, *others = key_numbers(whole)
+    first, *others = key_numbers(whole, findings.results.study)
     assert first.measure.name == "memorized_fraction"
     assert (first.least.shown.value, first.largest.shown.value) == pytest.approx(
         (min(means.values()), max(means.values()))
     )
-    assert first.settings == len(whole.settings)
+    assert first.settings == first.of == len(whole.settings)
     floors = column(whole, "memorized_floor")
     assert first.largest.floor
     assert first.largest.floor.value in floors["value"].to_numpy()
@@ -531,10 +532,22 @@ def test_unbounded_gap_is_shown_as_such(tmp_path):
     peak = show(column(whole, "peak_gap").iloc[place])
     assert peak.text == "∞"
     assert peak.note.startswith("unbounded: the training loss is 0 at sigma = 0.002")
+    number = next(each for each in key_numbers(whole, findings.results.study) if each.measure.name == "peak_gap")
+    assert (number.settings, number.of) == (1, 1)  # the optimum, which would be the largest, stands aside
+    assert number.largest.shown.drawable
+    alone = replace(whole, settings=whole.settings.assign(model="optimal"))
+    number = next(each for each in key_numbers(alone, findings.results.study) if each.measure.name == "peak_gap")
+    assert (number.settings, number.largest.shown.text) == (2, "∞")
     at_peak = show(column(whole, outcomes.AT_PEAK).iloc[place])
     assert at_peak.note.startswith("the gap has no peak: unbounded")
     packed = pack(whole, findings.results.study, findings.means, findings.ranks)["settings"]
     assert packed["columns"]["peak_gap"]["value"][place] == "Infinity"
+    for chart in (trajectories(findings.results, findings.means, 300), attacks_over_noise(findings.results, 300)):
+        assert chart
+        rows = [row for rows in chart.specification()["datasets"].values() for row in rows if "sigma" in row]
+        chosen = [row["step"] for row in rows if row.get("setting", row.get("run", "")).startswith("optimal")]
+        assert set(chosen) == {100}  # nothing trains it: it is the same at the step that the reader chooses
+        assert 0 in set(chart.data["step"])
     report.run(ReportSettings(), tmp_path)
     html = (tmp_path / "report" / "noise.html").read_text()
     assert "Infinity" not in html.partition('id="specifications">')[2].partition("</script>")[0]

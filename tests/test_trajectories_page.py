@@ -261,7 +261,9 @@ def test_choosers_show_one_trajectory_and_their_address_can_be_sent(open_page: A
 
 @pytest.mark.browser
 def test_paths_grow_with_the_slider(open_page: Any, plane: Path) -> None:
-    page = open_page(plane / "report/trajectories.html", width=390)
+    page = open_page(plane / "report/trajectories.html", width=390, part="#level=2.5")
+    assert "level=2.5" in page.inner_text("#passed-over")
+    assert "undefined" not in page.inner_text("#paths-1")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     lines = "#paths-1 .mark-line path"
     before = page.locator(lines).first.get_attribute("d")

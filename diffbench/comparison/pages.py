@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from diffbench.comparison.charts import differences_over_noise, side_curves, sides_by_step, sides_over_noise
-from diffbench.comparison.paired import LARGEST, Pair, across, differences_of, pairs_of, table
+from diffbench.comparison.paired import LARGEST, Pair, across, differences_of, pairs_of, places_of, table
 from diffbench.comparison.sides import STUDY, Side, side_by_side, unlike
 from diffbench.files.output import write_csv
 from diffbench.files.provenance import versions
@@ -89,7 +89,8 @@ def _across(sides: Sequence[Side]) -> Iterator[str]:
 
 
 def _differences(pairs: Sequence[Pair], board: Board) -> pd.DataFrame:
-    tables = [table(pair, differences_of(pair, board)) for pair in pairs]
+    places = places_of(board)
+    tables = [table(pair, differences_of(pair, board, places)) for pair in pairs]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 

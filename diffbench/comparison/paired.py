@@ -1,6 +1,6 @@
 """Differences between sides of a comparison, paired by what their files show to be shared: images, noises or seeds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -99,12 +99,21 @@ def across(first: Side, other: Side) -> dict[str, tuple[Any, Any]]:
     return {name: (one[0], two[0]) for name, (one, two) in values.items() if len(one) == len(two) == 1 and one != two}
 
 
-def differences_of(pair: Pair, board: Board) -> list[Difference]:
+Places = Mapping[Hashable, np.ndarray]
+"""Rows of a board's cells by STUDY and SETTING."""
+
+
+def places_of(board: Board) -> Places:
+    """Where the cells of each setting stand."""
+    found = board.cells.groupby([STUDY, *SETTING], sort=False).indices
+    return {setting: np.asarray(rows) for setting, rows in found.items()}
+
+
+def differences_of(pair: Pair, board: Board, places: Places) -> list[Difference]:
     """All that can be told: over images and noises where files hold them one by one, else over seeds."""
     found = {(each.measure, each.sigma): each for each in [*_of_losses(pair), *_of_samples(pair)]}
     single = {name for name, sigma in found if sigma is None}
     same = _same_numbers(pair)
-    places = board.cells.groupby([STUDY, *SETTING], sort=False).indices
     own = [places[side.name, *setting] for side, setting in _sides(pair)]
     for column in board.columns:
         if column.measure.name not in single or np.isnan(found[column.measure.name, None].estimate.value):

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from diffbench.comparison.chosen import choose
@@ -52,8 +54,15 @@ class Side:
 
     def of(self, setting: Sequence[Any]) -> list[Cell]:
         """The cells of a setting, by seed."""
+        return self._by_setting[tuple(setting)]
+
+    @cached_property
+    def _by_setting(self) -> dict[tuple[Any, ...], list[Cell]]:
         places = [FACTORS.index(name) for name in SETTING]
-        return [cell for key, cell in sorted(self.cells.items(), key=_seed) if [key[at] for at in places] == [*setting]]
+        found: dict[tuple[Any, ...], list[Cell]] = {}
+        for key, cell in sorted(self.cells.items(), key=_seed):
+            found.setdefault(tuple(key[at] for at in places), []).append(cell)
+        return found
 
 
 def _seed(item: tuple[tuple[Any, ...], Cell]) -> int:
@@ -90,8 +99,8 @@ def side_by_side(sides: Sequence[Side]) -> Board:
     """Every measure of every setting and cell of all sides; equal settings stand together."""
     cells = pd.concat([side.rows for side in sides], ignore_index=True)
     order = {setting: place for place, setting in enumerate(dict.fromkeys(_settings(cells)))}
-    settings = cells[[STUDY, *SETTING]].drop_duplicates()
-    settings = settings.iloc[sorted(range(len(settings)), key=lambda at: order[_settings(settings)[at]])]
+    settings = cells[[STUDY, *SETTING]].drop_duplicates(ignore_index=True)
+    settings = settings.iloc[np.argsort([order[each] for each in _settings(settings)], kind="stable")]
     settings = settings.reset_index(drop=True)
     columns, undefined = _columns(sides)
     made = []

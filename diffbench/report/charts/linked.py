@@ -27,6 +27,11 @@ STEP = "step"
 MOST_STEPS = 5
 """Steps that can be chosen: the first, the last and some between."""
 
+UNTRAINED = 0
+"""Step of models that are not trained."""
+
+SAME_AT_ALL = "Models that are not trained are the same at all steps."
+
 CHOSEN_STEP = alt.VariableParameter(name=STEP, value=None)
 FADED = 0.15
 
@@ -44,6 +49,13 @@ def offered_steps(study: Study) -> list[int]:
 def at_step(own: int) -> alt.FilterTransform:
     """The rows of the chosen step; of a chart's own step until one is chosen."""
     return alt.FilterTransform(filter=f"datum.{STEP} == {_shown(own)}")
+
+
+def at_every_step(rows: pd.DataFrame, steps: Sequence[int]) -> pd.DataFrame:
+    """The rows, those of models that are not trained at each of the steps that can be chosen."""
+    untrained = rows[STEP] == UNTRAINED
+    repeated = (rows[untrained].assign(**{STEP: step}) for step in steps)
+    return pd.concat([rows[~untrained], *repeated], ignore_index=True)
 
 
 def titled(text: str, own: int) -> alt.ExprRef:

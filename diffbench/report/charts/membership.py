@@ -9,7 +9,7 @@ import pandas as pd
 from diffbench.measures.attacks import ATTACKS
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.gap import CHECKPOINT, RUN, runs_by_gap
-from diffbench.report.charts.linked import lacking, offered_steps
+from diffbench.report.charts.linked import SAME_AT_ALL, UNTRAINED, at_every_step, lacking, offered_steps
 from diffbench.report.charts.theme import OKABE_ITO
 from diffbench.report.charts.toolkit import (
     MEAN_TOOLTIPS,
@@ -49,15 +49,15 @@ def attacks_over_noise(results: Results, width: int) -> Figure | None:
     rows_of_run = len(MEASURES) * len(steps) * (levels + len(ATTACKS) * len(results.study.seeds))
     runs = runs_by_gap(results)
     kept = runs[: max(1, (MAXIMUM_ROWS - len(MEASURES)) // rows_of_run)]
-    settings = [run | {"step": step} for run in kept for step in steps]
+    settings = [run | {"step": step} for run in kept for step in (*steps, UNTRAINED)]
     table = pd.concat([_curves(results, settings), _points(results, settings)], ignore_index=True)
     if not table["value"].notna().any():
         return None
     table["run"] = table[RUN].apply(short_name, axis=1)
-    data = rounded(table[FIELDS])
+    data = rounded(at_every_step(table, steps)[FIELDS])
     offered: dict[str, list[Any]] = {
         "run": [short_name(run) for run in kept],
-        "step": [step for step in steps if step in set(table["step"])],
+        "step": [step for step in steps if step in set(data["step"])],
     }
     chart = alt.hconcat(
         *(
@@ -78,7 +78,7 @@ def attacks_over_noise(results: Results, width: int) -> Figure | None:
         "Line: the loss at each level as an attack, mean over seeds, on all images; band: spans the seeds' own 95 % "
         "intervals, which do not know that the best level was looked for. Points: each attack and seed at the one "
         "level that it chose on half of the images, judged on the other half, with its 95 % interval. Attacks other "
-        f"than the loss are kept at that level alone. Crosses: undefined, hover for why.{left_out}"
+        f"than the loss are kept at that level alone. {SAME_AT_ALL} Crosses: undefined, hover for why.{left_out}"
     )
     return Figure("attacks-over-noise", caption, chart, table)
 

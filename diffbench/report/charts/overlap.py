@@ -1,6 +1,7 @@
 """Charts of where sampling trajectories run, against noised training and validation images."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from diffbench.data.pictured import spread_over_ranks
 from diffbench.report.charts.by_factor import CurvesByFactor
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
-from diffbench.report.charts.linked import lacking, offered_steps
+from diffbench.report.charts.linked import SAME_AT_ALL, UNTRAINED, at_every_step, lacking, offered_steps
 from diffbench.report.charts.theme import DASHES, NEUTRAL, OKABE_ITO
 from diffbench.report.charts.toolkit import (
     OWN_LEGENDS,
@@ -93,16 +94,17 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     limit = max(1, MAXIMUM_ROWS // (rows_of_setting * len(steps)))
     chosen_settings = [settings[rank] for rank in spread_over_ranks(len(settings), limit)]
     shown = [short_name(each) for each in chosen_settings]
-    rows = results.estimates.of(measures, [each | {"step": step} for each in chosen_settings for step in steps])
+    own_steps = dict.fromkeys([*steps, UNTRAINED])
+    rows = results.estimates.of(measures, [each | {"step": step} for each in chosen_settings for step in own_steps])
     table = curves_over_seeds(rows, list(measures), SETTING)
     table = table.assign(setting=table[COURSE].apply(short_name, axis=1), series=table["measure"].map(measures))
     fields = ["setting", "step", "measure", "sigma", "series", "value", "low", "high", "n", "seeds", "reason"]
-    data = rounded(table[fields])
-    panel = round(0.58 * width)
+    data, panel = rounded(at_every_step(table, steps)[fields]), round(0.58 * width)
+    offered: dict[str, list[Any]] = {"setting": shown, "step": steps}
     chart = alt.hconcat(
-        _panel(data, RADIUS, "shell radius (log)", POPULATIONS, panel, log=True),
-        _panel(data, WEIGHT, "largest posterior weight", POPULATIONS, panel),
-        _panel(data, PREDICTIONS, "RMS distance of D(x) per pixel", PREDICTION_COLORS, panel),
+        _panel(data, RADIUS, "shell radius (log)", POPULATIONS, offered, panel, log=True),
+        _panel(data, WEIGHT, "largest posterior weight", POPULATIONS, offered, panel),
+        _panel(data, PREDICTIONS, "RMS distance of D(x) per pixel", PREDICTION_COLORS, offered, panel),
         spacing=26,
         params=[select_box("setting", shown, "Setting: "), select_box("step", steps, "Training step: ")],
         resolve=OWN_LEGENDS,
@@ -119,7 +121,7 @@ def trajectories(results: Results, means: pd.DataFrame, width: int) -> Figure | 
     caption = (
         f"{SEEDS} Left: min‖x − xᵢ‖ / (σ√d), about 1 for noised training images. Middle: how sure the optimal "
         f"denoiser is of one training image. Right: one-shot predictions D(x) at matched σ, equal numbers "
-        f"of references searched.{some}"
+        f"of references searched. {SAME_AT_ALL}{some}"
     )
     return Figure("trajectories", caption, chart, table.drop(columns=["series"]))
 
@@ -129,6 +131,7 @@ def _panel(
     measures: Mapping[str, str],
     title: str,
     colors: Mapping[str, str],
+    offered: Mapping[str, Sequence[str | int]],
     width: int,
     log: bool = False,
 ) -> Chart:
@@ -146,7 +149,6 @@ def _panel(
     y = alt.Y("value:Q", scale=scale, axis=axis)
     tooltips = [alt.Tooltip("series:N", title="population"), SIGMA_TOOLTIP]
     layers = curves(rows, y, color, dash, HEIGHT, tooltips)
-    offered = {name: data[name].unique().tolist() for name in ("setting", "step")}
     own = alt.layer(*layers, transform=[chosen("setting"), chosen("step")])
     return alt.layer(own, *lacking(offered, rows, width, HEIGHT), width=width, height=HEIGHT)
 

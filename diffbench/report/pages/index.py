@@ -41,7 +41,7 @@ def write_index(findings: Findings, board: Board) -> None:
         answers=answers.answers(results, findings.means, findings.effects),
         notes=duplicates.notes(results, findings.means),
         board=measured(board) if results.inspects else {},
-        numbers=[] if results.inspects else key_numbers(board),
+        numbers=[] if results.inspects else key_numbers(board, results.study),
         settings=len(board.settings),
         titles=TITLES,
         varied=_factors(results),

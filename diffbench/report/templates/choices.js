@@ -17,7 +17,10 @@ function meaning(figure, { name, value, bind }, text) {
     const part = text.split(",").map(Number);
     return part.length === 2 && value[0] <= part[0] && part[0] < part[1] && part[1] <= value[1] ? part : undefined;
   }
-  if (bind?.input === "range") return bind.min <= Number(text) && Number(text) <= bind.max ? Number(text) : undefined;
+  if (bind?.input === "range") {
+    const at = Number(text);
+    return bind.min <= at && at <= bind.max && (at - bind.min) % bind.step === 0 ? at : undefined;
+  }
   return (bind?.options ?? columnOf(figure, name)).find((offered) => String(offered) === text);
 }
 

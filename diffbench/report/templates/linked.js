@@ -87,6 +87,8 @@
 
   const at = ({ value, low, high, sigma }) => `${number(value)} ${interval(low ?? NaN, high ?? NaN)} at σ ${Number(sigma.toPrecision(3))}`;
 
+  const levels = (rows) => new Set(rows.map(({ sigma }) => sigma)).size; // of several seeds at one level, one
+
   function extremes(rows) {
     const defined = rows.filter(({ value }) => value !== null).sort((one, two) => one.value - two.value);
     return { defined, least: defined[0], largest: defined.at(-1) };
@@ -106,7 +108,7 @@
       const { defined, least, largest } = extremes(own);
       const reasons = [...new Set(own.filter(({ value }) => value === null).map(({ reason }) => reason))].filter(Boolean);
       const cells = defined.length ? [at(largest), at(least)] : ["undefined", "undefined"];
-      return [curve, ...cells, [`${defined.length} of ${own.length} levels`, ...reasons].join("; ")];
+      return [curve, ...cells, [`${levels(defined)} of ${levels(own)} levels`, ...reasons].join("; ")];
     });
     place.querySelector(".within tbody").replaceChildren(...rows.map(([curve, ...cells]) => line(curve, cells)));
   }
