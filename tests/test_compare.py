@@ -17,7 +17,7 @@ from diffbench.stages import summary
 from diffbench.study import layout
 from diffbench.study.file import parse_study
 from diffbench.study.lineage import Lineage
-from tests.damaged_files import copied, edit_sealed, flip
+from tests.damaged_files import copied, edit_sealed, flip, vouch_anew
 from tests.jobs import make_all
 from tests.packed_boards import unpacked
 from tests.report_studies import make_study
@@ -145,6 +145,19 @@ def test_differences_without_an_interval_are_not_taken_for_none(planted, tmp_pat
     words = (tmp_path / "out/index.html").read_text()
     assert f"{open_ones} differences are not 0 and have no interval" in words
     assert "Nowhere" not in words
+
+
+def test_costs_differ_where_all_else_is_the_same(tmp_path):
+    for name in ("a", "b"):
+        make_study(tmp_path / name, {"seeds": [0, 1], "sweeps": [], "steps": [100]})
+    path = tmp_path / "b/summary/costs.csv"
+    costs = pd.read_csv(path)
+    costs.assign(seconds=costs["seconds"] + 5).to_csv(path, index=False)
+    vouch_anew(tmp_path / "b")
+    found = differing(tmp_path / "a", tmp_path / "b")
+    assert [each.estimate.value for each in found["sample_seconds"]] == [5]
+    assert found["sample_seconds"][0].units == "paired over 2 seeds"
+    assert found["fd"][0].units == "the same numbers on both sides"
 
 
 def test_settings_are_paired_over_seeds_where_files_hold_no_images(tmp_path):

@@ -185,7 +185,7 @@ def test_chart_ranks_settings_by_each_measure(made, monkeypatch):
     fd = figure.data[figure.data["measure"] == "FD"].merge(columns["FD"].settings, on=SETTING, suffixes=("", "_truth"))
     assert (fd["value"] == fd["value_truth"]).all()
     ranks = {key: f"G{rank.group} · {rank.low}–{rank.high}" for key, rank in findings.ranks["fd"].items() if rank.group}
-    assert [ranks[key] for key in fd[SETTING].itertuples(index=False, name=None)] == fd["rank"].tolist()
+    assert [ranks.get(key, "") for key in fd[SETTING].itertuples(index=False, name=None)] == fd["rank"].tolist()
     monkeypatch.setattr(ranking, "DRAWN", 2)
     fewer = ranking_figure(whole, findings.ranks, 300)
     assert fewer

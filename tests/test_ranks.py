@@ -56,6 +56,14 @@ def test_ties_share_a_group_and_all_its_ranks():
     assert groups(tied) == dict.fromkeys(tied, (1, 1, 4))
 
 
+def test_a_setting_of_one_seed_at_the_head_does_not_hold_all_others_in_its_group():
+    missing = [math.nan] * (SEEDS - 1)
+    planted = {"optimal": [1.0, *missing], "high": around(0.9, 1), "low": around(0.1, 0)}
+    assert groups(planted) == {"optimal": (None, None, None), "high": (1, 1, 1), "low": (2, 2, 2)}
+    alone = ranks.ranks(cells(planted))["memorized_fraction"][("optimal", 64, "classes", 100, "0")]
+    assert (alone.n, alone.reason) == (1, ranks.ALONE)
+
+
 def test_unbounded_and_missing_values_have_no_rank_and_say_so():
     by_setting = ranks.ranks(
         cells({"optimal": [math.inf] * SEEDS, "one": around(1, 0), "other": around(2, 1)}, "peak_gap")

@@ -158,7 +158,7 @@ def _over_seeds(pair: Pair, measure: str, cells: Sequence[pd.DataFrame], same: b
             reason = next(iter(chosen["reason"]), "") or "infinite"
             return Difference(measure, None, undefined(f"no value of {side.name}: {reason}", 0), "no value on one side")
     first, other = (each["value"].astype(float) for each in own)
-    if same:
+    if same and first.equals(other):  # costs differ though files hold the same
         return Difference(
             measure, None, Estimate(0.0, 0.0, 0.0, int(own[0]["n"].sum())), "the same numbers on both sides"
         )

@@ -1,6 +1,7 @@
 """Rank groups of settings in the leaderboard: which of them a measure tells apart, over seeds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ RANKED = {
 LARGEST = 300
 """Settings that are compared: of more, with 10^5 pairs to correct for, a few seeds tell none apart."""
 
+ALONE = "a value of one seed only: nothing to compare it by"
+
 Setting = tuple[object, ...]
 """Values of SETTING."""
 
@@ -37,7 +40,11 @@ def ranks(cells: pd.DataFrame) -> dict[str, dict[Setting, Rank]]:
 def _ranks_by(rows: pd.DataFrame, largest_first: bool) -> dict[Setting, Rank]:
     values = rows.pivot(index=SETTING, columns="seed", values="value").astype(float)
     finite = values.where(np.isfinite(values))
-    return dict(zip(values.index, rank_groups(finite.to_numpy(), largest_first), strict=True))
+    seeds = finite.notna().sum(axis=1)
+    compared = finite.where(seeds > 1)  # told from none, one at the head of a group would hold them all in it
+    told = zip(seeds, rank_groups(compared.to_numpy(), largest_first), strict=True)
+    ranks = (replace(rank, n=1, reason=ALONE) if n == 1 else rank for n, rank in told)
+    return dict(zip(values.index, ranks, strict=True))
 
 
 def columns(ranked: Mapping[str, Mapping[Setting, Rank]]) -> pd.DataFrame:
