@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
-from diffbench.report.charts.theme import NEUTRAL, SEQUENCE
+from diffbench.report.charts.theme import AREAS, NEUTRAL
 from diffbench.report.charts.toolkit import REASON_TOOLTIP, chosen, heading, rounded, select_box
 from diffbench.report.tables.format import interval, number
 from diffbench.report.tables.products import Product
@@ -118,7 +118,7 @@ def _map(product: Product, table: pd.DataFrame, width: int) -> Chart:
     ]
     color = alt.Color(
         "value:Q",
-        scale=alt.Scale(scheme=SEQUENCE, zero=False),
+        scale=alt.Scale(scheme=AREAS, zero=False),
         legend=alt.Legend(title="mean over seeds", format=".4~g", gradientLength=160),
     )
     base = alt.Chart(rounded(table)).encode(x=x, y=y)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from diffbench.files.store import StageFile
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
-from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO, SEQUENCE
+from diffbench.report.charts.theme import AREAS, NEUTRAL, OKABE_ITO, SEQUENCE
 from diffbench.report.charts.toolkit import heading
 from diffbench.settings.lab import FlowTopic
 
@@ -177,7 +177,7 @@ def _field(arrows: pd.DataFrame, points: pd.DataFrame, name: str, reach: float, 
 
 def _journey(tiles: pd.DataFrame, paths: pd.DataFrame, points: pd.DataFrame, name: str, reach: float) -> Chart:
     """Trajectories from high noise to the chosen level, over the density there."""
-    scale = alt.Scale(scheme="viridis", domain=[FAINTEST, 0])
+    scale = alt.Scale(scheme=AREAS, domain=[FAINTEST, 0])
     legend = alt.Legend(title="ln density below its maximum", orient="bottom")
     density = (
         _in_plane(tiles, reach)

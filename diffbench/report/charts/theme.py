@@ -14,7 +14,10 @@ NEUTRAL = "#8a8f98"
 """Grey that is legible on white and on dark pages: floors, baselines, undefined values."""
 
 SEQUENCE = alt.SchemeParams(name="viridis", extent=[0.12, 0.85])
-"""viridis without its darkest and lightest ends, for the same reason."""
+"""Of lines and points: viridis without its darkest and lightest ends, for the same reason. cividis has greys there."""
+
+AREAS = "cividis"
+"""Of filled areas."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 SIGMA_TICKS = [0.001, 0.01, 0.1, 1, 10, 100]
