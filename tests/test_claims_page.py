@@ -14,6 +14,7 @@ import pytest
 from diffbench.conventions import DiffbenchError
 from diffbench.report.pages.claims import divides, write_claims
 from diffbench.report.pages.training import write_training
+from diffbench.report.tables.board import board
 from diffbench.report.tables.findings import find
 from diffbench.report.tables.format import count, number
 from diffbench.report.tables.results import load_claims, load_results, read_table
@@ -45,7 +46,8 @@ def folder(tmp_path_factory) -> Path:
     vouch_anew(folder)
     results = load_results(folder)
     write_claims(results, ReportSettings())
-    write_training(find(results), ReportSettings())
+    findings = find(results)
+    write_training(findings, board(findings), ReportSettings())
     return folder
 
 
