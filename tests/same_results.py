@@ -12,9 +12,13 @@ import pandas as pd
 OF_A_JOB = {
     *("wall_seconds", "peak_memory_mb", "git_commit", "train_seconds", "train_flops_per_second", "train_memory"),
     *("sample_seconds", "sample_images_per_second", "sample_flops_per_second", "sample_memory"),
+    *(f"{of}_seconds_{what}" for of in ("train", "sample") for what in ("change", "price", "price_low", "price_high")),
 }
 """Attributes of files, and columns, that tell what a job took, and in which state of a source tree."""
-OF_A_RUN = ("*.cost.json", "summary/costs.csv", "summary/manifest.json", ".lock", ".rows", "logs/**/*", "report/*.html")
+OF_A_RUN = (
+    *("*.cost.json", "summary/costs.csv", "summary/manifest.json", ".lock", ".rows", "logs/**/*", "report/*.html"),
+    "report/data/cost-against-outcome.csv",
+)
 """Files that tell what a run took, or hold that beside all else. The pages' numbers are compared as CSV."""
 
 

@@ -22,10 +22,11 @@ from diffbench.denoisers.jacobian import IMAGES, SIGMA, jacobians, jacobians_of_
 from diffbench.denoisers.losses import losses_of_splits
 from diffbench.denoisers.references import at_pixels
 from diffbench.files.store import StageHeader
+from diffbench.measures.pictured import pictured
 from diffbench.report.tables.work import Protocol, Work
 from diffbench.settings.guidance import Guidance
 from diffbench.settings.models import PRESETS, Dit, TrainedDefinition, Unet
-from diffbench.stages.sample import draw, noised_predictions, sample_labels
+from diffbench.stages.sample import draw, neighbor_predictions, noised_predictions, sample_labels
 from diffbench.study.evaluations import PROBED_AT, Evaluations, levels_of
 from diffbench.study.file import parse_study
 from diffbench.study.flops import training_flops_per_image
@@ -70,13 +71,17 @@ def test_sampling_evaluates_as_often_as_counted(solver: str, guidance: Guidance)
     own, guide = Counting(), Counting()
     denoiser = Batched(Guided(own, guide, guidance.weight, guidance.interval))
     labels = sample_labels(data, settings.samples)
-    samples = draw(denoiser, IMAGES_SHAPE, levels_of(settings), labels, settings, CPU).samples
+    recorded = draw(denoiser, IMAGES_SHAPE, levels_of(settings), labels, settings, CPU)
+    samples = recorded.samples
     cell = SimpleNamespace(checkpoint=study.cells[0].checkpoint, guidance=guidance)
     drawn = protocol_of(study).drawn(cell)  # pyright: ignore[reportArgumentType] (a cell of any guidance)
     assert own.images + guide.images == settings.samples * drawn.evaluations
     assert drawn.flops == drawn.evaluations * 1000.0
 
     noised_predictions(denoiser, data, levels_of(settings), settings.trajectories, CPU)
+    chosen = pictured(levels_of(settings), recorded.state, samples[: settings.trajectories], data)
+    assert chosen
+    neighbor_predictions(denoiser, data, levels_of(settings), chosen, CPU)
     jacobians(denoiser, samples[:IMAGES], labels[:IMAGES], "samples", CPU)
     assert own.images == counts_of(study).sampled()
     assert guide.images == counts_of(study).guided(guidance)

@@ -288,6 +288,16 @@ def end_at_once():
     sys.exit(f"diffbench: ended by {INTERRUPTION.by}, with all its jobs")
 
 
+def page(name):
+    """A page of the report, which stays until the new ones are complete.
+
+    Snakemake must not delete it before, nor when the job fails. It takes pages that it restored for new ones; that the
+    table of unfinished files is gone tells it better.
+    """
+    file = update(ensure(at(layout.page(name)), non_empty=True))
+    return shown(file, name, "Pages", "overview" if name == "index" else name)
+
+
 def report_what_exists():
     """Summary and report of a study of which some jobs failed or were not reached.
 

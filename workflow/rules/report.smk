@@ -1,13 +1,3 @@
-def page(name):
-    """A page of the report, which stays until the new ones are complete.
-
-    Snakemake must not delete it before, nor when the job fails. It takes pages that it restored for new ones; that the
-    table of unfinished files is gone tells it better.
-    """
-    file = update(ensure(at(layout.page(name)), non_empty=True))
-    return shown(file, name, "Pages", "overview" if name == "index" else name)
-
-
 rule report:
     input:
         rules.summary.output,

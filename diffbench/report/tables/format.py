@@ -62,7 +62,9 @@ def duration(seconds: float) -> str:
 def account(line: str) -> str:
     """What became of the images, as `data.account.line` tells it, in words of readers who have seen no study file."""
     held_out = "; held_out: "
-    return line.replace("path: ", "training: " if held_out in line else "", 1).replace(held_out, "; held-out: ", 1)
+    if line.startswith("path: "):
+        line = ("training: " if held_out in line else "") + line.removeprefix("path: ")
+    return line.replace(held_out, "; held-out: ", 1)
 
 
 FILTERS: dict[str, Callable[..., str]] = {
