@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from diffbench.files.store import StageFile
 from diffbench.report.charts.figure import MAXIMUM_ROWS, Chart, Figure
 from diffbench.report.charts.theme import AREAS, NEUTRAL, OKABE_ITO, SEQUENCE
-from diffbench.report.charts.toolkit import heading
+from diffbench.report.charts.toolkit import heading, level_slider
 from diffbench.settings.lab import FlowTopic
 
 PANEL = 262
@@ -38,18 +38,13 @@ def flow_figure(flow: StageFile, topic: FlowTopic) -> Figure:
     paths = _paths(flow, names, MAXIMUM_ROWS - 1 - len(arrows) - len(tiles) - len(points))
     reach = float(np.abs(flow["positions"]).max())
     start = int(np.abs(np.log(sigmas / FIRST_LEVEL)).argmin())
-    chosen = alt.param(
-        name="level",
-        value=start,
-        bind=alt.binding_range(min=0, max=len(sigmas) - 1, step=1, name="noise level, low to high: "),
-    )
-    now = alt.param(name="now", expr=f"{[float(sigma) for sigma in sigmas]}[level]")
+    slider = level_slider([float(sigma) for sigma in sigmas], start, "low to high")
     fields = alt.hconcat(*(_field(arrows, points, name, reach, titles[name]) for name in names), spacing=14)
     journeys = alt.hconcat(*(_journey(tiles, paths, points, name, reach) for name in names), spacing=14)
     chart = (
         alt.vconcat(fields, journeys, spacing=10)
         .resolve_scale(color="independent", fill="independent")
-        .add_params(chosen, now)
+        .add_params(*slider)
         .properties(
             title=alt.Title(alt.expr("'The optimal flow at noise level σ = ' + now + ', and samples that follow it'")),
             description="Four scenes of the plane at a noise level that a slider chooses. Upper row: arrows of the"

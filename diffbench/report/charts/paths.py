@@ -11,7 +11,7 @@ from diffbench.files.store import StageFile
 from diffbench.report.charts.figure import Chart, Figure
 from diffbench.report.charts.plane import MAXIMUM_POINTS
 from diffbench.report.charts.theme import NEUTRAL, OKABE_ITO
-from diffbench.report.charts.toolkit import rounded
+from diffbench.report.charts.toolkit import level_slider, rounded
 from diffbench.report.tables.format import level
 
 FIRST_LEVEL = 0.5
@@ -38,12 +38,7 @@ def paths_figure(file: StageFile, images: TrainingSet, name: str, index: int, wi
     sigmas = file["pictured_sigma"]
     reach = BEYOND * float(points[["x", "y"]].abs().to_numpy().max())
     start = int(np.abs(np.log(sigmas / FIRST_LEVEL)).argmin())
-    chosen = alt.param(
-        name="level",
-        value=start,
-        bind=alt.binding_range(min=0, max=len(sigmas) - 1, step=1, name="noise level, from noise to sample: "),
-    )
-    now = alt.param(name="now", expr=f"{[level(sigma) for sigma in sigmas.tolist()]}[level]")
+    slider = level_slider([level(sigma) for sigma in sigmas.tolist()], start, "from noise to sample")
     side = round(0.9 * width)
     states = rounded(table)
     passed = _in_plane(states, "state_x", "state_y", reach).transform_filter("datum.level <= level")
@@ -52,7 +47,7 @@ def paths_figure(file: StageFile, images: TrainingSet, name: str, index: int, wi
     )
     chart = (
         alt.layer(_marks(points, reach), trail, *_arrows(states, reach), *_heads(states, reach))
-        .add_params(chosen, now)
+        .add_params(*slider)
         .properties(
             width=side,
             height=side,

@@ -147,6 +147,12 @@ def select_box(name: str, options: Sequence[str | int], label: str) -> alt.Varia
     )
 
 
+def level_slider(levels: Sequence[object], start: int, order: str) -> list[alt.Parameter]:
+    """A slider over noise levels: the place `level` that the reader chooses, `start` at first, and the level `now`."""
+    bind = alt.binding_range(min=0, max=len(levels) - 1, step=1, name=f"noise level, {order}: ")
+    return [alt.param(name="level", value=start, bind=bind), alt.param(name="now", expr=f"{list(levels)}[level]")]
+
+
 def chosen(name: str) -> alt.FilterTransform:
     """The rows whose column `name` has the value that the reader chose in its select box."""
     return alt.FilterTransform(filter=f"datum.{name} == {name}")
